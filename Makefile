@@ -1,12 +1,12 @@
-# Two commands do all the set-up: `make demo` and `make test`.
+# Two commands do all of the setup: `make demo` and `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-# One thread a process: two processes with two threads each on two cores were seen to run ten times slower.
+# One thread per process: two processes with two threads each on two cores ran ten times slower.
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test slow browser check notebooks clean
 
-demo: .venv/.run  ## install, then search networks for scikit-learn's digits for two minutes
+demo: .venv/.run  ## install, then search for networks for scikit-learn's digits for two minutes
 	$(BIN)/lepton demo
 
 test: .venv/.dev  ## install, then run the tests
@@ -15,7 +15,7 @@ test: .venv/.dev  ## install, then run the tests
 slow: .venv/.dev  ## install, then run the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow tests --durations 5
 
-browser: .venv/.dev  ## install, then drive the dashboard in a real notebook in a real browser
+browser: .venv/.dev  ## install, then test the dashboard in a real notebook in a real browser
 	$(BIN)/python -m pytest -q -m browser tests --durations 5
 
 notebooks: .venv/.dev  ## install, then run the notebooks with a small budget; SAVE=1: with the full one, and save their output

@@ -1,6 +1,6 @@
 """`python -m benchmarks` lists the benchmarks, `python -m benchmarks NAME [--json]` runs one.
 
-A benchmark is a module of this folder with a function `run(...) -> Result`; its parameters are its flags.
+A benchmark is a module in this folder with a function `run(...) -> Result`; the function's parameters are its flags.
 """
 
 from __future__ import annotations

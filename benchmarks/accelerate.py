@@ -44,10 +44,10 @@ SAME = ("net", "rows", "epochs", "minutes", "seed", "host")
 CONV = ("resnet", "mobilenet", "digits", "fashion")
 NETS = ("resnet", "mobilenet", "encoder", "digits", "fashion", "adult")
 ALLOWED = 0.003  # of validation accuracy that either side may lose; test accuracy may differ by 0.005
-RATIOS = (0.5, 0.75)  # cut by hand
+RATIOS = (0.5, 0.75)  # pruned by torch-pruning
 SIZES = (1, 64)
 WHOLE = 60_000  # images of Fashion-MNIST: with a sixth of them, a study validates on 2,000 rows, whose noise is twice the allowed drop
-HELD = 10_000  # validation images; with fewer, 0.3 points are noise
+HELD = 10_000  # validation images; with fewer, a difference of 0.3 points is noise
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Way:
     """A way to run a network.
 
     Args:
-        call: Rows [N, ...] in one array to the network's output.
-        enter: Converts them to the input of a call, once, before it is timed.
-        run: The call itself.
+        call: Maps rows [N, ...] in one array to the network's output.
+        enter: Converts the rows to the input of `run`, once, before it is timed.
+        run: The timed call.
     """
 
     call: Call
@@ -66,26 +66,26 @@ class Way:
 
     @classmethod
     def of(cls, call: Call) -> Way:
-        """A way that takes the array unchanged."""
+        """Wrap a call that takes the array unchanged."""
         return cls(call, lambda rows: rows, call)
 
     def on(self, rows: Array) -> Callable[[], object]:
-        """One call."""
+        """Return the call on these rows, ready to be timed."""
         inputs, run = self.enter(rows), self.run
         return lambda: run(inputs)
 
 
 @dataclass(frozen=True)
 class Contest:
-    """One network: the common start of all contestants, and our result.
+    """One network: the start that all contestants share, and our result.
 
     Args:
-        parent: Dense and trained; rows [N, ...] in one tensor to logits.
+        parent: The dense, trained network; maps rows [N, ...] in one tensor to logits.
         native: The same network, called without a wrapper.
         train: Rows and classes.
-        held: The same for validation.
-        test: The same for the final test, once.
-        ours: Our artifact by the number of rows of a call, called with rows.
+        held: Rows and classes for validation.
+        test: Rows and classes for the final test, used once.
+        ours: Returns our artifact for a number of rows per call.
     """
 
     parent: nn.Module
@@ -96,11 +96,11 @@ class Contest:
     ours: Callable[[int], Way]
 
 
-# Networks by hand
+# Hand-written networks
 
 
 def handmade(net: str, rows: int, epochs: int, seed: int) -> Contest:
-    """A hand-written network with common training; ours is `lean`, then `accelerate`."""
+    """Return the contest of a hand-written network with the usual training; ours is `lean`, then `accelerate`."""
     if net == "encoder":
         whole, test = table()
         train, held = hold_out(whole, seed)
@@ -141,7 +141,7 @@ def _flat(split: Split) -> Rows:
     return (torch.cat(parts, 1) if parts else split.inputs["image"]), split.targets
 
 
-# Networks by the search
+# Searched networks
 
 
 class Single(nn.Module):
@@ -160,7 +160,7 @@ class Single(nn.Module):
 
 
 def searched(net: str, minutes: float, seed: int) -> Contest:
-    """A study; its most accurate network, unpruned and trained as long, against the fastest of nearly the same accuracy."""
+    """Return the contest of a study: its most accurate network, unpruned, against the fastest of nearly the same accuracy."""
     study = _study(net, minutes, seed)
     state, data = study.state, open_data(study.folder / "data")
     best = max(state.front(), key=state.score)
@@ -171,7 +171,7 @@ def searched(net: str, minutes: float, seed: int) -> Contest:
     held = _flat(data.validation)
     least = accuracy_of(eager(single), held) - ALLOWED
     chosen = study.best(min_score=min(least, state.score(best)))
-    print(chosen, state.trial(chosen.number).accelerated and state.trial(chosen.number).accelerated.variant.name, flush=True)  # type: ignore[union-attr]  # asked just before
+    print(chosen, state.trial(chosen.number).accelerated and state.trial(chosen.number).accelerated.variant.name, flush=True)  # type: ignore[union-attr]  # checked just before
 
     def enter(rows: Array) -> dict[str, Array]:
         return _inputs(rows, data)
@@ -213,7 +213,7 @@ def _study(net: str, minutes: float, seed: int) -> Study:
 
 
 def _parent(study: Study, data: Data, trial: int) -> nn.Module:
-    """A trial's network before pruning, trained as long."""
+    """A trial's network before pruning, trained for as many epochs."""
     state = study.state
     job = jobs(state, study.folder)(state.trial(trial)).replace(parent=None)
     adapter = adapter_for(job.config, job.replace(train=state.settings.train.replace(seed=job.train.seed)))
@@ -223,11 +223,11 @@ def _parent(study: Study, data: Data, trial: int) -> nn.Module:
     return model.eval()
 
 
-# The contest
+# The comparison
 
 
 def by_hand(contest: Contest, epochs: int, seed: int, folder: Path) -> Iterator[Made]:
-    """The network unpruned and pruned by torch-pruning, fine-tuned as long as ours, in every runtime and precision."""
+    """The network unpruned and pruned by torch-pruning, fine-tuned for as many epochs as ours, in every runtime and precision."""
     yield from portfolio(contest.parent, contest.train, folder, "whole")
     for ratio in RATIOS:
         try:
@@ -239,8 +239,8 @@ def by_hand(contest: Contest, epochs: int, seed: int, folder: Path) -> Iterator[
         yield from portfolio(small, contest.train, folder, f"pruned {ratio:g}")
 
 
-def judged(contest: Contest, epochs: int, seed: int) -> Found:
-    """Accuracies on the test rows, and interleaved times at both batch sizes."""
+def evaluate(contest: Contest, epochs: int, seed: int) -> Found:
+    """Accuracies on the test rows, and latencies at both batch sizes, timed interleaved."""
     least = accuracy_of(eager(contest.parent), contest.held) - ALLOWED
     with tempfile.TemporaryDirectory() as folder:
         hands = [
@@ -287,10 +287,10 @@ def run(
     seed: int = 0,
     results: str = str(CACHE / "accelerate.jsonl"),
 ) -> Result:
-    """Speedup over the dense network in PyTorch, the change in test accuracy, and latency relative to the best by hand.
+    """Measure speedup over the dense network in PyTorch, change in test accuracy, and latency relative to the best by hand.
 
     Args:
-        nets: Which networks, by comma: hand-written (resnet, mobilenet, encoder) and searched (digits, fashion, adult).
+        nets: Networks, separated by commas: hand-written (resnet, mobilenet, encoder) and searched (digits, fashion, adult).
         rows: Number of Fashion-MNIST's training images for the hand-written networks; the search uses all.
         epochs: Epochs of the hand-written parents, and of fine-tuning after pruning by hand.
         minutes: Minutes of each search.
@@ -307,7 +307,7 @@ def run(
         networks = (
             handmade(net, rows, epochs, seed) if net in {"resnet", "mobilenet", "encoder"} else searched(net, minutes, seed)
         )
-        return judged(networks, epochs, seed)
+        return evaluate(networks, epochs, seed)
 
     by_network = {}
     for net in nets.split(","):
@@ -319,7 +319,7 @@ def run(
 
 
 NOTES = [
-    "speedup: time of the dense parent in PyTorch (inference mode, channels last where faster) over that of our artifact.",
+    "speedup: time of the dense parent in PyTorch (inference mode, channels last if faster) over that of our artifact.",
     "drop: points of accuracy lost on the test rows, which were not used for any choice.",
     "behind: our time over that of the best by hand (torch-pruning at two ratios or none, with each runtime's own tools).",
     f"Both sides may lose {100 * ALLOWED:g} points on the validation rows. One thread, all timed interleaved; medians of ratios.",
@@ -339,7 +339,7 @@ def _figures(net: str, results: Found) -> list[Figure]:
 
 
 def _worst(results: dict[str, Found]) -> list[Figure]:
-    """The main results, with one row a call."""
+    """The main results, with one row per call."""
     figures = []
     for kind, least, names in (
         ("conv", 15, [n for n in results if n in CONV]),

@@ -38,7 +38,7 @@ DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data"
 
 
 def pictures(spec: DataSpec) -> Iterator[tuple[str, Recipe, int]]:
-    """Networks of each kind for small images, with the rows of a call."""
+    """Networks of each kind for small images, with the number of rows per call."""
     whole = parent(spec)
 
     def recipe(stem: int, *stages: Stage) -> ConvRecipe:
@@ -58,7 +58,7 @@ def pictures(spec: DataSpec) -> Iterator[tuple[str, Recipe, int]]:
 
 
 def tables(spec: DataSpec) -> Iterator[tuple[str, Recipe, int]]:
-    """The same for a table."""
+    """Networks of each kind for a table, with the number of rows per call."""
     table = table_input(spec)
     usual = TableRecipe(
         outputs=spec.outputs, numeric=table.numeric, plain=table.plain, cardinalities=table.cardinalities,
@@ -68,8 +68,8 @@ def tables(spec: DataSpec) -> Iterator[tuple[str, Recipe, int]]:
     yield "table, mlp of 64 rows", usual.replace(kind="mlp", heads=1, embedding="linear", bins=0, embedded=0), 64
 
 
-class Tried(NamedTuple):
-    """A change that was predicted and then made; gains as shares of the latency before."""
+class MeasuredChange(NamedTuple):
+    """The predicted and the measured gain of a change, as shares of the latency before."""
 
     what: str
     predicted: float
@@ -77,8 +77,10 @@ class Tried(NamedTuple):
     by_macs: float
 
 
-def tried(name: str, recipe: Recipe, profiler: CostProfiler, changes: int, seconds: float) -> tuple[Bottleneck, list[Tried]]:
-    """The report of a network, and its best change with others from the whole range of predictions."""
+def measure_changes(
+    name: str, recipe: Recipe, profiler: CostProfiler, changes: int, seconds: float
+) -> tuple[Bottleneck, list[MeasuredChange]]:
+    """The report of a network, and measured changes: the best one, and others from the whole range of predictions."""
     model = build(recipe)
     analysis = bottleneck(model, profiler, tries=0)
     with tempfile.TemporaryDirectory() as folder:
@@ -95,25 +97,25 @@ def tried(name: str, recipe: Recipe, profiler: CostProfiler, changes: int, secon
 
 
 def spread(changes: tuple[Change, ...], count: int) -> list[Change]:
-    """The first, the last, and some evenly in between."""
+    """The first and the last change, and some evenly spaced between them."""
     step = max(1.0, (len(changes) - 1) / max(1, count - 1))
     return [changes[round(n * step)] for n in range(min(count, len(changes)))]
 
 
-def compared(change: Change, recipe: Recipe, latency_ms: float) -> Tried | None:
+def compared(change: Change, recipe: Recipe, latency_ms: float) -> MeasuredChange | None:
     if change.actual is None:
         return None
     by_macs = 1 - recipe_from_json(change.recipe).macs / recipe.macs
-    return Tried(change.what, change.predicted_ms / latency_ms, change.actual.median / latency_ms, by_macs)
+    return MeasuredChange(change.what, change.predicted_ms / latency_ms, change.actual.median / latency_ms, by_macs)
 
 
-def figures(reports: list[Bottleneck], changes: list[list[Tried]]) -> list[Figure]:
-    best = [those[0] for those in changes]
+def figures(reports: list[Bottleneck], changes: list[list[MeasuredChange]]) -> list[Figure]:
+    best = [measured[0] for measured in changes]
 
     def ranks(field: str) -> list[float]:
         return [
-            float(spearmanr([getattr(change, field) for change in those], [change.actual for change in those])[0])
-            for those in changes
+            float(spearmanr([getattr(change, field) for change in measured], [change.actual for change in measured])[0])
+            for measured in changes
         ]
 
     return [
@@ -126,16 +128,16 @@ def figures(reports: list[Bottleneck], changes: list[list[Tried]]) -> list[Figur
 
 
 def run(changes: int = 6, seconds: float = 0.6, networks: int = 8) -> Result:
-    """Predicted against actual gain for networks of each kind, untrained, as latency does not depend on weights."""
+    """Compare predicted with actual gains for networks of each kind, untrained, as latency does not depend on weights."""
     torch.set_num_threads(1)
     if not DATA.is_dir():
         return Result(figures=[], notes=[f"Skipped: {DATA} does not exist; set LEPTON_DATA to a folder of the real data sets."])
     reports: list[Bottleneck] = []
-    every: list[list[Tried]] = []
+    every: list[list[MeasuredChange]] = []
     with tempfile.TemporaryDirectory() as temporary:
         for name, recipe, data, rows in itertools.islice(zoo(Path(temporary)), networks):
-            profiler = CostProfiler(data, Deployment(batch_size=rows), MeasurementLock(""), own_ms())
-            report, done = tried(name, recipe, profiler, changes, seconds)
+            profiler = CostProfiler(data, Deployment(batch_size=rows), MeasurementLock(""), reference_latency_ms())
+            report, done = measure_changes(name, recipe, profiler, changes, seconds)
             reports.append(report)
             every.append(done)
     busy = statistics.mean(report.latency.busy for report in reports)
@@ -143,19 +145,19 @@ def run(changes: int = 6, seconds: float = 0.6, networks: int = 8) -> Result:
         f"{len(reports)} networks, {sum(map(len, every))} changes, each made and timed interleaved with the unchanged network, one thread.",
         "prediction_error: median |predicted - actual gain| of the best change, as a share of the latency before.",
         "by_macs: the same for the simple guess that time is proportional to multiply-accumulates.",
-        "time_explained: the sum of layers and call, profiling overhead included, over the call without profiling.",
+        "time_explained: the sum of the times of layers and call, including profiling overhead, over the time without profiling.",
         f"The machine was busy in {busy:.0%} of the reports.",
     ]
     return Result(figures=figures(reports, every), notes=notes)
 
 
-def own_ms() -> float:
-    """The reference network's time on a quiet machine."""
+def reference_latency_ms() -> float:
+    """The reference network's latency in ms on a quiet machine."""
     return baseline_latency(reference(1), seconds=0.5).median
 
 
 def zoo(folder: Path) -> Iterator[tuple[str, Recipe, Data, int]]:
-    """Every network with its data and the rows of a call."""
+    """Every network with its data and the number of rows per call."""
     images = open_data(DATA / "fashion_mnist", folder / "pictures")
     yield from ((name, recipe, images, rows) for name, recipe, rows in pictures(images.spec))
     adult = Table.read("adult")

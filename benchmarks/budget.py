@@ -1,4 +1,4 @@
-"""How well a search keeps its budget: real studies, and others on a virtual clock; requested against used."""
+"""How well a search keeps its budget: requested against used, in real studies and on a virtual clock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lepton_automl.study_store import StudyStore
 from .made_up import profile, study, weighed
 from .report import Figure, Result
 
-PRICE = 0.6  # of an hour of one worker
+PRICE = 0.6  # per hour of one worker
 WORKERS = 2
 VIRTUAL = (
     Budget(minutes=10),
@@ -33,7 +33,7 @@ VIRTUAL = (
 
 
 def run(minutes: str = "10,10,10") -> Result:
-    """Used over requested budget: time from launch to registration of the chosen model; trials, epochs and cost.
+    """Compare used with requested budget: time from launch to registration of the chosen model; trials, epochs and cost.
 
     Args:
         minutes: Budgets of the real studies, separated by commas; empty for none.
@@ -80,7 +80,7 @@ def real_study(number: int, minutes: float, home: str) -> tuple[float, str]:
 
 
 def virtual_study(number: int, budget: Budget, home: StudyStore) -> tuple[float, str]:
-    """The same loop on a virtual clock, without anything after the search."""
+    """The search loop on a virtual clock, without the steps after the search."""
     executor = SimulatedExecutor(WORKERS, recorded, weighed(4.0), began=1000.0)
     folder: Path = home.create(f"virtual-{number}")
     state = search(study(budget, workers=WORKERS, sampler="random"), folder, executor, reserve=lambda: 0.0)

@@ -1,4 +1,4 @@
-"""What each tool reaches by hand: torch-pruning, ONNX Runtime and OpenVINO, used as documented."""
+"""The results of each tool used by hand, as documented: torch-pruning, ONNX Runtime and OpenVINO."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Call = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Made:
-    """One way by hand.
+    """A network prepared by hand.
 
     Args:
         name: The tools that were used.
-        call: Rows [N, ...] to the network's output.
+        call: Maps rows [N, ...] to the network's output.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Made:
 
 
 def portfolio(model: nn.Module, train: Rows, folder: Path, name: str) -> Iterator[Made]:
-    """A network in every runtime and precision; unsupported combinations are skipped."""
+    """Yield a network in every runtime and precision; unsupported combinations are skipped."""
     path = folder / f"{name}.onnx"
     export(Bare(model.eval()), {INPUT: train[0][:64]}, path)
     rows = train[0][:CALIBRATION].numpy()
@@ -83,7 +83,7 @@ class _Reader:
 
 
 def _quantized(path: Path, rows: Array) -> Path:
-    """As in its guide: pre-processing, QDQ, unsigned activations, signed weights per channel."""
+    """Quantize as in ONNX Runtime's guide: pre-processing, QDQ, unsigned activations, signed weights per channel."""
     prepared, quantized = path.with_suffix(".prepared.onnx"), path.with_suffix(".int8.onnx")
     quant_pre_process(path, prepared, skip_symbolic_shape=True)
     quantize_static(
@@ -99,7 +99,7 @@ def _quantized(path: Path, rows: Array) -> Path:
 
 
 def _compiled(path: Path, rows: Array | None = None) -> Call:
-    """The latency hint, one thread; quantized by NNCF's `quantize` with its defaults if rows are given."""
+    """Compile with the latency hint and one thread; quantized by NNCF's `quantize` with its defaults if rows are given."""
     import nncf
     import openvino
 

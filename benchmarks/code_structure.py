@@ -1,4 +1,4 @@
-"""The structure of the source by its syntax trees: sizes, imports and their circles, and where names of plug-ins select code."""
+"""The structure of the source code, from its syntax trees: sizes, circular imports, and where plug-in names select code."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Literal
 ROOT = Path(__file__).parents[1]
 PACKAGE = "lepton_automl"
 FOLDERS = (PACKAGE, "tests", "benchmarks")
-PLUGIN_FOLDERS = (f"{PACKAGE}/modalities/", f"{PACKAGE}/tasks/")  # where such names belong
-REGISTRY = f"{PACKAGE}/plugins.py"  # one line of registration each
+PLUGIN_FOLDERS = (f"{PACKAGE}/modalities/", f"{PACKAGE}/tasks/")  # where names of plug-ins belong
+REGISTRY = f"{PACKAGE}/plugins.py"  # has a line for each plug-in
 Sources = Mapping[str, str]  # path from the root, with slashes -> text
 Use = Literal["comparison", "match", "key", "membership", "other"]
 
@@ -27,10 +27,10 @@ class NameUse:
 
     Args:
         path: The file, from the root.
-        line: The line.
+        line: The line number.
         name: The literal.
         use: How it is used; all but `other` select code or values by it.
-        code: The expression around it.
+        code: The enclosing expression.
     """
 
     path: str
@@ -44,7 +44,7 @@ def read_sources(commit: str = "", folders: Collection[str] = FOLDERS) -> dict[s
     """All Python files of some folders.
 
     Args:
-        commit: A commit to read; by default the work tree is.
+        commit: The commit to read; the work tree by default.
         folders: Folders, from the root.
     """
     if not commit:
@@ -76,12 +76,12 @@ def parsed(text: str) -> ast.Module:
 
 
 def file_lines(sources: Sources) -> dict[str, int]:
-    """Lines by file."""
+    """The number of lines of each file."""
     return {path: len(text.splitlines()) for path, text in sources.items()}
 
 
 def function_lines(sources: Sources) -> dict[str, int]:
-    """Lines by function and method, decorators not included."""
+    """The number of lines of each function and method, without decorators."""
     lengths = {}
     for path, text in sources.items():
         for node in ast.walk(parsed(text)):
@@ -91,7 +91,7 @@ def function_lines(sources: Sources) -> dict[str, int]:
 
 
 def assertion_counts(sources: Sources) -> dict[str, int]:
-    """Test functions, `assert` statements and `pytest.raises` of tests; a parametrized test counts once."""
+    """Count test functions, `assert` statements and `pytest.raises`; a parametrized test counts once."""
     nodes = [node for text in sources.values() for node in ast.walk(parsed(text))]
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
     raises = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises"]
@@ -102,7 +102,7 @@ def assertion_counts(sources: Sources) -> dict[str, int]:
 
 
 def imports(sources: Sources, package: str = PACKAGE) -> dict[str, set[str]]:
-    """The files of the package that each of its files imports, also within functions; not for type checking alone."""
+    """The files of the package that each of its files imports, also inside functions, but not for type checking only."""
     modules = {_module(path): path for path in sources if path.startswith(package + "/")}
     return {path: _imported(path, sources[path], modules) - {path} for path in modules.values()}
 
@@ -126,12 +126,12 @@ def _imported(path: str, text: str, modules: Mapping[str, str]) -> set[str]:
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:
-    """A tree's nodes without what stands under `if TYPE_CHECKING`."""
+    """A tree's nodes, except those under `if TYPE_CHECKING`."""
     left = [tree]
     while left:
         node = left.pop()
         if isinstance(node, ast.expr):
-            continue  # no import stands in an expression
+            continue  # an expression contains no import
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             left += node.orelse
             continue
@@ -140,7 +140,7 @@ def _running(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def circles(graph: Mapping[str, Collection[str]]) -> list[tuple[str, ...]]:
-    """Files that import one another, directly or through others: the strongly connected parts of more than one file."""
+    """Files that import one another, directly or indirectly: strongly connected components of more than one file."""
     numbers: dict[str, int] = {}
     lowest: dict[str, int] = {}
     stack: list[str] = []
@@ -179,7 +179,7 @@ def plugin_imports(graph: Mapping[str, Collection[str]]) -> list[tuple[str, str]
 
 
 def _owner(path: str) -> str:
-    """The modality or task that a file belongs to; empty for others."""
+    """The modality or task that a file belongs to; empty for other files."""
     return "/".join(path.removesuffix(".py").split("/")[:3]) if path.startswith(PLUGIN_FOLDERS) else ""
 
 
@@ -187,7 +187,7 @@ def _owner(path: str) -> str:
 
 
 def name_uses(sources: Sources, names: Collection[str], package: str = PACKAGE) -> list[NameUse]:
-    """String literals that equal one of some names, outside the plug-ins' own folders and the registry.
+    """String literals that equal a plug-in's name, outside the plug-ins' own folders and the registry.
 
     Args:
         sources: The files.
@@ -195,7 +195,7 @@ def name_uses(sources: Sources, names: Collection[str], package: str = PACKAGE) 
         package: The package to look at.
     """
     uses = []
-    quoted = [f"{mark}{name}{mark}" for name in names for mark in "'\""]  # most files hold none, and are not parsed for it
+    quoted = [f"{mark}{name}{mark}" for name in names for mark in "'\""]  # most files contain none and need not be parsed
     for path, text in in_folder(sources, package).items():
         if path.startswith(PLUGIN_FOLDERS) or path == REGISTRY or not any(name in text for name in quoted):
             continue
@@ -211,13 +211,13 @@ def name_uses(sources: Sources, names: Collection[str], package: str = PACKAGE) 
 def selecting_uses(
     sources: Sources, names: Collection[str], planned: Collection[str] = (), package: str = PACKAGE
 ) -> list[NameUse]:
-    """Where a name of a plug-in selects code or values, outside the plug-ins' own folders.
+    """Places where a plug-in's name selects code or values, outside the plug-ins' own folders.
 
     Args:
         sources: The files.
         names: Names of modalities or tasks.
-        planned: Names of those that are still to come. They are common words, which other libraries take as keys, so a key is no use
-            of theirs.
+        planned: Names of planned plug-ins. They are common words that other libraries use as keys, so a use as a key does not
+            count.
         package: The package to look at.
     """
     uses = [use for use in name_uses(sources, names, package) if use.use != "other"]

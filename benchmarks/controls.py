@@ -15,8 +15,8 @@ from lepton_automl.study.study import Study
 
 from .report import Figure, Result
 
-ASKED = ("pause", "resume", "limit", "pin", "unpin", "retune", "stop")
-BETWEEN = 1.37  # seconds between rounds: out of step with the trials, which take about half a second here
+COMMANDS = ("pause", "resume", "limit", "pin", "unpin", "retune", "stop")
+BETWEEN = 1.37  # seconds between commands: out of step with the trials, which take about half a second here
 PATIENCE = 120.0
 
 
@@ -27,64 +27,64 @@ def run(*, rounds: int = 12, studies: int = 3, rows: int = 1000, trials: int = 8
         rounds: Rounds of pause, resume, limit, pin, unpin in each study.
         studies: Number of studies; each is stopped once.
         rows: Number of digits to train on.
-        trials: Trials before the first round, so that a proposal takes its usual time.
+        trials: Number of trials before the first round, so that a proposal takes as long as usual.
     """
     seconds: dict[str, list[float]] = defaultdict(list)
     for seed in range(studies):
         with tempfile.TemporaryDirectory() as home:
-            steer(launched(home, rows, seed), seconds, rounds, trials)
-    figures = [Figure.of(f"{what}_s", seconds[what], unit="s", target="< 1") for what in ASKED]
-    slowest = ", ".join(f"{what} {max(seconds[what]):.2f}" for what in ASKED)
+            send_commands(launch(home, rows, seed), seconds, rounds, trials)
+    figures = [Figure.of(f"{what}_s", seconds[what], unit="s", target="< 1") for what in COMMANDS]
+    slowest = ", ".join(f"{what} {max(seconds[what]):.2f}" for what in COMMANDS)
     return Result(
         figures=figures,
         notes=[
-            f"From the call to its return, when it is in the journal; {rounds} rounds in each of {studies} searches on digits.",
+            f"From the call to its return, when the command is in the journal; {rounds} rounds in each of {studies} searches on digits.",
             f"The slowest of each, in seconds: {slowest}.",
-            "stop_s ends when the search has received it; its finalists and its chosen model take some seconds more.",
+            "stop_s ends when the search has received the command; accelerating and registering the models takes some more seconds.",
         ],
     )
 
 
-def launched(home: str, rows: int, seed: int) -> Study:
-    """A running study of small images."""
+def launch(home: str, rows: int, seed: int) -> Study:
+    """Start a study of small images."""
     images, labels = digits()
     study = AutoML(name="steered", home=Path(home), budget=Budget(minutes=60), seed=seed, progress=False)
     return study.fit(images[:rows], labels[:rows], folds=0, wait=False)
 
 
-def steer(study: Study, seconds: dict[str, list[float]], rounds: int, trials: int) -> None:
+def send_commands(study: Study, seconds: dict[str, list[float]], rounds: int, trials: int) -> None:
     """Send every command and record how long each took."""
     try:
         until(lambda: len(study.state.trials) > trials)
         slowest = max(trial.profile.latency_ms for trial in study.state.trials.values() if trial.profile)
         for number in range(rounds):
             time.sleep(BETWEEN)
-            seconds["pause"].append(taken(study.pause))
-            seconds["resume"].append(taken(study.resume))
+            seconds["pause"].append(time_of(study.pause))
+            seconds["resume"].append(time_of(study.resume))
             time.sleep(BETWEEN)
             limit = slowest if number % 2 else slowest / 2
-            seconds["limit"].append(taken(functools.partial(study.control.limit, max_latency_ms=limit)))
+            seconds["limit"].append(time_of(functools.partial(study.control.limit, max_latency_ms=limit)))
             time.sleep(BETWEEN)
-            seconds["pin"].append(taken(lambda: study.control.pin({"model.kernel": 3})))
-            seconds["unpin"].append(taken(study.control.unpin))
+            seconds["pin"].append(time_of(lambda: study.control.pin({"model.kernel": 3})))
+            seconds["unpin"].append(time_of(study.control.unpin))
             if number % 4 == 0:
-                seconds["retune"].append(taken(lambda: study.control.retune(study.state.front()[0].number, trials=2)))
-        seconds["stop"].append(taken(lambda: study.stop(wait=False)))
+                seconds["retune"].append(time_of(lambda: study.control.retune(study.state.front()[0].number, trials=2)))
+        seconds["stop"].append(time_of(lambda: study.stop(wait=False)))
     finally:
         study.stop()
 
 
-def taken(ask: Callable[[], None]) -> float:
+def time_of(command: Callable[[], None]) -> float:
     """Seconds that a command took."""
     began = time.perf_counter()
-    ask()
+    command()
     return time.perf_counter() - began
 
 
-def until(true: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds."""
     end = time.monotonic() + PATIENCE
-    while not true():
+    while not condition():
         if time.monotonic() > end:
-            raise TimeoutError("the study did not get there in time")
+            raise TimeoutError("the study did not reach the expected state in time")
         time.sleep(0.1)

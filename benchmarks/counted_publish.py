@@ -13,13 +13,13 @@ from .tracking_rivals import Count
 CALLS_FILE = "calls.txt"  # in the study's folder
 
 if __name__ == "__main__":
-    count, leave = Count(), os._exit
+    count, exit_process = Count(), os._exit
 
-    def note(status: int) -> None:
+    def save_and_exit(status: int) -> None:
         """Save the count before the process ends."""
         Path(sys.argv[1], CALLS_FILE).write_text(str(count.calls))
-        leave(status)
+        exit_process(status)
 
-    os._exit = note  # type: ignore[assignment]  # it ends the process
+    os._exit = save_and_exit  # type: ignore[assignment]  # replaces the function that ends the process
     with count.counting():
         main()

@@ -1,4 +1,4 @@
-"""A bundle with only numpy and onnxruntime installed: predictions, cold start and peak memory, against the same model in torch."""
+"""A bundle with only numpy and onnxruntime installed: predictions, cold start and peak memory, compared with torch."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from .report import Figure, Result
 PACKAGES = ("numpy", "onnxruntime")
 CACHE = CHECKOUT / "mlruns" / "benchmarks"
 INSTALLED = "import importlib.metadata as m; print(*sorted(f'{d.name}=={d.version}' for d in m.distributions()))"
-ASKED = "import sys, numpy; sys.path.insert(0, sys.argv[1]); import predict; numpy.save(sys.argv[3], predict.Predictor(sys.argv[1]).predict_proba(numpy.load(sys.argv[2])))"
+PREDICT_CODE = "import sys, numpy; sys.path.insert(0, sys.argv[1]); import predict; numpy.save(sys.argv[3], predict.Predictor(sys.argv[1]).predict_proba(numpy.load(sys.argv[2])))"
 
 
 def environment() -> Path:
-    """The interpreter of an environment with exactly these packages, in this one's versions; created once and kept."""
+    """The interpreter of an environment with only these packages, in the installed versions; created once and kept."""
     wanted = [f"{name}=={importlib.metadata.version(name)}" for name in PACKAGES]
     version = f"python-{sys.version_info.major}.{sys.version_info.minor}"
     folder = CACHE / "-".join(["edge", version, *wanted]).replace("==", "-")
     python = folder / "bin" / "python"
-    if not python.exists() or installed(python) != wanted:  # there is none yet, or an incomplete one
-        print(f"making an environment with {' and '.join(wanted)}", flush=True)
+    if not python.exists() or installed(python) != wanted:  # it does not exist yet, or is incomplete
+        print(f"creating an environment with {' and '.join(wanted)}", flush=True)
         venv.create(folder, clear=True, symlinks=True)
         pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", *wanted]
         subprocess.run(pip, check=True, capture_output=True)
     if installed(python) != wanted:
-        raise RuntimeError(f"the environment holds {installed(python)}, not {wanted}")
+        raise RuntimeError(f"the environment contains {installed(python)}, not {wanted}")
     return python
 
 
@@ -65,7 +65,7 @@ class Started:
 
     @classmethod
     def of(cls, *command: str | Path) -> Started:
-        # Without site packages: the launcher must be smaller than what it starts.
+        # Without site packages: the launcher must use less memory than the process it starts.
         small = [sys.executable, "-I", "-S", launch.__file__, *map(str, command)]
         content = json.loads(subprocess.run(small, check=True, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT).stdout)
         if content["code"]:
@@ -75,7 +75,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Ways:
-    """The two ways from a bundle to predictions, as commands."""
+    """The commands that predict with a bundle, with and without torch."""
 
     python: Path
     bundle: Path
@@ -88,17 +88,17 @@ class Ways:
 
 
 def answers_equal(ways: Ways, pictures: NDArray[Any], folder: Path) -> tuple[float, float]:
-    """Shares of images whose label and probabilities equal this package's bit by bit, and whose label equals torch's."""
-    here, source, answer_file = load_model(ways.bundle), folder / "pictures.npy", folder / "told.npy"
+    """The shares of images whose label and probabilities equal this package's bit by bit, and whose label equals torch's."""
+    here, source, output_file = load_model(ways.bundle), folder / "pictures.npy", folder / "probabilities.npy"
     np.save(source, pictures)
-    subprocess.run([str(ways.python), "-I", "-c", ASKED, str(ways.bundle), str(source), str(answer_file)], check=True)
+    subprocess.run([str(ways.python), "-I", "-c", PREDICT_CODE, str(ways.bundle), str(source), str(output_file)], check=True)
     labels = np.array(ways.edge(source).lines)
-    same = (labels == here.predict(pictures).astype(str)) & (np.load(answer_file) == here.predict_proba(pictures)).all(1)
+    same = (labels == here.predict(pictures).astype(str)) & (np.load(output_file) == here.predict_proba(pictures)).all(1)
     return float(same.mean()), float((labels == np.array(ways.torch(source).lines)).mean())
 
 
 def cold(ways: Ways, picture: NDArray[Any], folder: Path, repeats: int) -> list[tuple[Started, Started]]:
-    """Both ways to one prediction, in turn; the first of each warms the disk cache and is not counted."""
+    """Alternate both commands for one prediction; the first pair warms the disk cache and is not counted."""
     source = folder / "picture.npy"
     np.save(source, picture)
     return [(ways.edge(source), ways.torch(source)) for _ in range(repeats + 1)][1:]
@@ -114,9 +114,9 @@ def figures(pairs: list[tuple[Started, Started]]) -> list[Figure]:
 
 
 def run(rows: int = 5000, minutes: float = 1.0, repeats: int = 15) -> Result:
-    """A small model of Fashion-MNIST, exported: in an environment of two packages, and in torch in this one."""
+    """Compare a small exported model of Fashion-MNIST in an environment of two packages with torch in this environment."""
     if not DATA.is_dir():
-        return Result(figures=[], notes=[f"Skipped: there is no Fashion-MNIST in {DATA}; set LEPTON_DATA."])
+        return Result(figures=[], notes=[f"Skipped: {DATA} has no Fashion-MNIST; set LEPTON_DATA."])
     python = environment()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -126,8 +126,8 @@ def run(rows: int = 5000, minutes: float = 1.0, repeats: int = 15) -> Result:
         pairs, chosen = cold(ways, pictures[0], folder, repeats), repr(model)
     seconds, memory = (Figure.of("", [getattr(torch, name) for _, torch in pairs]).value for name in ("seconds", "peak_mb"))
     notes = [
-        f"The model: {chosen}, of a search of {minutes:g} minutes on {rows:,} images; installed: {', '.join(installed(python))}.",
-        f"Ratios are torch's over the bundle's, a pair of processes each; torch: {seconds:.2f} s, {memory:.0f} MB.",
-        f"Cold start: from the start of the process to its first line, files in the disk's cache. Labels as torch's: {as_torch:.2%}.",
+        f"The model: {chosen}, from a search of {minutes:g} minutes on {rows:,} images; installed: {', '.join(installed(python))}.",
+        f"Ratios are torch's over the bundle's, for pairs of processes; torch: {seconds:.2f} s, {memory:.0f} MB.",
+        f"Cold start: from the start of the process to its first line, with files in the disk cache. Labels equal to torch's: {as_torch:.2%}.",
     ]
     return Result(figures=[Figure(name="answers_equal", value=equal, target="1"), *figures(pairs)], notes=notes)

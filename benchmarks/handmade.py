@@ -1,4 +1,4 @@
-"""Hand-written networks, and how they are trained before pruning."""
+"""Hand-written networks, and their training before pruning."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def mobilenet() -> nn.Module:
 
 
 class Mixing(nn.Module):
-    """A layer of an encoder: attention, then two linear layers, each after a normalisation (Vaswani et al., NeurIPS 2017)."""
+    """A layer of an encoder: attention, then two linear layers, each after a norm (Vaswani et al., NeurIPS 2017)."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Mixing(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A small transformer encoder over the columns of a table, a vector each (Gorishniy et al., NeurIPS 2021).
+    """A small transformer encoder over the columns of a table, one vector per column (Gorishniy et al., NeurIPS 2021).
 
     Args:
             numbers: Number of numeric columns, which come first in a row.

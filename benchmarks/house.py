@@ -1,4 +1,4 @@
-"""The structure of the source: sizes of files and functions, circles of imports, names of plug-ins in code, tests and assertions."""
+"""The structure of the source code: file and function sizes, circular imports, plug-in names in code, tests and assertions."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from .report import Figure, Result
 
 MODALITIES = {"image", "table", *plugins.BUILT_IN["modalities"]}
 TASKS = {"binary", "multiclass", "regression", "multilabel", "quantile", *plugins.BUILT_IN["tasks"]}
-PLANNED_MODALITIES, PLANNED_TASKS = {"text", "audio", "series"}, {"forecasting"}  # of the design; they are to come
-LONGEST = 400  # lines of a file
+PLANNED_MODALITIES, PLANNED_TASKS = {"text", "audio", "series"}, {"forecasting"}  # not implemented yet
+LONGEST = 400  # maximum lines of a file
 
 
-def run(at: str = "", details: bool = False) -> Result:  # noqa: FBT001, FBT002  # flags of the shell
-    """Print the structure of the source.
+def run(at: str = "", details: bool = False) -> Result:  # noqa: FBT001, FBT002  # command-line flags
+    """Print the structure of the source code.
 
     Args:
-        at: A commit to read; by default the work tree is.
+        at: The commit to read; the work tree by default.
         details: Also print every use of a modality's or a task's name.
     """
     sources = read_sources(at)

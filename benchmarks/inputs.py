@@ -1,4 +1,4 @@
-"""Realistic inputs (files, columns, images, networks): each is handled correctly, refused with a reason, or handled wrongly."""
+"""Realistic inputs (files, columns, images, networks): each is handled correctly, rejected with a reason, or handled wrongly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search loses when its worker, the search process or both are killed at random times."""
+"""What a search loses if its worker, the search process or both are killed at random times."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .replay import EPOCHS, STUDY, WALKED, begin
 from .report import Figure, Result
 
 VICTIMS = ("worker", "search", "both")
-LONGEST = 60.0  # seconds to wait at most
+LONGEST = 60.0  # maximum seconds to wait
 TICK = 0.003
 
 
@@ -35,33 +35,33 @@ class _Run:
     """A search that is killed repeatedly, and what it lost."""
 
     folder: Path
-    chance: random.Random
+    rng: random.Random
     search: subprocess.Popen[bytes] | None = None
     killed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VICTIMS, 0))
     resumed: list[float] = field(default_factory=list)
     lost: list[int] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)  # all its processes
+    seen: set[int] = field(default_factory=set)  # process ids of the search and its workers
     offset: int = 0
     state: StudyState = field(default_factory=StudyState)
 
     def start(self) -> None:
-        """The search process, started as from a user's shell."""
+        """Start the search process as from a user's shell."""
         command = [sys.executable, "-m", "benchmarks.replay", str(self.folder)]
         with open(self.folder / "search.log", "ab") as log:
             self.search = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         self.seen.add(self.search.pid)
 
     def look(self) -> int:
-        """Read new journal lines; returns the number of reports of trials so far."""
+        """Read new journal lines; returns the number of trial reports so far."""
         for offset, event in Journal(self.folder / "journal.jsonl").read(self.offset):
             self.state.apply(event)
             self.offset = offset
         return sum(len(trial.reports) + (trial.result is not None) for trial in self.state.trials.values())
 
-    def wait_for(self, words: int) -> None:
+    def wait_for(self, reports: int) -> None:
         """Wait for a number of reports."""
         until = time.monotonic() + LONGEST
-        while self.look() < words:
+        while self.look() < reports:
             assert self.search is not None
             if self.search.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(
@@ -80,13 +80,13 @@ class _Run:
         return [int(pid) for pid in listed]
 
     def kill(self, victim: str, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """Kill and restart; measure the time to the next report, and which epochs are trained twice."""
+        """Kill and restart; measure the time to the next report, and find the epochs that are trained twice."""
         assert self.search is not None
         running = list(self.state.running.values())
         if victim == "worker" and any(trial.retries for trial in running):
             victim = "search"  # a trial that loses its worker twice fails by design; the uninterrupted run has no such trial
-        workers, words = self.workers(), self.look()
-        walked = {number: _walked(self.folder, number) for number in self.state.running}
+        workers, reports = self.workers(), self.look()
+        epochs_before = {number: _trained_epochs(self.folder, number) for number in self.state.running}
         if victim != "search":
             for pid in workers:
                 _kill(pid)
@@ -97,21 +97,21 @@ class _Run:
         began = time.monotonic()
         if victim != "worker":
             self.start()
-        self.wait_for(words + 1)
+        self.wait_for(reports + 1)
         self.killed[victim] += 1
         if victim != "worker":
             self.resumed.append(time.monotonic() - began)
-        self._count(walked)
+        self._count(epochs_before)
 
-    def _count(self, walked: dict[int, list[int]]) -> None:
-        """Number of rung intervals whose epochs were trained twice."""
+    def _count(self, epochs_before: dict[int, list[int]]) -> None:
+        """Count the rung intervals whose epochs were trained twice."""
         edges = rungs(PrunePlan().cut_epoch(EPOCHS) + 1, EPOCHS)
-        for number, before in walked.items():
-            again = {epoch for epoch in _walked(self.folder, number)[len(before) :] if epoch in set(before)}
+        for number, before in epochs_before.items():
+            again = {epoch for epoch in _trained_epochs(self.folder, number)[len(before) :] if epoch in set(before)}
             self.lost.append(len({sum(epoch > edge for edge in edges) for epoch in again}))
 
     def leftover(self) -> int:
-        """Processes that still exist after a moment."""
+        """Kill the processes that still exist after five seconds, and return their number."""
         until = time.monotonic() + 5.0
         while (alive := [pid for pid in self.seen if _alive(pid)]) and time.monotonic() < until:
             time.sleep(0.05)
@@ -129,57 +129,57 @@ def run(n: int = 30, trials: int = 60, seed: int = 0) -> Result:
         seed: Seed of the search and of the times of kills.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        whole = _Run(begin(Path(temporary) / "whole", trials, seed), random.Random(seed))
+        uninterrupted = _Run(begin(Path(temporary) / "uninterrupted", trials, seed), random.Random(seed))
         began = time.monotonic()
-        whole.start()
-        assert whole.search is not None
-        whole.search.wait(LONGEST * 4)
-        unbroken, words = time.monotonic() - began, whole.look()
+        uninterrupted.start()
+        assert uninterrupted.search is not None
+        uninterrupted.search.wait(LONGEST * 4)
+        uninterrupted_seconds, reports = time.monotonic() - began, uninterrupted.look()
 
         home = Path(temporary) / "killed"
-        shaken = _Run(begin(home, trials, seed), random.Random(seed))
-        tracker = Tracker(Journal(shaken.folder / "journal.jsonl"), home)
+        killed_run = _Run(begin(home, trials, seed), random.Random(seed))
+        tracker = Tracker(Journal(killed_run.folder / "journal.jsonl"), home)
         began = time.monotonic()
-        _shake(shaken, n, words, tracker)
-        broken = time.monotonic() - began
+        _kill_repeatedly(killed_run, n, reports, tracker)
+        killed_seconds = time.monotonic() - began
         tracker.catch_up()
-        zombies = len(shaken.state.running) + _running_runs(home) + shaken.leftover() + whole.leftover()
-        equal = _table(shaken.state) == _table(whole.state) and shaken.state.ended is not None
-        ends = [StudyState.replay(Journal(entry.folder / "journal.jsonl")).ended for entry in (whole, shaken)]
+        zombies = len(killed_run.state.running) + _running_runs(home) + killed_run.leftover() + uninterrupted.leftover()
+        equal = _table(killed_run.state) == _table(uninterrupted.state) and killed_run.state.ended is not None
+        ends = [StudyState.replay(Journal(entry.folder / "journal.jsonl")).ended for entry in (uninterrupted, killed_run)]
         chosen = [ended.chosen for ended in ends if ended]
-    text = ", ".join(f"{count} of the {victim}" for victim, count in shaken.killed.items())
+    text = ", ".join(f"{count} of the {victim}" for victim, count in killed_run.killed.items())
     return Result(
         figures=[
-            Figure(name="kills", value=sum(shaken.killed.values())),
+            Figure(name="kills", value=sum(killed_run.killed.values())),
             Figure(name="tables_equal", value=float(equal and len(set(chosen)) == 1), target="1"),
-            Figure(name="rungs_lost_max", value=max(shaken.lost, default=0), target="<= 1"),
+            Figure(name="rungs_lost_max", value=max(killed_run.lost, default=0), target="<= 1"),
             Figure(name="zombies", value=zombies, target="0"),
-            Figure.of("resume_s", shaken.resumed or [0.0], unit="s"),
+            Figure.of("resume_s", killed_run.resumed or [0.0], unit="s"),
         ],
         notes=[
-            f"kill -9 at random times ({text}) of a search of {trials} trials; one worker, so that results have one order.",
-            f"The uninterrupted search took {unbroken:.1f} s, the one with {n} kills {broken:.1f} s.",
-            f"Epochs were trained twice after {sum(map(bool, shaken.lost))} of the kills.",
-            "resume_s: from restarting the search to the first new report of a trial, Python's start included.",
-            "A trial that has lost its worker once is not hit again (the search is killed instead), as it would fail.",
-            "MLflow is written by another process, which is not killed.",
+            f"kill -9 at random times ({text}) of a search of {trials} trials; one worker, so that the order of results is fixed.",
+            f"The uninterrupted search took {uninterrupted_seconds:.1f} s, the one with {n} kills {killed_seconds:.1f} s.",
+            f"Epochs were trained twice after {sum(map(bool, killed_run.lost))} of the kills.",
+            "resume_s: from restarting the search to the first new report of a trial, including Python's start.",
+            "A trial that has lost its worker once is not killed again (the search is killed instead), as it would fail.",
+            "Another process writes to MLflow; it is not killed.",
         ],
     )
 
 
-def _shake(shaken: _Run, n: int, words: int, tracker: Tracker) -> None:
+def _kill_repeatedly(killed_run: _Run, n: int, reports: int, tracker: Tracker) -> None:
     """Kill at random times, spread over the reports of an uninterrupted search; then let it end."""
-    moments = sorted(shaken.chance.sample(range(1, words - 1), n))
-    shaken.start()
+    moments = sorted(killed_run.rng.sample(range(1, reports - 1), n))
+    killed_run.start()
     for number, moment in enumerate(moments):
-        shaken.wait_for(moment)
-        time.sleep(shaken.chance.uniform(0.0, 0.03))
-        if shaken.state.ended is None:
-            shaken.kill(shaken.chance.choice(VICTIMS), tracker.catch_up if number % 5 == 0 else lambda: None)
-    assert shaken.search is not None
-    shaken.workers()
-    shaken.search.wait(LONGEST * 2)
-    shaken.look()
+        killed_run.wait_for(moment)
+        time.sleep(killed_run.rng.uniform(0.0, 0.03))
+        if killed_run.state.ended is None:
+            killed_run.kill(killed_run.rng.choice(VICTIMS), tracker.catch_up if number % 5 == 0 else lambda: None)
+    assert killed_run.search is not None
+    killed_run.workers()
+    killed_run.search.wait(LONGEST * 2)
+    killed_run.look()
 
 
 def _table(state: StudyState) -> list[Any]:
@@ -202,7 +202,7 @@ def _running_runs(home: Path) -> int:
     return sum(entry.info.status == "RUNNING" for entry in runs)
 
 
-def _walked(folder: Path, trial: int) -> list[int]:
+def _trained_epochs(folder: Path, trial: int) -> list[int]:
     try:
         lines: Sequence[str] = (trial_folder(folder, trial) / WALKED).read_text().split()
     except FileNotFoundError:

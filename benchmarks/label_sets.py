@@ -1,4 +1,4 @@
-"""Data whose rows have sets of labels, and three ways to learn them: one network, a network a label, boosted trees a label."""
+"""Data whose rows have sets of labels, and three ways to learn them: one network, a network per label, boosted trees per label."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SERVICES = (
 )
 NOT_SERVICES = ("customerID", "Churn")
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
-ROWS = 512  # a call
+ROWS = 512  # per call
 
 
 # Data
@@ -49,10 +49,10 @@ ROWS = 512  # a call
 
 @dataclass(frozen=True)
 class LabelSets:
-    """Prepared data with sets of labels, and the same rows as trees read them.
+    """Prepared data with sets of labels, and the same rows as features for trees.
 
     Args:
-        data: Training and validation rows.
+        data: The training and validation rows.
         test: The test rows.
         trees: Features of the training, validation and test rows.
     """
@@ -65,7 +65,8 @@ class LabelSets:
 def digits(mnist: Path, folder: Path, rows: int, seed: int) -> LabelSets:
     """Two MNIST digits side by side, 28 x 56 pixels; their labels are the set of the two.
 
-    Training and validation pairs are made of MNIST's training images, as many test pairs as validation pairs of its test images.
+    Training and validation pairs are made from MNIST's training images; test pairs, as many as validation pairs, from its test
+    images.
     """
     held_out = round(rows * VALIDATION_SHARE)
     options = DataOptions(folds=0, seed=seed, validation_share=VALIDATION_SHARE, task="multilabel")
@@ -77,7 +78,7 @@ def digits(mnist: Path, folder: Path, rows: int, seed: int) -> LabelSets:
 
 
 def pairs(mnist: Path, part: str, rows: int, seed: int) -> tuple[Array, pd.DataFrame]:
-    """Pairs of random images [N, 28, 56], and zeros and ones [N, 10]."""
+    """Pairs of random images [N, 28, 56], and their labels as zeros and ones [N, 10]."""
     images = _idx(mnist / f"{part}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
     classes = _idx(mnist / f"{part}-labels-idx1-ubyte.gz", 8)
     left, right = np.random.default_rng(seed).integers(len(images), size=(2, rows))
@@ -93,7 +94,7 @@ def _idx(path: Path, header: int) -> Array:
 
 
 def services(tables: Path, folder: Path, seed: int) -> LabelSets:
-    """Which services a customer of a telephone company has, from their contract, their charges and themselves."""
+    """Which services a customer of a telephone company has, predicted from contract, charges and personal data."""
     frame = pd.read_csv(tables / "telco_churn.csv.gz")
     frame["TotalCharges"] = pd.to_numeric(frame["TotalCharges"], errors="coerce")
     labels = (frame[list(SERVICES)] == "Yes").astype(np.int64)
@@ -116,11 +117,11 @@ def services(tables: Path, folder: Path, seed: int) -> LabelSets:
 
 @dataclass(frozen=True)
 class Answers:
-    """Probabilities of the labels [N, K], and what they took.
+    """Probabilities of the labels [N, K], and their cost.
 
     Args:
-        validation: For the validation rows.
-        test: For the test rows.
+        validation: Probabilities for the validation rows.
+        test: Probabilities for the test rows.
         seconds: CPU seconds of training.
         test_seconds: CPU seconds of predicting the test rows.
     """
@@ -131,7 +132,7 @@ class Answers:
     test_seconds: float
 
     def scores(self, sets: LabelSets) -> dict[str, float]:
-        """scikit-learn's scores on the test rows in percent, with a threshold for each label from the validation rows."""
+        """scikit-learn's scores on the test rows in percent, with a threshold for each label that is tuned on the validation rows."""
         spec = sets.data.spec
         known, truth = sets.data.validation.targets.numpy(), sets.test.targets.numpy()
         chosen = self.test >= np.array(task_of(spec).fit_decoder(self.validation, known, spec.output)["thresholds"])
@@ -151,7 +152,7 @@ def one_network(sets: LabelSets, epochs: int, seed: int) -> Answers:
 
 
 def network_a_label(sets: LabelSets, epochs: int, seed: int) -> Answers:
-    """One-vs-rest: a network of the same recipe for each label, with as many epochs each."""
+    """One-vs-rest: a network of the same recipe for each label, each trained for the same number of epochs."""
     each = []
     for label in range(len(sets.data.spec.classes)):
         spec = sets.data.spec.replace(output=BinaryOutput(labels=(0, 1)))
@@ -160,12 +161,12 @@ def network_a_label(sets: LabelSets, epochs: int, seed: int) -> Answers:
         ]
         data = replace(sets.data, spec=spec, train=parts[0], validation=parts[1])
         each.append(_trained(data, parts[2], epochs, seed))
-    validation, test = (np.stack([getattr(one, name)[:, 1] for one in each], 1) for name in ("validation", "test"))
-    return Answers(validation, test, sum(one.seconds for one in each), sum(one.test_seconds for one in each))
+    validation, test = (np.stack([getattr(single, name)[:, 1] for single in each], 1) for name in ("validation", "test"))
+    return Answers(validation, test, sum(single.seconds for single in each), sum(single.test_seconds for single in each))
 
 
 def _trained(data: Data, test: Split, epochs: int, seed: int) -> Answers:
-    """The family's usual network and training plan."""
+    """Train the family's default network with its usual training plan."""
     began, config = time.process_time(), families.space_for(data.spec).nearest({})
     plan = families.plan_of(config, families.usual_plan(data.spec), data.spec).replace(seed=seed, epochs=epochs)
     model = build(families.draw(families.room(config, "model"), data.spec), seed)

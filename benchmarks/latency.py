@@ -1,4 +1,4 @@
-"""How reliable a latency is: the same network against itself, and a quiet machine against a busy one."""
+"""The reliability of latencies: a network compared with itself, and a quiet machine compared with a busy one."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from lepton_automl.pipelines.cost import SECONDS, reference
 from .report import Figure, Result
 from .shrink import KINDS, drawn, random_rows
 
-ROWS = (1, 8, 64)  # rows of one call; the kinds of networks use them in turn
+ROWS = (1, 8, 64)  # rows per call; networks of each kind use them in turn
 CONDITIONS = ("quiet", "neighbour", "shared", "again")
 BUSY = ("neighbour", "shared")
 ROUNDS = 25
-PLAIN = 1.10  # two networks whose latencies differ by this factor should be distinguished
+PLAIN = 1.10  # networks whose latencies differ by this factor should be distinguished
 HOG = """
 import os, sys
 import numpy as np
@@ -66,12 +66,12 @@ class Naive(NamedTuple):
         return cls(float(np.median(times)), low, high)
 
     def differs(self, other: Naive, alike: float) -> bool:
-        """Whether the intervals are disjoint, by more than counts as equal."""
+        """Whether the intervals are disjoint, by more than what counts as equal."""
         return self.low > (1 + alike) * other.high or other.low > (1 + alike) * self.high
 
 
 class Network(NamedTuple):
-    """An exported network and the rows of one call."""
+    """An exported network and the rows for one call."""
 
     path: Path
     rows: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]
@@ -90,7 +90,7 @@ class Network(NamedTuple):
 
 @contextmanager
 def kept_busy(core: int) -> Iterator[None]:
-    """Run another process that multiplies matrices on this core."""
+    """Run another process that multiplies matrices on this core, within the context."""
     hog = subprocess.Popen(
         [sys.executable, "-c", HOG, str(core)], stdout=subprocess.PIPE, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     )
@@ -120,7 +120,7 @@ def machine(condition: str) -> Iterator[None]:
 
 
 class Reading(NamedTuple):
-    """One network's latency in ms, ours and the naive one, and whether ours flagged the machine as busy."""
+    """One network's latency in ms, by our measurement and by the naive one, and whether ours flagged the machine as busy."""
 
     ours: float
     naive: float
@@ -128,7 +128,7 @@ class Reading(NamedTuple):
 
 
 def readings(call: Call, seconds: float, reference_ms: float) -> dict[str, Reading]:
-    """The same opened network under each condition."""
+    """Measure the same opened network under each condition."""
     readings_found = {}
     for condition in CONDITIONS:
         with machine(condition):
@@ -138,13 +138,13 @@ def readings(call: Call, seconds: float, reference_ms: float) -> dict[str, Readi
 
 
 def drifts(read: list[dict[str, Reading]], way: str, conditions: tuple[str, ...]) -> list[float]:
-    """The relative change of each network from its quiet latency."""
+    """The relative change of each network's latency from the quiet one."""
     moved = [getattr(reading[name], way) / getattr(reading["quiet"], way) - 1 for reading in read for name in conditions]
     return [abs(by) for by in moved]
 
 
 def ranked_alike(read: list[dict[str, Reading]], way: str) -> float:
-    """Spearman's rank correlation of quiet and busy; the worse of both kinds of busy."""
+    """Spearman's rank correlation of quiet and busy latencies; the lower one of both kinds of load."""
 
     def latencies(condition: str) -> list[float]:
         return [getattr(reading[condition], way) for reading in read]
@@ -153,7 +153,7 @@ def ranked_alike(read: list[dict[str, Reading]], way: str) -> float:
 
 
 def drift_figures(read: list[dict[str, Reading]]) -> list[Figure]:
-    """Our measurements and the naive ones."""
+    """The drift of our measurements and of the naive ones."""
     ours, naive = drifts(read, "ours", BUSY), drifts(read, "naive", BUSY)
     return [
         Figure.of("drift_busy", ours, target="<= 0.03"),
@@ -178,7 +178,7 @@ def drift_figures(read: list[dict[str, Reading]]) -> list[Figure]:
 
 
 class Claims(NamedTuple):
-    """Claims about one network opened twice: ours, ours without the allowance for equal speed, and the naive ones."""
+    """Whether one network opened twice is claimed to differ: by ours and the naive loop, with and without the allowance."""
 
     ours: bool
     strict: bool
@@ -202,7 +202,7 @@ class Claims(NamedTuple):
 
 
 def claims(networks: list[Network], comparisons: int, seconds: float) -> list[Claims]:
-    """Each network in turn against itself; quiet, with a neighbour and on a shared core in turn."""
+    """Compare the networks in turn with themselves, alternating between the three conditions."""
     claims_found = []
     for n in range(comparisons):
         with machine(("quiet", *BUSY)[(n + n // len(networks)) % 3]):
@@ -210,8 +210,8 @@ def claims(networks: list[Network], comparisons: int, seconds: float) -> list[Cl
     return claims_found
 
 
-def told_apart(networks: list[Network], latencies: list[float], seconds: float) -> list[bool]:
-    """Whether each network is found faster than the next clearly slower one, on a shared core."""
+def measured_faster(networks: list[Network], latencies: list[float], seconds: float) -> list[bool]:
+    """Whether each network is measured as faster than the next clearly slower one, on a shared core."""
     order, distinct = np.argsort(latencies), []
     for n, place in enumerate(order):
         slower = [other for other in order[n + 1 :] if latencies[other] > PLAIN * latencies[place]]
@@ -223,25 +223,25 @@ def told_apart(networks: list[Network], latencies: list[float], seconds: float) 
     return distinct
 
 
-def notes(latencies: list[float], claimed: list[Claims], apart: list[bool], seconds: float) -> list[str]:
+def notes(latencies: list[float], claimed: list[Claims], ordered: list[bool], seconds: float) -> list[str]:
     """Notes for the reader."""
     text = (
-        f"{len(latencies)} networks of the search's space, with {', '.join(map(str, ROWS))} rows a call in turn: "
-        f"{min(latencies):.3g} to {max(latencies):.3g} ms a call; {seconds:g} s for one figure.\n"
+        f"{len(latencies)} networks of the search's space, with {', '.join(map(str, ROWS))} rows per call in turn: "
+        f"{min(latencies):.3g} to {max(latencies):.3g} ms per call; {seconds:g} s for each measurement.\n"
         f"aa_false: share of {len(claimed)} comparisons of a network with itself, opened twice, in which one is claimed to be "
-        "faster. A third each was quiet, neighbour and shared.\n"
-        f"Differences up to {SAME_SPEED:.0%} count as none, for the naive loop too; aa_any is the share without that allowance: two "
-        "openings do differ, as their weights are at other addresses in memory.\n"
-        f"ab_found: {len(apart)} pairs that differ by {PLAIN - 1:.0%} or more, on a shared core: share in the right order.\n"
+        "faster. A third of them ran under each of quiet, neighbour and shared.\n"
+        f"Differences up to {SAME_SPEED:.0%} count as equal, also for the naive loop; aa_any is the share without that allowance: two "
+        "copies do differ, as their weights are at different memory addresses.\n"
+        f"ab_found: {len(ordered)} pairs that differ by {PLAIN - 1:.0%} or more, on a shared core: the share in the right order.\n"
         "Busy: another process multiplies matrices on one core. neighbour: we may use any core; shared: only that one. "
-        "drift_busy takes both kinds together, rank_correlation is the worse of the two; drift_again is quiet against quiet.\n"
-        "naive: the median call of a plain loop by the wall clock, as long as ours; its claim is that intervals are disjoint."
+        "drift_busy combines both kinds, rank_correlation is the lower of the two; drift_again compares quiet with quiet.\n"
+        "naive: the median call of a plain loop with the wall clock, for as long as ours; it claims a difference if the intervals are disjoint."
     )
     return text.splitlines()
 
 
 def run(nets: int = 30, comparisons: int = 120, seconds: float = SECONDS) -> Result:
-    """False claims of a difference, and drift and ranks under load, against a plain loop with the wall clock."""
+    """Compare false claims of a difference, drift and ranks under load with a plain loop that uses the wall clock."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         networks = [Network.of(number, Path(folder)) for number in range(nets)]
@@ -249,14 +249,14 @@ def run(nets: int = 30, comparisons: int = 120, seconds: float = SECONDS) -> Res
         read = [readings(network.opened(), seconds, own) for network in networks]
         latencies = [reading["quiet"].ours for reading in read]
         claimed = claims(networks, comparisons, seconds)
-        apart = told_apart(networks, latencies, seconds)
+        ordered = measured_faster(networks, latencies, seconds)
     shares = {name: float(np.mean([getattr(claim, name) for claim in claimed])) for name in Claims._fields}
     figures = [
         Figure(name="aa_false", value=shares["ours"], target="<= 0.05"),
         Figure(name="naive_aa_false", value=shares["naive"]),
         Figure(name="aa_any", value=shares["strict"]),
         Figure(name="naive_aa_any", value=shares["naive_strict"]),
-        Figure(name="ab_found", value=float(np.mean(apart))),
+        Figure(name="ab_found", value=float(np.mean(ordered))),
         *drift_figures(read),
     ]
-    return Result(figures=figures, notes=notes(latencies, claimed, apart, seconds))
+    return Result(figures=figures, notes=notes(latencies, claimed, ordered, seconds))

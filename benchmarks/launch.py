@@ -1,6 +1,6 @@
 """Starts a command and prints as JSON its output, the seconds to its first line, and its peak memory in bytes.
 
-A small process of its own, because the kernel counts the memory of the forking process into the child's peak.
+This is a separate small process, because the kernel includes the memory of the forking process in the child's peak.
 """
 
 from __future__ import annotations

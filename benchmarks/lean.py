@@ -1,4 +1,4 @@
-"""Smaller networks at equal recovery: `lean` against torch-pruning's own recipes, accuracy lost at each ratio."""
+"""Accuracy lost at each pruning ratio: `lean` against torch-pruning's own recipes, with equal recovery."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "lean.jsonl"
 RATIOS = (0.25, 0.5, 0.75)
 SAME = ("net", "who", "ratio", "seed", "rows", "parent_epochs", "epochs", "host")  # the fields that identify a run
 DROP = (
-    "drop: points of accuracy lost on the 10,000 test images; medians over seeds, with quartiles. Same parent, same"
-    " recovery epochs; test images are not used for any choice."
+    "drop: points of accuracy lost on the 10,000 test images; medians over seeds, with quartiles. Same parent and"
+    " recovery epochs for all; test images are not used for any choice."
 )
-AHEAD = "ahead: by how much fewer points ours lost than the best of torch-pruning's three, seed by seed."
+AHEAD = "ahead: how many points less ours lost than the best of torch-pruning's three recipes, for each seed."
 COST = (
-    "macs, speed: factor of fewer multiply-accumulates of the smaller network, and speedup of its ONNX file at"
+    "macs, speed: factor by which the smaller network has fewer multiply-accumulates, and speedup of its ONNX file at"
     " batch size 1, each timed interleaved with the reference network."
 )
 
@@ -52,7 +52,7 @@ class Case(NamedTuple):
 
 def ours(case: Case) -> nn.Module:
     """`lean` with its defaults."""
-    held = tuple(part[:500] for part in case.train)  # not used for any choice; test rows give the score
+    held = tuple(part[:500] for part in case.train)  # not used for any choice; the score is measured on test rows
     result = lean(
         case.parent, case.train, validation=held, ratio=case.ratio, epochs=case.epochs, seed=case.seed, progress=False
     )
@@ -61,10 +61,10 @@ def ours(case: Case) -> nn.Module:
 
 
 def recipe(case: Case) -> nn.Module:
-    """torch-pruning's README, and the fine-tuning of its own `reproduce/main.py`.
+    """The pruning of torch-pruning's README, and the fine-tuning of its `reproduce/main.py`.
 
-    Group magnitudes, each layer by itself, widths rounded to 8; SGD with momentum from 0.01, a tenth of it after 60 % and
-    again after 80 % of the time.
+    Group magnitudes, each layer separately, widths rounded to multiples of 8; SGD with momentum and a learning rate of 0.01,
+    divided by ten after 60 % and again after 80 % of the steps.
     """
     model = _pruned(copy.deepcopy(case.parent), case, torch_pruning.importance.GroupMagnitudeImportance(p=2))
     x, y = case.train
@@ -82,13 +82,13 @@ def recipe(case: Case) -> nn.Module:
 
 
 def tuned(case: Case) -> nn.Module:
-    """The same pruning, fine-tuned with the parent's training settings; its README leaves fine-tuning to the user."""
+    """The same pruning, fine-tuned with the parent's training settings, as the README leaves fine-tuning to the user."""
     model = _pruned(copy.deepcopy(case.parent), case, torch_pruning.importance.GroupMagnitudeImportance(p=2))
     return taught(model, case.train, case.epochs, case.seed)
 
 
 def isomorphic(case: Case) -> nn.Module:
-    """Its authors' Isomorphic Pruning: group Taylor, similar layers in one ranking; fine-tuned with the parent's training settings."""
+    """Isomorphic Pruning by torch-pruning's authors: group Taylor, similar layers ranked together; fine-tuned like the parent."""
     model = copy.deepcopy(case.parent).eval()
     for batch in batches(len(case.train[1]), 1, case.seed)[:20]:
         torch.autograd.backward(cross_entropy(model(case.train[0][batch]), case.train[1][batch]))
@@ -116,7 +116,7 @@ CONTESTANTS: dict[str, Callable[[Case], nn.Module]] = {
 
 
 class Contest:
-    """All runs of one network and seed; the parent is trained when the first of them is not recorded."""
+    """All runs of one network and seed; the parent is trained only if a run is not recorded yet."""
 
     def __init__(self, ledger: Ledger, settings: tuple[str, int, int, int, int], test: Rows, train: Rows) -> None:
         self.ledger, self.test, self.train = ledger, test, train
@@ -124,7 +124,7 @@ class Contest:
         self.parent: nn.Module | None = None
 
     def run(self, who: str, ratio: float) -> Found:
-        """The recorded result of a run; else run it now."""
+        """Return the recorded result of a run, or run it now."""
         key = (self.net, who, ratio, self.seed, self.rows, self.parent_epochs, self.epochs, describe_host())
         return self.ledger.once(key, lambda: self._find(who, ratio))
 
@@ -138,7 +138,7 @@ class Contest:
         figures_found = self._judge(self.parent, small) | {"cpu_seconds": seconds}
         print(
             f"{self.net}, seed {self.seed}, {ratio:g} {who}: {figures_found['drop']:.2f} points lost, 1/{figures_found['macs']:.1f} of the"
-            f" arithmetic, {figures_found['speed']:.2f} times as fast",
+            f" multiply-accumulates, {figures_found['speed']:.2f} times as fast",
             flush=True,
         )
         return figures_found
@@ -165,13 +165,13 @@ def run(
     nets: str = "resnet,mobilenet",
     results: str = str(RESULTS),
 ) -> Result:
-    """Points of test accuracy lost at each ratio, by `lean` and by torch-pruning's recipes, on Fashion-MNIST.
+    """Measure the points of test accuracy lost at each ratio by `lean` and by torch-pruning's recipes, on Fashion-MNIST.
 
     Args:
         rows: Number of training images.
         parent_epochs: Epochs of the training before pruning.
         epochs: Epochs of the recovery, the same for all.
-        seeds: Number of runs of each.
+        seeds: Number of runs of each contestant.
         nets: Names of the networks, separated by commas.
         results: The file of finished runs.
     """
@@ -196,11 +196,13 @@ def figures(results: dict[tuple[str, float, str], list[Found]], net: str, ratio:
     runs = {who: results[net, ratio, who] for who in CONTESTANTS}
     end = f"{net}_{100 * ratio:.0f}"
     figures_made = [
-        Figure.of(f"drop_{who}_{end}", [result["drop"] for result in those], unit="points") for who, those in runs.items()
+        Figure.of(f"drop_{who}_{end}", [result["drop"] for result in recorded], unit="points") for who, recorded in runs.items()
     ]
     best = [min(runs[who][n]["drop"] for who in CONTESTANTS if who != "ours") for n in range(len(runs["ours"]))]
     ahead = [theirs - mine["drop"] for theirs, mine in zip(best, runs["ours"], strict=True)]
     figures_made.append(Figure.of(f"ahead_{end}", ahead, unit="points", target=">= 0"))
     for name in ("macs", "speed"):
-        figures_made += [Figure.of(f"{name}_{who}_{end}", [result[name] for result in those]) for who, those in runs.items()]
+        figures_made += [
+            Figure.of(f"{name}_{who}_{end}", [result[name] for result in recorded]) for who, recorded in runs.items()
+        ]
     return figures_made

@@ -12,7 +12,7 @@ Key = tuple[Any, ...]
 
 
 class Ledger:
-    """Recorded results of runs.
+    """The recorded results of runs.
 
     Args:
             path: The file of JSON lines.
@@ -27,10 +27,10 @@ class Ledger:
                 record = json.loads(line)
             except json.JSONDecodeError:
                 continue  # empty, or cut off by an interruption
-            self.known[tuple(record[name] for name in same)] = record  # of two equal keys, the later one
+            self.known[tuple(record[name] for name in same)] = record  # the later one if keys are equal
 
     def once(self, key: Key, find: Callable[[], Found], *, again: bool = False) -> Found:
-        """The recorded result of a run; else run it now."""
+        """Return the recorded result of a run, or run it now."""
         if again or key not in self.known:
             record = {**dict(zip(self.same, key, strict=True)), **find()}
             self.path.parent.mkdir(parents=True, exist_ok=True)

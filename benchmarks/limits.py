@@ -1,4 +1,4 @@
-"""A limit that few networks meet: training time spent on infeasible ones, against Optuna's soft constraints."""
+"""A limit that few networks meet: training time spent on infeasible networks, compared with Optuna's soft constraints."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from .made_up import recorded, study, weighed
 from .peers.optuna_peers import distribution
 from .report import Figure, Result
 
-DRAWS = 4_000  # random configurations from which the limit is set
+DRAWS = 4_000  # random configurations that determine the limit
 WORKERS = 2
 ACCURACY = 0.7  # reference point of the hypervolume
 
 
 def run(*, share: float = 0.02, seeds: int = 5, trainings: int = 100) -> Result:
-    """Two searches of the same simulated space, with the same number of epochs, on a virtual clock.
+    """Compare two searches of the same simulated space, with the same number of epochs, on a virtual clock.
 
     Args:
         share: Share of the space, sampled uniformly, that meets the latency limit.
-        seeds: Number of searches of each.
+        seeds: Number of searches of each kind.
         trainings: Number of full trainings that the budget allows.
     """
     config = study(Budget(epochs=18 * trainings), epochs=18)
@@ -64,12 +64,12 @@ def run(*, share: float = 0.02, seeds: int = 5, trainings: int = 100) -> Result:
 
 @dataclass(frozen=True)
 class Spent:
-    """How a search used its time.
+    """How a search spent its time.
 
     Args:
-        infeasible: Share of the training seconds spent on networks that break the limit.
-        proposed: Share of the proposals that meet it.
-        feasible: Accuracy and latency of each fully trained network that meets it.
+        infeasible: Share of the training seconds spent on networks that exceed the limit.
+        proposed: Share of the proposals that meet the limit.
+        feasible: Accuracy and latency of each fully trained network that meets the limit.
     """
 
     infeasible: float
@@ -96,7 +96,7 @@ def searched(config: StudyConfig) -> Spent:
 def constrained(config: StudyConfig) -> Spent:
     """Plain Optuna, which trains first and receives the constraint values afterwards."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    warnings.simplefilter("ignore")  # experimental features
+    warnings.simplefilter("ignore")  # on experimental features
     plain = optuna.create_study(directions=["maximize", "minimize"], sampler=optuna.samplers.TPESampler(seed=config.seed))
     distributions = {name: distribution(hyperparameter) for name, hyperparameter in config.space.items()}
     limit = config.deployment.max_latency_ms or math.inf

@@ -24,23 +24,23 @@ from .report import Figure, Result
 RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "live.jsonl"
 CONTESTANTS = ("ours", "textbook", "peer")
 TARGETS = {"textbook": "<= 0.2", "peer": "<= 0.5"}
-# The reference point of the hypervolume, fixed before any run: a model with 50 % errors, or that takes four times as long
-# as the reference network (about 1 ms, fifteen times the default design), is worth nothing. Far slower ones exist in the space.
+# The reference point of the hypervolume, fixed before any run: a model with 50 % errors, or one that takes four times as long
+# as the reference network (about 1 ms, fifteen times the default design), adds nothing. The space contains far slower ones.
 WORST_ERROR, WORST_RATIO = 0.5, 4.0
 TIMES = (
-    "time_to_X_front: seconds from the very start (imports, reading, host benchmark) until ours had X's final hypervolume, over X's"
-    " whole time; median over seeds. inf: not reached."
+    "time_to_X_front: seconds from the start (imports, reading, host benchmark) until ours had X's final hypervolume, over X's"
+    " total time; median over seeds. inf: not reached."
 )
 VOLUMES = (
-    f"Hypervolume: over the logarithm of latency and the validation error of exported models, up to error {WORST_ERROR:g} and"
+    f"Hypervolume: in the logarithm of latency and the validation error of exported models, up to error {WORST_ERROR:g} and"
     f" {WORST_RATIO:g} times the reference network's latency; latency is the ratio to that network, measured by each contestant"
-    " beside it. Only trainings that were finished within the time count."
+    " next to its models. Only trainings that were finished within the time count."
 )
-SAME = ("contestant", "seed", "minutes", "workers", "rows", "epochs_asked", "host")  # what tells one run from another
+SAME = ("contestant", "seed", "minutes", "workers", "rows", "epochs_asked", "host")  # the fields that identify a run
 
 
 def once(ledger: Ledger, key: tuple[Any, ...], *, again: bool) -> Found:
-    """A run's recorded result; else run it now, in a folder of its own beside the ledger."""
+    """Return a run's recorded result, or run it now, in its own folder next to the ledger."""
     settings = dict(zip(SAME, key, strict=True))
 
     def find() -> Found:
@@ -96,7 +96,7 @@ class Run:
 
     def sentence(self) -> str:
         """A one-line summary."""
-        ready = "none began" if self.found["ready"] is None else f"the first began after {self.found['ready']:.1f} s"
+        ready = "no trial began" if self.found["ready"] is None else f"the first trial began after {self.found['ready']:.1f} s"
         best = max((row[1] for row in self.found["trainings"]), default=0.0)
         done = f"{len(self.seconds)} trained in full of {self.found['trials']} trials, {len(self.found['failed'])} failed"
         return f"{self.who}, seed {self.seed}: hypervolume {self.volume():.4f}; {done}, {ready}; best accuracy {best:.4f}"
@@ -120,10 +120,10 @@ def sentences(pairs: Sequence[tuple[Run, Run]], seconds: float) -> list[str]:
         when = "not reached" if math.isinf(reached) else f"reached after {reached:.0f} s"
         name = f"Against {other.who}, seed {ours.seed}"
         if not other.volume():
-            texts.append(f"{name}: it has no network within the reference point, so the ratio is meaningless.")
+            texts.append(f"{name}: it has no network within the reference point, so there is no ratio.")
             continue
         texts.append(
-            f"{name}: its final hypervolume {when} of {seconds:.0f} s (it had it itself after {theirs:.0f} s);"
+            f"{name}: its final hypervolume {when} of {seconds:.0f} s (it reached it after {theirs:.0f} s);"
             f" ours ends with {ours.volume() / other.volume():.3f} of it."
         )
     return texts
@@ -140,7 +140,7 @@ def run(
     again: str = "",
     results: str = str(RESULTS),
 ) -> Result:
-    """Shares of each rival's time in which ours reaches the rival's final front, on Fashion-MNIST.
+    """Measure the share of each rival's time in which ours reaches the rival's final front, on Fashion-MNIST.
 
     Args:
         minutes: Minutes of each run.
@@ -149,7 +149,7 @@ def run(
         rows: Number of training images.
         epochs: Epochs of a full training; 0 for the package's default.
         only: Contestants to run, separated by commas; all if empty. For the others, recorded runs are used.
-        again: Contestants to run again, even if recorded.
+        again: Contestants to run again, although recorded.
         results: The ledger.
     """
     if not DATA.is_dir():
@@ -157,10 +157,10 @@ def run(
         return Result(figures=[], notes=[skipped])
     chosen, anew = (set(filter(None, text.split(","))) for text in (only, again))
     if unknown := (chosen | anew) - set(CONTESTANTS):
-        raise SystemExit(f"There is no contestant {', '.join(sorted(unknown))}; there are {', '.join(CONTESTANTS)}.")
+        raise SystemExit(f"Unknown contestant {', '.join(sorted(unknown))}; choose from {', '.join(CONTESTANTS)}.")
     ledger, runs = Ledger(Path(results), SAME), dict[tuple[str, int], Run]()
     for seed in range(seeds):
-        turn = seed % len(CONTESTANTS)  # in changing order, as the first may run on a cooler machine
+        turn = seed % len(CONTESTANTS)  # rotate the order, as the first may run on a cooler machine
         for who in (*CONTESTANTS[turn:], *CONTESTANTS[:turn]):
             key = (who, seed, minutes, workers, rows, epochs, describe_host())
             may = not chosen or who in chosen
@@ -180,7 +180,11 @@ def verdict(runs: dict[tuple[str, int], Run], seconds: float) -> tuple[list[Figu
             figures.append(figure(rival, pairs, seconds))
             notes += sentences(pairs, seconds)
     notes += [f"{run.sentence()}." for run in runs.values()]
-    notes += [f"Seeds {seeds} differ in their data or epochs; do not compare them." for seeds in [_unlike(runs)] if seeds]
+    notes += [
+        f"Data or epochs of the contestants differ for seeds {seeds}; do not compare them."
+        for seeds in [_unlike(runs)]
+        if seeds
+    ]
     times = [60 * run.found["kept"] for run in runs.values() if "kept" in run.found]
     if times:
         over = max(abs(time_used - seconds) for time_used in times) / seconds
@@ -190,9 +194,7 @@ def verdict(runs: dict[tuple[str, int], Run], seconds: float) -> tuple[list[Figu
         )
     loads = [run.found["load"] for run in runs.values()]
     if loads and max(loads) > 1:
-        notes.append(
-            f"The machine was not quiet: its load before a run was up to {max(loads):.1f}; the figures are not reliable."
-        )
+        notes.append(f"The machine was busy: its load before a run was up to {max(loads):.1f}; the figures are not reliable.")
     return figures, notes
 
 

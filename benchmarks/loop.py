@@ -1,4 +1,4 @@
-"""The cost of the search process without training: propose, decide, journal, at 100 to 10,000 trials; two workers against one."""
+"""The search process's own cost (propose, decide, journal) at 100 to 10,000 trials, and the speedup by a second worker."""
 
 from __future__ import annotations
 
@@ -51,17 +51,19 @@ def run(*, trials: int = 10_000, real_trials: int = 12) -> Result:
         ]
         if real_trials:
             figures.append(Figure(name="workers_speedup", value=speedup(home, real_trials), target=">= 1.9"))
-    return Result(figures=figures, notes=["CPU and waiting for the disk together; a fifth of the trials up to each mark."])
+    return Result(
+        figures=figures, notes=["CPU time and disk waits together, over the last fifth of the trials before each mark."]
+    )
 
 
 class Watch:
-    """Records every event with its time; decisions are timed separately."""
+    """Records the time of every event, and times decisions separately."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
         self.decisions = 0
         self.deciding = 0.0
-        decide = Loop._decide  # noqa: SLF001  # timed where it is made
+        decide = Loop._decide  # noqa: SLF001  # to time each decision
 
         def timed(loop: Loop, trial: object, report: Report) -> Decision:
             before = time.perf_counter()
@@ -87,7 +89,7 @@ class Watch:
 
 
 def speedup(home: StudyStore, trials: int) -> float:
-    """Throughput of two real workers over that of one, in epochs per second, cost profiling and packing included.
+    """Throughput of two real workers over that of one, in epochs per second, including cost profiling and packing.
 
     The default network on 10,000 images of Fashion-MNIST (digits if it is missing), every training in full.
     """
@@ -109,7 +111,7 @@ def speedup(home: StudyStore, trials: int) -> float:
         run_study(config, folder, events.append)
         began, *_, last = (event.at for event in events if isinstance(event, TrialProposed))
         done = sum(isinstance(event, TrialReported) and event.report.epoch > 0 and event.at <= last for event in events)
-        rates.append(done / (last - began))  # up to the last start; after it, workers run out of work
+        rates.append(done / (last - began))  # until the last trial starts; then workers run out of work
     return rates[1] / rates[0]
 
 

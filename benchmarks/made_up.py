@@ -1,4 +1,4 @@
-"""Studies without data, whose trials are simulated: to measure the search alone."""
+"""Studies without data and with simulated trials, to measure only the search."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from lepton_automl.tasks.classification import MulticlassOutput
 
 
 def study(budget: Budget, *, side: int = 28, epochs: int = 18, **changes: Any) -> StudyConfig:
-    """A study of square pictures under accuracy and latency.
+    """A study of square images with the objectives accuracy and latency.
 
     Args:
         budget: The budget.
-        side: Pixels.
+        side: Width and height of the images in pixels.
         epochs: Epochs of a full training.
             **changes: Other fields of the configuration.
     """
@@ -65,12 +65,12 @@ def profile(latency_ms: float) -> Profile:
 
 
 def weighed(epoch_seconds: float, *, reference_ms: float = 1.0) -> HostBenchmark:
-    """A machine that was timed."""
+    """A host benchmark with these times."""
     return HostBenchmark(host="none", reference=measured(reference_ms), fastest=profile(0.01), epoch_seconds=epoch_seconds)
 
 
 def recorded(job: TrialJob) -> Recording:
-    """A simulated training: large networks score higher, and a learning rate far from the best one costs as much as size gains."""
+    """A simulated training: large networks score higher, and a learning rate far from the best one costs about as much as size gains."""
     macs = families.final_recipe(job.config, job.data, job.prune).macs
     off = abs(math.log(float(job.config["train.lr"]) / 0.02)) + float(job.config["train.mixup"])
     final = 0.95 - 2.0 / math.log(macs) ** 2 - 0.03 * off + 0.002 * math.sin(job.trial)

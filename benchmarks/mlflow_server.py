@@ -1,4 +1,4 @@
-"""MLflow's own server over one of our stores, and the requests of its pages."""
+"""MLflow's own server for one of our stores, and the requests of its pages."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def served(home: Path) -> Iterator[str]:
 
 
 def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
     return port
 
 
@@ -56,7 +56,7 @@ class Page:
     """The requests of a page, as observed with the pages of MLflow 3.17.
 
     Args:
-            address: The server's.
+            address: The server's address.
             experiment: The experiment's id.
     """
 
@@ -64,14 +64,14 @@ class Page:
         self.address, self.experiment = address, experiment
 
     def runs(self, *, most: int = 100, order: str = "attributes.start_time DESC", sieve: str = "", token: str = "") -> Any:
-        """A page of the run list."""
+        """Request a page of the run list."""
         query = {"experiment_ids": [self.experiment], "run_view_type": "ACTIVE_ONLY", "max_results": most, "order_by": [order]}
         return self._post(
             "runs/search", query | ({"filter": sieve} if sieve else {}) | ({"page_token": token} if token else {})
         )
 
     def run(self, run_id: str) -> Any:
-        """A run's page: the run, its children, its versions."""
+        """Request a run's page: the run, its children, its versions."""
         children = f"tags.`mlflow.parentRunId` = '{run_id}'"
         response = self._get(f"runs/get?run_id={run_id}")
         self.runs(most=10, sieve=children)
@@ -79,7 +79,7 @@ class Page:
         return response
 
     def compare(self, run_ids: list[str]) -> Any:
-        """The page that compares runs: all of them at once, then each one's artifacts."""
+        """Request the page that compares runs: all of them at once, then the artifacts of each."""
         listed = ",".join(f"'{run_id}'" for run_id in run_ids)
         query = {"experiment_ids": [self.experiment], "filter": f"run_id IN ({listed})", "run_view_type": "ALL"}
         response = self._post("runs/search", query | {"max_results": len(run_ids)})
@@ -88,7 +88,7 @@ class Page:
         return response
 
     def histories(self, run_ids: list[str], metric: str) -> Any:
-        """One chart's curves."""
+        """Request the curves of one chart."""
         chosen = "&".join(f"run_ids={run_id}" for run_id in run_ids)
         return self._get(f"metrics/get-history-bulk-interval?{chosen}&metric_key={metric}&max_results=320")
 

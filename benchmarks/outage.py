@@ -1,4 +1,4 @@
-"""What is missing or duplicated in MLflow after its server was killed, its file locked, and the writing process killed."""
+"""What is missing or duplicated in MLflow after its server was killed, its file was locked, or the writing process was killed."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from .report import Figure, Result
 from .servers import MlflowServer
 
 NAME, BEGAN = "virtual", 1.7e9  # simulated clocks start at a time that MLflow accepts
-LONGEST = 600.0  # seconds in which everything must arrive after the trouble
+LONGEST = 600.0  # maximum seconds from the end of the outage until everything has arrived
 
 
 def run(trials: int = 300, seconds: float = 60.0, kills: int = 20, seed: int = 0) -> Result:
-    """Let a study's journal grow while MLflow or the writing process is down; then count.
+    """Let a study's journal grow while MLflow or the writing process is down, then count the entries.
 
-    The writer is `lepton sync STUDY --follow`, a process of its own; the journal is that of a simulated study, written line by line
-    for one and a half times as long as the trouble lasts.
+    The writer is the separate process `lepton sync STUDY --follow`; the journal is that of a simulated study, written line by line
+    for one and a half times as long as the outage lasts.
 
     Args:
         trials: Trials of the study.
@@ -77,7 +77,7 @@ def run(trials: int = 300, seconds: float = 60.0, kills: int = 20, seed: int = 0
             f"Counted in the stores' own tables ({text}), against the journal of {trials} trials.",
             f"The server was down for {seconds:g} s, the file locked for {seconds:g} s.",
             f"Of {kills} kills of the writer, {outcomes['writer_killed'].hits} interrupted a write.",
-            "arrived_after_s: from the last line of the journal and the end of the trouble until everything has arrived.",
+            "arrived_after_s: from the end of the journal and of the outage until everything has arrived.",
             *worst,
         ],
     )
@@ -96,7 +96,7 @@ class Found:
 
 @dataclass
 class Growing:
-    """A study whose journal is written gradually, by a thread."""
+    """A study whose journal is written gradually by a thread."""
 
     home: StudyStore
     lines: list[bytes]
@@ -111,7 +111,7 @@ class Growing:
 
     @contextlib.contextmanager
     def grows(self) -> Iterator[None]:
-        """The study counts as running while it grows and the trouble lasts, so that followers continue."""
+        """Mark the study as running while it grows and during the outage, so that followers continue."""
         self.home.create(NAME)
         self._append(self.lines[:2])  # its start
         with self.home.lock(NAME):
@@ -132,7 +132,7 @@ class Growing:
             file.writelines(lines)
 
     def follow(self) -> subprocess.Popen[bytes]:
-        """The writer, as a user would start it."""
+        """Start the writer as a user would."""
         words = ["sync", NAME, "--follow", *(["--tracking-uri", self.uri] if self.uri else [])]
         environment = {**os.environ, "LEPTON_HOME": str(self.home.folder)}
         use_short_timeouts(environment)
@@ -140,7 +140,7 @@ class Growing:
             return subprocess.Popen([sys.executable, "-m", "lepton_automl", *words], env=environment, stdout=log, stderr=log)
 
     def settle(self, writer: subprocess.Popen[bytes]) -> float:
-        """Seconds until the writer has ended; one that gave up is restarted, as a user would."""
+        """Return the seconds until the writer has ended; a writer that gave up is restarted, as a user would do."""
         began = time.monotonic()
         while writer.wait(LONGEST) != 0:
             if time.monotonic() > began + LONGEST:
@@ -176,7 +176,7 @@ def _file_locked(folder: Path, lines: list[bytes], seconds: float) -> Found:
     growing = Growing(StudyStore(folder), lines, 1.5 * seconds)
     file = Path(tracking_uri(folder).removeprefix(SQLITE))
     with opened_store(folder):
-        pass  # its tables
+        pass  # create its tables
     with growing.grows():
         writer = growing.follow()
         _until(lambda: _rows(file, "select count(*) from runs")[0][0] > 1)
@@ -187,7 +187,7 @@ def _file_locked(folder: Path, lines: list[bytes], seconds: float) -> Found:
 
 
 def _writer_killed(folder: Path, lines: list[bytes], kills: int, chance: random.Random) -> Found:
-    """Each writer is killed shortly after it has begun to write, so that a write is interrupted."""
+    """Kill each writer shortly after it has begun to write, so that a write is interrupted."""
     folder.mkdir()
     growing = Growing(StudyStore(folder), lines, 6.0 * kills)
     file = Path(tracking_uri(folder).removeprefix(SQLITE))
@@ -197,7 +197,7 @@ def _writer_killed(folder: Path, lines: list[bytes], kills: int, chance: random.
     with growing.grows():
         for _ in range(kills):
             before, writer = _rows(file, "select count(*) from runs")[0][0], growing.follow()
-            _until(lambda: _rows(file, "select count(*) from runs")[0][0] > before or writer.poll() is not None)  # noqa: B023  # called before the next
+            _until(lambda: _rows(file, "select count(*) from runs")[0][0] > before or writer.poll() is not None)  # noqa: B023  # called before the next iteration
             time.sleep(chance.uniform(0.0, 0.5))
             writer.send_signal(signal.SIGKILL)
             writer.wait()
@@ -217,7 +217,7 @@ def _half_done(growing: Growing, file: Path) -> bool:
 
 
 def _counted(growing: Growing, file: Path, late: float) -> Found:
-    """The journal against a store's own tables."""
+    """Compare the journal with a store's own tables."""
     state = StudyState.replay(growing.journal)
     there = Counter(value for (value,) in _rows(file, f"select value from tags where key in ('{TRIAL}', '{STUDY}')"))
     uids = dict(_rows(file, f"select run_uuid, value from tags where key in ('{TRIAL}', '{STUDY}')"))
@@ -259,5 +259,5 @@ def _until(true: Callable[[], bool]) -> None:
     until = time.monotonic() + LONGEST
     while not true():
         if time.monotonic() > until:
-            raise RuntimeError("nothing happens")
+            raise RuntimeError("the expected condition was not reached in time")
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The cost of a fit against the same training loop written by hand, and whether both end with equal weights."""
+"""The cost of a fit compared with the same training loop written by hand, and whether both end with equal weights."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Batch(NamedTuple):
 
 
 class Synthetic(pl.LightningDataModule):
-    """Random rows, gathered by batch: as cheap as possible, so that training itself is compared."""
+    """Random rows, gathered by batch: as cheap as possible, so that only training is compared."""
 
     def __init__(self, inputs: dict[str, Tensor], rows: int, plan: TrainPlan) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ def by_hand(model: nn.Module, feed: Synthetic, plan: TrainPlan, spec: DataSpec) 
 
 
 def _refresh(model: nn.Module, feed: Synthetic) -> None:
-    """The statistics of the normalisations, from the first eight batches of the epoch."""
+    """Recompute the batch-norm statistics from the first eight batches of the epoch."""
     model.eval()
     norms = [module for module in model.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
     momenta = [norm.momentum for norm in norms]
@@ -138,7 +138,7 @@ def _refresh(model: nn.Module, feed: Synthetic) -> None:
         norm.momentum = momentum
 
 
-# The contest
+# The comparison
 
 
 class Case(NamedTuple):
@@ -157,7 +157,7 @@ def conv() -> Case:
 
 
 def mlp() -> Case:
-    """A small network for tables, of ordinary width."""
+    """A small network for tables, of typical width."""
     recipe = TableRecipe(outputs=CLASSES, numeric=16, width=128, mids=(128, 128), heads=8, dropout=0.1)
     return Case(recipe, {"numeric": torch.randn(5120, 16, generator=torch.Generator().manual_seed(0))}, 4096, 3)
 
@@ -192,7 +192,7 @@ def timed(way: Way, case: Case, plan: TrainPlan) -> tuple[float, Tensor]:
 
 
 def contest(case: Case, plan: TrainPlan, repeats: int) -> tuple[list[float], list[float], bool]:
-    """Ratios and differences (seconds) of fit and hand-written loop, in pairs of alternating order, and whether the weights are equal."""
+    """Ratios and differences (seconds) of fit and hand-written loop, in pairs of alternating order; whether weights are equal."""
     ratios, differences, equal = [], [], True
     for number in range(repeats + 1):
         order: list[Way] = [by_room, by_hand] if number % 2 else [by_hand, by_room]
@@ -205,7 +205,7 @@ def contest(case: Case, plan: TrainPlan, repeats: int) -> tuple[list[float], lis
 
 
 def run(repeats: int = 9, threads: int = 1) -> Result:
-    """Ratios of CPU time for two networks at two batch sizes, and Lightning's fixed costs."""
+    """Measure ratios of CPU time for two networks at two batch sizes, and Lightning's fixed costs."""
     torch.set_num_threads(threads)
     figures, all_equal = [], True
     for make in (conv, mlp):
@@ -222,7 +222,7 @@ def run(repeats: int = 9, threads: int = 1) -> Result:
     per_epoch = [1000 * (long - short) / 40 for long, short in zip(costs[41], costs[1], strict=True)]
     figures.append(Figure.of("epoch_ms", per_epoch, unit="ms"))
     notes = [
-        "Ratios: CPU time of fit over that of the same training by hand, in interleaved pairs.",
-        "fit_ms, epoch_ms: extra time of fit over the hand-written loop, once and for each epoch.",
+        "Ratios: CPU time of fit over that of the hand-written loop, in interleaved pairs.",
+        "fit_ms, epoch_ms: extra time of fit compared with the hand-written loop, once and for each epoch.",
     ]
     return Result(figures=figures, notes=notes)

@@ -1,4 +1,4 @@
-"""Simulated trials in real time, to measure what runs beside a search."""
+"""Simulated trials in real time, to measure what runs alongside a search."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def all_scores(accuracy: float) -> dict[str, float]:
 
 
 def begin(home: StudyStore, name: str, trials: int, *, workers: int) -> Path:
-    """Make a study whose host was benchmarked; returns its folder."""
+    """Create a study with a host benchmark; returns its folder."""
     config = study(Budget(trials=trials), epochs=EPOCHS, name=name, workers=workers, sampler="random")
     folder = home.create(name)
     journal = Journal(folder / "journal.jsonl")

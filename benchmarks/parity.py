@@ -36,25 +36,25 @@ from .report import Figure, Result
 from .shrink import KINDS, drawn, random_rows
 
 ROWS = 256
-LOGITS = 3.0  # standard deviation given to untrained outputs, which would be nearly equal otherwise
-# Allowed differences by precision, as shares of the outputs' spread: the largest for floats, the mean for others.
+LOGITS = 3.0  # standard deviation to which untrained outputs are scaled, as they would otherwise be nearly equal
+# Allowed differences by precision, as shares of the outputs' spread: of the largest difference for fp32, of the mean for others.
 ALLOWED = {"fp32": 1e-3, "bf16": 0.05, "int8": 0.2, "int8-dynamic": 0.2}
 Row = dict[str, Any]
 
 
 def random_networks(count: int) -> Iterator[tuple[str, nn.Module, dict[str, Tensor]]]:
-    """Recipes of the search's own space, pruned to half."""
+    """Networks from the search's own space, pruned to half."""
     for number in range(count):
         recipe, inputs = drawn(number), random_rows(number, ROWS)
         model = build(recipe, seed=number)
         with torch.no_grad():
             model(**inputs)
         cut = shrink(model, recipe.scale(0.5), inputs)
-        yield f"random {number}", deployable(_spoken(cut, inputs), KINDS[number % len(KINDS)][0]), inputs
+        yield f"random {number}", deployable(_with_spread(cut, inputs), KINDS[number % len(KINDS)][0]), inputs
 
 
-def _spoken(model: Any, inputs: dict[str, Tensor]) -> Any:
-    """The network with a last layer whose outputs differ between rows, as in a trained network."""
+def _with_spread(model: Any, inputs: dict[str, Tensor]) -> Any:
+    """Scale the last layer, so that outputs differ between rows as in a trained network."""
     model.eval()
     with torch.no_grad():
         spread = float(model(**inputs).std())
@@ -64,7 +64,7 @@ def _spoken(model: Any, inputs: dict[str, Tensor]) -> Any:
 
 
 def real_networks() -> Iterator[tuple[str, nn.Module, dict[str, Tensor]]]:
-    """The hand-written networks of `benchmarks accelerate`, pruned to half, and the networks chosen by its searches, if they were run."""
+    """The hand-written networks of `benchmarks accelerate`, pruned to half, and the networks chosen by its searches, if it was run."""
     pictures = torch.randn(ROWS, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     for name, make in HANDMADE.items():
         torch.manual_seed(0)
@@ -85,16 +85,16 @@ def _cut(model: nn.Module, rows: Tensor) -> tuple[nn.Module, dict[str, Tensor]]:
     with torch.no_grad():
         model.train()(rows)
     cut = prune(model.eval(), PruneOptions(ratio=0.5), rows).model
-    return Bare(nn.Sequential(_spoken_alone(cut, rows), nn.Softmax(1))), {INPUT: rows}
+    return Bare(nn.Sequential(_with_spread_module(cut, rows), nn.Softmax(1))), {INPUT: rows}
 
 
-def _spoken_alone(model: nn.Module, rows: Tensor) -> nn.Module:
-    spoken: nn.Module = _spoken(Bare(model), {INPUT: rows}).module
-    return spoken
+def _with_spread_module(model: nn.Module, rows: Tensor) -> nn.Module:
+    scaled_module: nn.Module = _with_spread(Bare(model), {INPUT: rows}).module
+    return scaled_module
 
 
 def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) -> list[Row]:
-    """Every artifact of a network in a folder, with the outputs of its module and of the artifact in this process."""
+    """Write every artifact of a network to a folder, with the outputs of its module and of the artifact in this process."""
     folder.mkdir(parents=True)
     export(module.eval(), inputs, folder / "float.onnx")
     source = Source(module, folder / "float.onnx", inputs)
@@ -106,7 +106,7 @@ def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) 
     for runtime in (*runtimes_for(()), get_runtime("torch")):
         for number, variant in enumerate(runtime.variants(source)):
             if variant.options.get("compiled"):
-                continue  # takes a minute each, for the same file
+                continue  # takes a minute for each, with the same file
             path = folder / f"{runtime.name}-{number}{runtime.suffix}"
             row = {"net": name, "variant": variant.to_json(), "path": str(path), "refused": ""}
             try:
@@ -114,16 +114,16 @@ def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) 
                 arrays = {key: rows.numpy() for key, rows in inputs.items()}
                 opened = runtime.open(path, variant, rows=1)
                 here = opened(arrays)
-                check_artifact(variant, opened, expected_answers(module, inputs))  # as the accelerator does
+                check_artifact(variant, opened, expected_answers(module, inputs))  # as `accelerate` does
                 np.save(path.with_suffix(".npy"), here)
-            except Exception as error:  # of a kernel too; a reported failure is not a silent one
+            except Exception as error:  # also from a kernel; a reported failure is not a silent one
                 row["refused"] = str(error)
             rows_made.append(row)
     return rows_made
 
 
 def check(rows: list[Row]) -> list[Row]:
-    """In a fresh process: open every artifact and compare its outputs with both saved ones."""
+    """Open every artifact and compare its outputs with both saved ones; called in a fresh process."""
     torch.set_num_threads(1)
     for row in rows:
         path, variant = Path(row["path"]), Variant.from_json(row["variant"])
@@ -134,7 +134,7 @@ def check(rows: list[Row]) -> list[Row]:
             arrays = dict(np.load(path.parent / "rows.npz"))
             answers = opened(arrays)
             first = opened({key: part[:1] for key, part in arrays.items()})
-        except Exception as error:  # likewise
+        except Exception as error:  # as above
             row["refused"] = str(error)
             continue
         expected, before = np.load(path.parent / "expected.npy"), np.load(path.with_suffix(".npy"))
@@ -142,13 +142,13 @@ def check(rows: list[Row]) -> list[Row]:
         apart = np.abs(answers - expected)
         row["apart"] = float((apart.max() if variant.precision == "fp32" else apart.mean()) / spread)
         row["again"] = float(max(np.abs(answers - before).max(), np.abs(first - answers[:1]).max()) / spread)
-        labels = expected.ndim == 2  # for values, the share of their variance that is explained
+        labels = expected.ndim == 2  # for numbers, the share of explained variance
         row["agree"] = float((answers.argmax(1) == expected.argmax(1)).mean() if labels else 1 - (apart**2).mean() / spread**2)
     return rows
 
 
 def checked_elsewhere(rows: list[Row], folder: Path) -> list[Row]:
-    """The same, in one fresh process for each runtime."""
+    """Run `check` in one fresh process for each runtime."""
     rows_read = []
     for name in plugins.names("runtimes"):
         mine = [row for row in rows if row["variant"]["runtime"] == name]
@@ -163,7 +163,7 @@ def checked_elsewhere(rows: list[Row], folder: Path) -> list[Row]:
 
 
 def run(*, recipes: int = 60) -> Result:
-    """How far every artifact is from its module, and how many differ by more than their precision allows without being refused.
+    """Measure how far every artifact is from its module, and count those that differ too much without being rejected.
 
     Args:
         recipes: Number of random recipes of the search's space.
@@ -182,8 +182,8 @@ def run(*, recipes: int = 60) -> Result:
 
 NOTES = [
     "apart: difference from the module's outputs, relative to their spread: the largest for fp32, the mean for other precisions.",
-    "agree: share of equal labels; for values, the share of explained variance.",
-    "silent: artifacts that are apart by more than 0.001 (fp32), 0.05 (bf16), 0.2 (int8) while they agree, so that the",
+    "agree: share of equal labels; for numbers, the share of explained variance.",
+    "silent: artifacts that are apart by more than 0.001 (fp32), 0.05 (bf16), 0.2 (int8) but agree, so that the",
     " score does not show it; or whose outputs differ between processes, or between one row and many.",
 ]
 
@@ -214,7 +214,7 @@ def _figures(rows_checked: list[Row], nets: int) -> list[Figure]:
 
 
 def _silent(row: Row) -> bool:
-    """Whether the failure would go unnoticed: neither the tool nor the accelerator's score shows it."""
+    """Whether a difference would go unnoticed: neither an error nor the accelerator's score shows it."""
     precision = row["variant"]["precision"]
     scored_out = precision != "fp32" and row["agree"] < 1 - Deployment().max_score_drop
     same = 1e-3 if precision == "fp32" else ALLOWED[precision]  # one row and many may use kernels that sum in different orders

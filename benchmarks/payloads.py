@@ -21,7 +21,7 @@ class Payload(NamedTuple):
     Args:
         name: What is wrong with it.
         body: Its body.
-        kind: Its content type; None to send none.
+        kind: Its content type; None to send no content type.
     """
 
     name: str
@@ -43,7 +43,7 @@ def post(port: int, payload: Payload) -> tuple[int, bytes]:
         if payload.kind:
             line.putheader("Content-Type", payload.kind)
         line.endheaders()
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the server responds before it has read everything
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the server may respond before it has read everything
             line.send(payload.body)
         answer = line.getresponse()
         return answer.status, answer.read()
@@ -54,16 +54,16 @@ def post(port: int, payload: Payload) -> tuple[int, bytes]:
 
 
 def for_any(example: Mapping[str, Any]) -> Iterator[Payload]:
-    """Wrong envelopes, for any kind of model.
+    """Invalid request formats, for any kind of model.
 
     Args:
-        example: A good row.
+        example: A valid row.
     """
     good = rows_of(example)
     yield Payload("no body", b"")
     yield Payload("white space", b" \n\t ")
-    yield Payload("no JSON", b"age=39&workclass=Private")
-    yield Payload("cut off", good[:-3])
+    yield Payload("not JSON", b"age=39&workclass=Private")
+    yield Payload("truncated", good[:-3])
     yield Payload("two documents", good + good)
     yield Payload("a list", b"[1, 2, 3]")
     yield Payload("null", b"null")
@@ -71,37 +71,37 @@ def for_any(example: Mapping[str, Any]) -> Iterator[Payload]:
     yield Payload("an empty object", b"{}")
     yield Payload("no known key", b'{"rows": [1]}')
     yield Payload("two known keys", b'{"inputs": [1], "instances": [1]}')
-    yield Payload("bytes that are no UTF-8", b'{"inputs": ["\xff\xfe"]}')
+    yield Payload("bytes that are not UTF-8", b'{"inputs": ["\xff\xfe"]}')
     yield Payload("UTF-16 without its mark", good.decode().encode("utf-16-le")[1:])
     yield Payload("control characters", b'{"inputs": ["\x00\x01\x02"]}')
-    yield Payload("a nested bomb", b'{"inputs": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")
-    yield Payload("a nested bomb of objects", b'{"inputs": ' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"}")
+    yield Payload("deeply nested lists", b'{"inputs": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+    yield Payload("deeply nested objects", b'{"inputs": ' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"}")
     yield Payload("an endless number", b'{"inputs": ' + b"9" * 100_000 + b"}")
     yield Payload("no content type", good, None)
     yield Payload("an unknown content type", good, "application/octet-stream")
     yield Payload("a form", good, "multipart/form-data; boundary=x")
     yield Payload("another charset", good, "application/json; charset=utf-16")
-    yield Payload("parameters of a content type", good, "application/json; format=pandas-split")
-    yield Payload("JSON that says it is Parquet", good, PARQUET)
+    yield Payload("a content type with parameters", good, "application/json; format=pandas-split")
+    yield Payload("JSON sent as Parquet", good, PARQUET)
     yield Payload("Parquet's first and last bytes", b"PAR1" + bytes(64) + b"PAR1", PARQUET)
     yield Payload("64 MB", b'{"inputs": ["' + b"a" * (64 << 20) + b'"]}')
-    yield Payload("records that are no list", b'{"dataframe_records": 5}')
+    yield Payload("records that are not a list", b'{"dataframe_records": 5}')
     yield Payload("a split without data", b'{"dataframe_split": {"columns": ["a"]}}')
     yield Payload("a split with too many cells", b'{"dataframe_split": {"columns": ["a"], "data": [[1, 2, 3]]}}')
     yield Payload("a split with strange keys", b'{"dataframe_split": {"columns": ["a"], "data": [[1]], "x": 1}}')
 
 
 def for_tables(example: Mapping[str, Any], number: str) -> Iterator[Payload]:
-    """Wrong rows of a table.
+    """Invalid rows of a table.
 
     Args:
-        example: A good row.
+        example: A valid row.
         number: The name of a numeric column.
     """
     names = list(example)
     yield Payload("a column is missing", rows_of({name: cell for name, cell in example.items() if name != number}))
     yield Payload("all columns are missing", rows_of({"strange": 1}))
-    yield Payload("columns by another case", rows_of({name.upper(): cell for name, cell in example.items()}))
+    yield Payload("column names in upper case", rows_of({name.upper(): cell for name, cell in example.items()}))
     yield Payload("no rows", b'{"dataframe_records": []}')
     yield Payload("rows that are null", b'{"dataframe_records": [null]}')
     yield Payload("a text for a number", rows_of({**example, number: "forty"}))
@@ -110,7 +110,7 @@ def for_tables(example: Mapping[str, Any], number: str) -> Iterator[Payload]:
     yield Payload("infinity", rows_of({**example, number: float("inf")}))
     yield Payload("infinity as a text", rows_of({**example, number: "-Infinity"}))
     yield Payload("a float that overflows", rows_of({**example, number: 0}).replace(b": 0", b": 1e999"))
-    yield Payload("a whole number beyond floats", rows_of({**example, number: 10**400}))
+    yield Payload("an integer beyond floats", rows_of({**example, number: 10**400}))
     yield Payload(
         "a list for a category", rows_of({name: [1] if isinstance(cell, str) else cell for name, cell in example.items()})
     )
@@ -126,38 +126,38 @@ def for_tables(example: Mapping[str, Any], number: str) -> Iterator[Payload]:
     yield Payload("too many rows", json.dumps({"dataframe_split": split}).encode())
     yield Payload("a path for a column", b'{"inputs": {"' + number.encode() + b'": "/etc/passwd"}}')
     yield Payload("a path for rows", b'{"inputs": "/etc/passwd"}')
-    yield Payload("a table of CSV without a header", b"1,2,3\n4,5,6\n", CSV)
-    yield Payload("a quote in CSV that never ends", b'age,"work\n' + b"1,2\n" * 10, CSV)
+    yield Payload("CSV without a header", b"1,2,3\n4,5,6\n", CSV)
+    yield Payload("an unclosed quote in CSV", b'age,"work\n' + b"1,2\n" * 10, CSV)
 
 
 def for_images(picture: bytes) -> Iterator[Payload]:
-    """Wrong images.
+    """Invalid images.
 
     Args:
-        picture: A good one, as a PNG file.
+        picture: A valid image, as a PNG file.
     """
     yield Payload("a path", image("/etc/passwd"))
     yield Payload("a path as a URL", image("file:///etc/passwd"))
-    yield Payload("an address", image("http://127.0.0.1:1/picture.png"))
+    yield Payload("a URL", image("http://127.0.0.1:1/picture.png"))
     yield Payload("a path in a list", b'{"inputs": ["/etc/passwd", "../../etc/shadow"]}')
     yield Payload("an object that names a path", image({"path": "/etc/passwd"}))
-    yield Payload("no base64", image("not base64 at all!"))
-    yield Payload("base64 of nothing", image(""))
+    yield Payload("not base64", image("not base64 at all!"))
+    yield Payload("empty base64", image(""))
     yield Payload("base64 of a text", image(base64.b64encode(b"hello, I am no picture").decode()))
     yield Payload("half a PNG", image(picture[: len(picture) // 2]))
-    yield Payload("a PNG with a broken sum", image(picture[:40] + bytes([picture[40] ^ 255]) + picture[41:]))
+    yield Payload("a PNG with a wrong checksum", image(picture[:40] + bytes([picture[40] ^ 255]) + picture[41:]))
     yield Payload("half a JPEG", image(jpeg()[:400]))
     yield Payload("a decompression bomb", image(bomb(30_000, 30_000)))
-    yield Payload("a PNG of 2^31 pixels a side", image(bomb(2**31 - 1, 2**31 - 1, rows=1)))
+    yield Payload("a PNG with sides of 2^31 pixels", image(bomb(2**31 - 1, 2**31 - 1, rows=1)))
     yield Payload("a PNG of no pixels", image(bomb(0, 0, rows=0)))
     yield Payload("PostScript", image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(/etc/passwd) run\n"))
     yield Payload(
         "SVG with an entity",
         image(b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg>&x;</svg>'),
     )
-    yield Payload("a number for a picture", image(7))
-    yield Payload("null for a picture", image(None))
-    yield Payload("true for a picture", image(True))  # it is what is sent
+    yield Payload("a number for an image", image(7))
+    yield Payload("null for an image", image(None))
+    yield Payload("true for an image", image(True))  # the payload itself
     yield Payload("a ragged array", image([[1, 2, 3], [4, 5]]))
     yield Payload("an array of texts", image([["a", "b"], ["c", "d"]]))
     yield Payload("an array with five axes", image([[[[[1]]]]]))
@@ -165,9 +165,9 @@ def for_images(picture: bytes) -> Iterator[Payload]:
     yield Payload("an array with infinity", image([[float("inf")] * 8] * 8))
     yield Payload("an array with NaN", image([[float("nan")] * 8] * 8))
     yield Payload("an array beyond floats", image([[10**400] * 8] * 8))
-    yield Payload("no pictures", b'{"inputs": []}')
+    yield Payload("no images", b'{"inputs": []}')
     yield Payload("another column", b'{"dataframe_records": [{"picture": "abcd"}]}')
-    yield Payload("too many pictures", json.dumps({"inputs": [base64.b64encode(picture).decode()] * 20_000}).encode())
+    yield Payload("too many images", json.dumps({"inputs": [base64.b64encode(picture).decode()] * 20_000}).encode())
     wide = [base64.b64encode(b"\x89PNG" + bytes(200_000)).decode(), *["a"] * 50_000]
     yield Payload("texts of very unequal length", json.dumps({"instances": [{"image": text} for text in wide]}).encode())
 
@@ -184,7 +184,7 @@ def image(cell: Any) -> bytes:
 
 
 def jpeg() -> bytes:
-    """A good JPEG file."""
+    """A valid JPEG file."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -193,12 +193,12 @@ def jpeg() -> bytes:
 
 
 def bomb(width: int, height: int, *, rows: int | None = None) -> bytes:
-    """A grey PNG of a size that its file does not show.
+    """A grey PNG that is much larger than its file suggests.
 
     Args:
-        width: In pixels.
-        height: In pixels, as its header says.
-        rows: How many rows of zeros follow; by default as many as the header says.
+        width: Width in pixels.
+        height: Height in pixels, as in the header.
+        rows: Number of rows of zeros that follow; by default as many as in the header.
     """
     packer, body = zlib.compressobj(9), b""
     for _ in range(height if rows is None else rows):

@@ -25,15 +25,15 @@ from lepton_automl.study_store import StudyStore
 from .made_up import profile, study, weighed
 
 STUDY = "replayed"
-WALKED = "walked.txt"  # in a trial's folder: every epoch that ran, including lost ones
+WALKED = "walked.txt"  # in a trial's folder: all epochs that ran, including lost ones
 EPOCHS = 9
 EPOCH_SECONDS = 0.012
 
 
 def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callable[[], None]) -> TrialResult:
     """Replay a recorded trial in real time, with checkpoints written by the same code as in a real trial."""
-    keeper = CheckpointWriter(job)
-    snapshot = keeper.read()
+    checkpoint_writer = CheckpointWriter(job)
+    snapshot = checkpoint_writer.read()
     epoch: int = snapshot.info["epochs"] if snapshot else 0
     weights = snapshot.arrays["model.weights"] if snapshot else np.zeros(20_000, np.float32)
     cost = profile(float(job.config["model.width"]) / 10)
@@ -47,11 +47,11 @@ def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callabl
         waits = epoch in job.rungs
         answer = report(Report(trial=job.trial, epoch=epoch, scores={job.metric: score(job, epoch)}, waits=waits))
         if waits:
-            keeper.write(Checkpoint(arrays={"model.weights": weights}, info={"epochs": epoch}))
+            checkpoint_writer.write(Checkpoint(arrays={"model.weights": weights}, info={"epochs": epoch}))
     if answer.stop:
         return TrialResult(trial=job.trial, status=answer.status, reason=answer.reason, epochs=epoch)
     time.sleep(2 * EPOCH_SECONDS)  # packing
-    assert weights[0] == sum(range(epoch + 1)), "the weights are not those of the epochs"
+    assert weights[0] == sum(range(epoch + 1)), "the weights do not match the epochs"
     scores = {job.metric: score(job, epoch) + chance(job) / 100}
     return TrialResult(trial=job.trial, status="complete", scores=scores, profile=cost, epochs=epoch)
 
@@ -70,7 +70,7 @@ def chance(job: TrialJob) -> float:
 
 
 def begin(home: Path, trials: int, seed: int) -> Path:
-    """Make a study whose host was benchmarked; returns its folder."""
+    """Create a study with a host benchmark; returns its folder."""
     config = study(Budget(trials=trials), side=8, epochs=EPOCHS, name=STUDY, workers=1, seed=seed)
     folder = StudyStore(home).create(STUDY)
     journal = Journal(folder / "journal.jsonl")

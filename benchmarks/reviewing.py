@@ -31,7 +31,7 @@ NAME, DAY = "reviewed", 86_400.0
 
 
 def run(*, trials: int = 2_000, repeats: int = 5, screenshots: str = "", home: str = "") -> Result:
-    """Send a real server the requests of its pages.
+    """Send the requests of MLflow's pages to a real server.
 
     Args:
         trials: Simulated trials of the study.
@@ -52,11 +52,11 @@ def run(*, trials: int = 2_000, repeats: int = 5, screenshots: str = "", home: s
 
 
 SECONDS = (
-    "Seconds of whole answers of `mlflow ui` with one worker over SQLite: run_list is the first page of 100 runs, run_list_last"
-    " its last one, sorted by latency, front by a tag; parent the run, its first ten children and its versions; compare 50 runs"
-    " at once and then each one's artifacts; curves are one chart over 50 runs."
+    "Seconds for complete responses of `mlflow ui` with one worker over SQLite: run_list is the first page of 100 runs, run_list_last"
+    " the last one, sorted is sorted by latency, front is filtered by a tag; parent is the run, its first ten children and its"
+    " versions; compare is 50 runs at once and then the artifacts of each; curves is one chart of 50 runs."
 )
-NOTES = [SECONDS, "complete_rows and so on: rows of one such run in the tables of parameters, metrics and tags."]
+NOTES = [SECONDS, "complete_rows and so on: number of rows of one such run in the tables of parameters, metrics and tags."]
 
 
 def _project(home: StudyStore, trials: int) -> list[Figure]:
@@ -74,7 +74,7 @@ def _project(home: StudyStore, trials: int) -> list[Figure]:
 
 
 def _play(home: StudyStore, trials: int) -> None:
-    """A search on a virtual clock that began a day ago; an interrupted one continues."""
+    """Run a search on a virtual clock that began a day ago; an interrupted one continues."""
     folder = home.path(NAME) if home.path(NAME).exists() else home.create(NAME)
     config = study(Budget(trials=trials), name=NAME, sampler="random", deployment=Deployment(max_latency_ms=20.0))
     search(config, folder, SimulatedExecutor(2, _played, weighed(1.0), began=time.time() - DAY))

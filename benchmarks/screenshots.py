@@ -10,7 +10,7 @@ from lepton_automl.tracking.projector import STUDY
 from lepton_automl.tracking.store import opened_store
 
 CHROMIUM = "/usr/bin/chromium"
-# Select the pages for model training; else MLflow opens its pages for language models.
+# Select the pages for model training; otherwise MLflow opens its pages for language models.
 SET_UP = {
     "mlflow.workflowType_v1": "machine_learning",
     "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
@@ -24,7 +24,7 @@ def take(address: str, home: Path, study: str, folder: Path) -> None:
     Args:
         address: The address of MLflow's server.
         home: The folder of all studies.
-        study: The study's name, its registered model's too.
+        study: The name of the study and of its registered model.
         folder: The folder for the screenshots.
     """
     from playwright.sync_api import sync_playwright  # needed for screenshots only

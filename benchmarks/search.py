@@ -16,8 +16,8 @@ from .report import Figure, Result
 SHARES = (0.1, 0.2, 0.3, 0.5, 1.0)
 AXES: tuple[Axis, ...] = ("epochs", "seconds")
 NO_SURROGATE = (
-    "No third-party surrogate benchmark takes part: those with learning curves and latencies download their data separately from their"
-    " packages. Add an installed one with --loader MODULE:FUNCTION and --tables."
+    "No third-party surrogate benchmark is included: those with learning curves and latencies download their data separately from"
+    " their packages. Add an installed one with --loader MODULE:FUNCTION and --tables."
 )
 
 
@@ -32,17 +32,17 @@ def run(
     processes: int = 0,
     picture: bool = True,
 ) -> Result:
-    """Shares of the hypervolume that plain TPE reaches with full trainings, and the significance of this search's lead.
+    """Measure shares of the hypervolume that plain TPE reaches with full trainings, and the significance of this search's lead.
 
     Args:
         seeds: Number of runs of each contestant on each table.
         tables: Names of the tables, separated by commas.
-        workers: Trials at a time, on the virtual clock.
-        contestants: Only these, separated by commas; plain TPE, the baseline, always takes part.
+        workers: Number of concurrent trials on the virtual clock.
+        contestants: Only these, separated by commas; plain TPE, the baseline, is always included.
         hub: A checkout of OptunaHub's registry.
         loader: A function that reads a table by its name.
-        processes: Processes at a time; 0 for one per core.
-        picture: Whether the curves are drawn.
+        processes: Number of concurrent processes; 0 for one per core.
+        picture: Whether to draw the curves.
     """
     if hub:
         os.environ[REGISTRY] = str(Path(hub).absolute())

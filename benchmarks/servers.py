@@ -1,4 +1,4 @@
-"""A real MLflow server and a PostgreSQL, to be started and killed at will; also used by the tests."""
+"""A real MLflow server and a PostgreSQL server that can be started and killed; also used by the tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
-START = 240.0  # seconds in which a server starts on a busy machine
+START = 240.0  # maximum seconds for a server to start on a busy machine
 
 
 def free_port() -> int:
@@ -28,10 +28,10 @@ def free_port() -> int:
 
 
 class MlflowServer:
-    """`mlflow server` on this machine, with an artifact folder of its own.
+    """`mlflow server` on this machine, with its own artifact folder.
 
     Args:
-            folder: The folder of its files.
+            folder: The folder for its files.
             port: Its port; by default a free one.
             backend: Its database; by default a SQLite file.
             options: Further command-line options.
@@ -58,7 +58,7 @@ class MlflowServer:
         ]
         listen = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
         self._command = [sys.executable, "-m", "mlflow", "server", *store_options, *listen, *options]
-        # Without the eight processes for language-model jobs.
+        # Do not start the eight processes for language-model jobs.
         self._environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -1,4 +1,4 @@
-"""Served models: predictions equal to the network's, latency and throughput against MLflow's own flavour, hostile requests."""
+"""Served models: equality with the network's predictions, latency and throughput against MLflow's own flavour, hostile requests."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ class Case:
     """A study and the requests to its model.
 
     Args:
-        study: It has ended, and its chosen model is registered.
+        study: A study that has ended, with a registered model.
         raw: Raw rows or images, as `predict` accepts them.
         bodies: One request body for each of them.
-        tensors: The same as inputs of the network: one float row or one image each.
+        tensors: The same as inputs of the network, one float row or one image for each.
     """
 
     study: Study
@@ -74,10 +74,10 @@ class Case:
 
 
 class Flat(nn.Module):
-    """A network as MLflow's `pytorch` flavour can serve it: one tensor in.
+    """A network with one input tensor, as MLflow's `pytorch` flavour requires.
 
     Args:
-            network: It returns probabilities.
+            network: A network that returns probabilities.
             numeric: Number of numeric columns of a table; 0 for images.
     """
 
@@ -100,7 +100,7 @@ class Flat(nn.Module):
 
 
 def table_case(home: Path, rows: int, trials: int, requests: int) -> Case:
-    """Adult: numbers and categories."""
+    """The case of Adult: numbers and categories."""
     frame = pd.read_csv(DATA / "tabular" / "adult.csv.gz").drop(columns="split", errors="ignore")
     frame = frame.sample(frac=1, random_state=0).reset_index(drop=True)
     study = AutoML(name="adult", home=home, budget=Budget(trials=trials), progress=False).fit(frame[:rows], target="income")
@@ -112,7 +112,7 @@ def table_case(home: Path, rows: int, trials: int, requests: int) -> Case:
 
 
 def picture_case(home: Path, rows: int, trials: int, requests: int) -> Case:
-    """Fashion-MNIST: images as PNG files."""
+    """The case of Fashion-MNIST: images as PNG files."""
     images, labels = (idx(DATA / "fashion_mnist" / f"train-{what}.gz") for what in ("images-idx3-ubyte", "labels-idx1-ubyte"))
     study = AutoML(name="fashion", home=home, budget=Budget(trials=trials), progress=False).fit(
         images[:rows], labels[:rows], folds=0
@@ -123,7 +123,7 @@ def picture_case(home: Path, rows: int, trials: int, requests: int) -> Case:
 
 
 def idx(path: Path) -> NDArray[np.uint8]:
-    """An array in the format of MNIST."""
+    """Read an array in the format of MNIST."""
     content = gzip.decompress(path.read_bytes())
     shape = np.frombuffer(content, ">i4", content[3], 4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
@@ -145,7 +145,7 @@ def network(case: Case) -> Flat:
 
 
 def log_rival(case: Case, home: Path) -> str:
-    """The same network in MLflow's own flavour, as documented; its input is already preprocessed."""
+    """Log the same network in MLflow's own flavour, as documented; its input is already preprocessed."""
     import mlflow
     from mlflow.models import infer_signature
 
@@ -168,7 +168,7 @@ def log_rival(case: Case, home: Path) -> str:
 
 @contextmanager
 def served(name: str, home: Path) -> Iterator[int]:
-    """Run a server in a process of its own; yields its port."""
+    """Run a server in a separate process; yields its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
@@ -180,7 +180,7 @@ def served(name: str, home: Path) -> Iterator[int]:
         until = time.monotonic() + 120
         while not alive(port):
             if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"{name} is not served: {' '.join(command)}")
+                raise RuntimeError(f"{name} cannot be served: {' '.join(command)}")
             time.sleep(0.3)
         yield port
     finally:
@@ -215,7 +215,7 @@ def answers_equal(case: Case, port: int) -> tuple[int, float]:
 def loaded(
     port: int, bodies: Sequence[bytes], folder: Path, *, connections: int, seconds: int
 ) -> tuple[float, float, float, int]:
-    """p50 and p99 in ms, requests per second, and failures, by wrk from this machine."""
+    """p50 and p99 in ms, requests per second, and failures, measured by wrk on this machine."""
     script, bodies_file = folder / "post.lua", folder / f"{port}.txt"
     script.write_text(WRK)
     bodies_file.write_bytes(b"\n".join(bodies) + b"\n")
@@ -237,12 +237,12 @@ def loaded(
 
 
 def contest(case: Case, rival: str, home: Path, seconds: int, rounds: int) -> dict[str, list[float]]:
-    """Both servers under the same load in turn: one connection for latency, eight for throughput."""
+    """Put both servers under the same load in turn: one connection for latency, eight for throughput."""
     theirs = [json.dumps({"inputs": [row.tolist()]}).encode() for row in case.tensors.astype(np.float32)]
     figures_found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, served(case.study.name, home) as ours, served(rival, home) as other:
         contestants = (("", ours, case.bodies), ("pytorch_", other, theirs))
-        for _, port, bodies in contestants:  # first-time costs of a process are not counted
+        for _, port, bodies in contestants:  # costs of a process's first requests are not counted
             loaded(port, bodies, Path(folder), connections=8, seconds=seconds)
         for _ in range(rounds):
             for who, port, bodies in contestants:
@@ -265,7 +265,7 @@ def attacked(port: int, hostile: Sequence[payloads.Payload]) -> int:
         good = 400 <= status < 500 and len(reply) > 20
         refused += good
         if not good:
-            print(f"not refused: {payload.name}: {status} {reply[:200]!r}", flush=True)
+            print(f"not rejected: {payload.name}: {status} {reply[:200]!r}", flush=True)
     return refused
 
 
@@ -303,7 +303,7 @@ def run(
     asked_files: int = 50,
     install: bool = True,
 ) -> Result:
-    """Two short studies, with their champions served under load and under hostile requests."""
+    """Serve the champions of two short studies under load and under hostile requests."""
     torch.set_num_threads(1)
     figures: list[Figure] = []
     total = {"refused": 0, "sent": 0, "alive": 0}
@@ -336,7 +336,7 @@ def run(
     notes = [
         f"answers_equal: raw rows of adult, PNG files of Fashion-MNIST: the module's label, no probability more than {CLOSE:g} off.",
         "Ours accepts raw rows and PNG files in base64. The rival is the same network logged by mlflow.pytorch.log_model; it accepts arrays.",
-        "Both by `mlflow models serve`, in turns: p50 and p99 on one connection, requests per second on eight.",
+        "Both are served by `mlflow models serve`, in turn: p50 and p99 on one connection, requests per second on eight.",
         "refused: malformed, oversized and hostile requests that got a 4xx with a message.",
         "alive: servers that respond as before after all of them.",
         "installs: whether pip resolves the registered model's requirements.txt for an empty environment.",

@@ -1,4 +1,4 @@
-"""Gain and cost of pruning channels: measured speed, accuracy after recovery, and pruned networks reloaded bit by bit."""
+"""Gain and cost of pruning channels: measured speed, accuracy after recovery, and pruned networks that reload exactly."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ RATIOS = (0.25, 0.5, 0.75)
 
 
 def parent(spec: DataSpec) -> ConvRecipe:
-    """A residual network of ordinary width, which spends most of its time on arithmetic, not on kernel calls."""
+    """A residual network of typical width, which spends most of its time on arithmetic, not on call overhead."""
     image = image_input(spec)
     blocks = tuple((Block(kind="plain"), Block(kind="residual", mid=width)) for width in (64, 128))
     return ConvRecipe(
@@ -89,8 +89,8 @@ class Artifact(NamedTuple):
         return cls(OnnxModel(path), artifact_scores(path, data.validation, data.spec)["accuracy"])
 
 
-def taught(recipe: Recipe, data: Data, plan: TrainPlan, folder: Path) -> dict[str, Artifact]:
-    """The parent, and for each ratio the network pruned during training and the same network from scratch, all with equal epochs."""
+def train_all(recipe: Recipe, data: Data, plan: TrainPlan, folder: Path) -> dict[str, Artifact]:
+    """Train the parent, and for each ratio the network pruned during training and the same network from scratch, for equal epochs."""
     cut_at = PrunePlan().cut_epoch(plan.epochs)
     half_way = train(build(recipe, plan.seed), data, plan, 0, cut_at, score=False)
     models = {"parent": train(build(recipe, plan.seed), data, plan, 0, plan.epochs)}
@@ -108,14 +108,14 @@ def name_of(ratio: float) -> str:
 
 
 def contest(rows: int, epochs: int, seeds: int) -> list[Figure]:
-    """The parent against the pruned network, and that against the same small network from scratch."""
+    """Compare the pruned network with the parent and with the same small network from scratch."""
     figures: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as temporary:
         data = subset(open_data(DATA, Path(temporary) / "data"), rows)
         example = data.examples[:1]
         for seed in range(seeds):
             plan = families.usual_plan(data.spec).replace(epochs=epochs, seed=seed)
-            trained = taught(parent(data.spec), data, plan, Path(temporary))
+            trained = train_all(parent(data.spec), data, plan, Path(temporary))
             calls = {
                 name: lambda model=network.model: model(data.preprocess.arrays(example)) for name, network in trained.items()
             }
@@ -123,7 +123,7 @@ def contest(rows: int, epochs: int, seeds: int) -> list[Figure]:
             figures["parent_accuracy"].append(100 * best)
             figures["parent_ms"].append(measure(calls["parent"], reference(1), seconds=2)[0].median)
             for ratio in map(name_of, RATIOS):
-                # Timed interleaved: load and clock frequency affect both, so their ratio is reliable.
+                # The calls are timed interleaved: load and clock frequency affect all, so their ratios are reliable.
                 speed, _ = measure(calls["parent"], calls[f"cut_{ratio}"], seconds=2)
                 figures[f"latency_ratio_{ratio}"].append(speed.ratio or 0.0)
                 figures[f"accuracy_drop_{ratio}"].append(100 * (best - trained[f"cut_{ratio}"].accuracy))
@@ -140,7 +140,7 @@ def unit_of(name: str) -> str:
     return "ms" if name.endswith("_ms") else "%" if name.endswith("accuracy") else "points" if "drop" in name else ""
 
 
-# Reading back
+# Reloading
 
 GREY = DataSpec(
     name="drawn", folder="", target="label", input=ImageInput(shape=(1, 28, 28), pixel_mean=(73.0,), pixel_std=(90.0,)),
@@ -170,12 +170,12 @@ def drawn(number: int) -> Recipe:
     spec, pins = KINDS[number % len(KINDS)]
     space = families.space_for(spec).restrict(pins)
     if spec.modality == "image":
-        space = space.restrict({"model.width": Integer(4, 24, default=16, log=True)})  # the widest need megabytes
+        space = space.restrict({"model.width": Integer(4, 24, default=16, log=True)})  # the widest networks need megabytes
     return families.draw(families.room(space.sample(random.Random(number)), "model"), spec)
 
 
 def random_rows(number: int, rows: int = 32) -> dict[str, Tensor]:
-    """Inputs of that kind."""
+    """Random inputs for the network of `drawn` with this number."""
     spec, chance = KINDS[number % len(KINDS)][0], torch.Generator().manual_seed(number)
     if isinstance(spec.input, ImageInput):
         return {"image": torch.randint(256, (rows, *spec.input.shape), dtype=torch.uint8, generator=chance)}
@@ -212,7 +212,7 @@ def equal_here(folder: Path, count: int) -> int:
 
 
 def reloaded(count: int) -> int:
-    """The same, in a fresh process."""
+    """How many random pruned networks give the same outputs in a fresh process."""
     with tempfile.TemporaryDirectory() as temporary:
         for number in range(count):
             save_cut(number, Path(temporary) / str(number))
@@ -225,7 +225,7 @@ def reloaded(count: int) -> int:
 
 
 def run(rows: int = 10_000, epochs: int = 8, seeds: int = 2, recipes: int = 50) -> Result:
-    """Ratios of latency and differences of accuracy on Fashion-MNIST, and how many pruned networks are reloaded unchanged."""
+    """Measure ratios of latency and differences of accuracy on Fashion-MNIST, and count pruned networks that reload unchanged."""
     torch.set_num_threads(1)
     equal = Figure(name="reload_equal", value=float(reloaded(recipes)), target=str(recipes))
     if not DATA.is_dir():
@@ -234,9 +234,9 @@ def run(rows: int = 10_000, epochs: int = 8, seeds: int = 2, recipes: int = 50) 
         )
         return Result(figures=[equal], notes=[skipped])
     notes = [
-        f"latency_ratio: time of the parent's exported file over that of the pruned one, one image a call; {seeds} seeds.",
-        "accuracy_drop: points by which the pruned network is below the parent on the validation rows, after equally many epochs.",
-        "scratch_drop: the same for a network of the pruned shape trained from scratch; inheriting weights helps where it is larger.",
+        f"latency_ratio: time of the parent's exported file over that of the pruned one, one image per call; {seeds} seeds.",
+        "accuracy_drop: points by which the pruned network is below the parent on the validation rows, after the same number of epochs.",
+        "scratch_drop: the same for a network of the pruned shape trained from scratch; inheriting weights helps if it is larger.",
         "reload_equal: networks pruned to half and saved whose outputs in a fresh process are equal bit by bit.",
     ]
     return Result(figures=[*contest(rows, epochs, seeds), equal], notes=notes)

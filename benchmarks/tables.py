@@ -31,9 +31,9 @@ CHECKOUT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data") / "tabular"
 RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "tables.jsonl"
 SAME = ("dataset", "split", "minutes", "workers")
-TEST_SHARE = 0.2  # of the rows: the outer test split, which no search sees
-ALLOWED_POINTS, ALLOWED_PERCENT = 0.5, 3.0  # of accuracy, of RMSE: how much worse than trees a network may be
-# Minimum rows of a class, else it is dropped for both: with hypothyroid's class of two rows the trees learn nothing at all
+TEST_SHARE = 0.2  # share of the rows in the outer test split, which no search sees
+ALLOWED_POINTS, ALLOWED_PERCENT = 0.5, 3.0  # allowed gap to the trees: points of accuracy, percent of RMSE
+# Smaller classes are dropped for both: with hypothyroid's class of two rows the trees learn nothing
 # (92.6 % accuracy, the share of the largest class; 99.7 % without it), and the comparison would be meaningless.
 LEAST_OF_CLASS = 10
 Rows = NDArray[np.int64]
@@ -66,7 +66,7 @@ class Table:
         return cls(name, features, frame[content["target"]], content["categorical"], official, regression)
 
     def test_rows(self, split: int) -> Rows:
-        """The outer test split: first the official one if there is one, else a fifth of each class by seed."""
+        """The outer test split: the official one for the first split, if there is one; else a fifth of each class, by seed."""
         if split == 0 and self.official_test is not None:
             return self.official_test
         order = np.random.default_rng(split).permutation(len(self.target))
@@ -75,7 +75,7 @@ class Table:
         return np.sort(np.concatenate([rows[: round(TEST_SHARE * len(rows))] for rows in parts]))
 
     def train_rows(self, split: int) -> Rows:
-        """All others."""
+        """All other rows."""
         return np.setdiff1d(np.arange(len(self.target)), self.test_rows(split))
 
     def score(self, answers: Any, rows: Rows) -> float:
@@ -91,7 +91,7 @@ class Trees:
     """scikit-learn's histogram gradient boosting with its defaults, categories from the dtype, on one thread."""
 
     def __init__(self, table: Table, train: Rows) -> None:
-        # The codes come from the whole table's categories; nothing else of the test rows is used.
+        # The codes come from the full table's categories; nothing else from the test rows is used.
         self.features = table.features.astype(dict.fromkeys(table.categorical, "category"))
         kind = HistGradientBoostingRegressor if table.regression else HistGradientBoostingClassifier
         with threadpool_limits(1):
@@ -103,7 +103,7 @@ class Trees:
 
 
 def searched(table: Table, split: int, minutes: float, workers: int, home: Path) -> Study:
-    """A finished search that saw only the outer training rows."""
+    """Run a search that sees only the outer training rows."""
     rows = table.train_rows(split)
     train = table.features.iloc[rows].assign(**{str(table.target.name): table.target.iloc[rows]})
     automl = AutoML(name=table.name, budget=Budget(minutes=minutes), seed=split, workers=workers, home=home, progress=False)
@@ -118,7 +118,7 @@ def searched(table: Table, split: int, minutes: float, workers: int, home: Path)
 
 
 def contest(table: Table, split: int, minutes: float, workers: int, home: Path) -> dict[str, Any]:
-    """Both on one split: their scores on its test rows, and their times for one row."""
+    """Compare both on one split: their scores on its test rows, and their times for one row."""
     test = table.test_rows(split)
     trees = Trees(table, table.train_rows(split))
     began = time.monotonic()
@@ -157,7 +157,7 @@ def times(calls: dict[str, Callable[[], object]]) -> dict[str, dict[str, float]]
 
 
 def once(ledger: Ledger, table: Table, split: int, minutes: float, workers: int) -> Found:
-    """The recorded result of a split; else run it now."""
+    """Return the recorded result of a split, or run it now."""
 
     def find() -> Found:
         home = ledger.path.parent / f"{table.name}-{split}-{minutes:g}-{workers}"
@@ -174,7 +174,7 @@ def once(ledger: Ledger, table: Table, split: int, minutes: float, workers: int)
 
 @dataclass(frozen=True)
 class Verdict:
-    """A data set over all its splits.
+    """The results on one data set over all splits.
 
     Args:
         name: The data set's name.
@@ -241,7 +241,7 @@ def run(
     workers: int = 2,
     results: str = str(RESULTS),
 ) -> Result:
-    """The gap to the trees on each data set, and the speedup of predicting one row."""
+    """Measure the gap to the trees on each data set, and the speedup of predicting one row."""
     if not DATA.is_dir():
         skipped = f"Skipped: {DATA} does not exist; set LEPTON_DATA to a folder that contains tabular."
         return Result(figures=[], notes=[skipped])
@@ -258,7 +258,7 @@ def run(
     ]
     notes = [
         "gap: how much worse than the trees the model with the best validation score is on the outer test rows, in points or percent.",
-        f"Classes of fewer than {LEAST_OF_CLASS} rows are dropped for both: the trees collapse if there is one.",
+        f"Classes of fewer than {LEAST_OF_CLASS} rows are dropped for both, as the trees learn nothing with such a class.",
         "latency_speedup: CPU time of the trees' predict on a DataFrame of one row over that of the model on a dict.",
         *(verdict.sentence() for verdict in verdicts),
     ]

@@ -1,4 +1,4 @@
-"""Several labels a row, and quantiles: test scores against a network a label and scikit-learn's histogram gradient boosting."""
+"""Several labels per row, and quantiles: test scores against a network per label and scikit-learn's gradient-boosted trees."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class LabelContest:
     """Data with sets of labels.
 
     Args:
-        name: Their name.
-        make: Prepares them in a folder, by a seed.
-        epochs: Of every network.
+        name: The data's name.
+        make: Prepares the data in a folder, with a seed.
+        epochs: Number of epochs of every network.
     """
 
     name: str
@@ -61,15 +61,15 @@ class LabelContest:
     epochs: int
 
     def runs(self, ledger: Ledger, seeds: int) -> Runs:
-        """Each contestant on each seed: a draw of rows and splits, and initial weights."""
-        found: Runs = {contestant: [] for contestant in CONTESTANTS}
+        """Run each contestant with each seed, which determines rows, splits and initial weights."""
+        runs: Runs = {contestant: [] for contestant in CONTESTANTS}
         for seed in range(seeds):
             with tempfile.TemporaryDirectory() as temporary:
                 prepared = functools.cache(partial(self.make, Path(temporary) / "data", seed))
                 for contestant in CONTESTANTS:
                     find = partial(self._run, contestant, seed, prepared)
-                    found[contestant].append(ledger.once((self.name, contestant, seed, self.epochs), find)["scores"])
-        return found
+                    runs[contestant].append(ledger.once((self.name, contestant, seed, self.epochs), find)["scores"])
+        return runs
 
     def _run(self, contestant: str, seed: int, prepared: Callable[[], LabelSets]) -> Found:
         sets = prepared()
@@ -85,7 +85,7 @@ def _reported(name: str, contestant: str, seed: int, scores: Scores) -> Found:
 
 
 def quantile_contest(ledger: Ledger, minutes: float, seeds: int) -> Runs:
-    """Searches and trees on several outer test splits."""
+    """Run searches and trees on several outer test splits."""
     table = Table.read(HOUSING)
     runs: Runs = {contestant: [] for contestant in (BEST, KNEE, QUANTILE_TREES)}
     for seed in range(seeds):
@@ -98,13 +98,13 @@ def quantile_contest(ledger: Ledger, minutes: float, seeds: int) -> Runs:
 
 
 def _searched(table: Table, seed: int, minutes: float, home: Path) -> Found:
-    """A search that sees the outer training rows alone; its models answer the raw test rows."""
+    """Run a search that sees only the outer training rows; its models predict the raw test rows."""
     rows, test = table.train_rows(seed), table.test_rows(seed)
     train = table.features.iloc[rows].assign(**{str(table.target.name): table.target.iloc[rows]}).reset_index(drop=True)
     automl = AutoML(name=HOUSING, budget=Budget(minutes=minutes), seed=seed, home=home, progress=False)
     shutil.rmtree(home, ignore_errors=True)  # left by an interrupted run
     try:
-        # One row is held out for the test: the outer split is the test split.
+        # Only one row is held out as the study's test split, as the outer split is the test split.
         study = automl.fit(train, target=str(table.target.name), quantiles=QUANTILES, split_column="", test_share=1e-6)
         models = {"best": study.models[study.state.front()[0].number], "knee": study.best()}
         found: Found = {}
@@ -120,7 +120,7 @@ def _searched(table: Table, seed: int, minutes: float, home: Path) -> Found:
 
 
 def _trees(table: Table, seed: int) -> Found:
-    """scikit-learn's trees with its defaults, a model a quantile, on one thread; learnt from all outer training rows."""
+    """scikit-learn's trees with its defaults, one model per quantile, on one thread; trained on all outer training rows."""
     features = table.features.astype(dict.fromkeys(table.categorical, "category"))
     train, test = table.train_rows(seed), table.test_rows(seed)
     with threadpool_limits(1):
@@ -155,10 +155,10 @@ def _quantile_scores(answers: Array, table: Table, rows: Rows) -> Scores:
 
 
 def compared(name: str, runs: Runs) -> str:
-    """Means over the seeds with their standard deviations, a row a score and a column a contestant."""
+    """A table of means over the seeds with their standard deviations: a row per score and a column per contestant."""
     body = [["", *runs]]
     for score in next(iter(runs.values()))[0]:
-        body.append([score, *(_mean([one[score] for one in part]) for part in runs.values())])
+        body.append([score, *(_mean([scores[score] for scores in part]) for part in runs.values())])
     widths = [max(map(len, column)) for column in zip(*body, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in body)
     return "\n".join([f"\n{name}:", *lines])
@@ -179,17 +179,17 @@ def run(
     minutes: float = 1.0,
     results: str = str(RESULTS),
 ) -> Result:
-    """How far one network is above its rivals on sets of labels, and how far quantiles are off.
+    """Measure how far one network is above its rivals on sets of labels, and how far quantiles are off.
 
     The digits take twelve minutes, most of them for the trees; the services take two, the searches four.
 
     Args:
         data: Names of the data, separated by commas.
-        seeds: Draws of the data, their splits and the initial weights.
-        rows: Pairs of digits to learn and choose from.
-        epochs: Of a network for pairs of digits; those for the table get three times as many.
-        minutes: Of each search for quantiles.
-        results: A file of finished runs, which are not run again.
+        seeds: Number of seeds for the data, their splits and the initial weights.
+        rows: Number of pairs of digits for training and validation.
+        epochs: Number of epochs for pairs of digits; networks for the table get three times as many.
+        minutes: Minutes of each search for quantiles.
+        results: The file of finished runs, which are not run again.
     """
     if not DATA.is_dir():
         return Result(
@@ -225,9 +225,9 @@ def label_figures(name: str, runs: Runs) -> list[Figure]:
 
 
 def quantile_figures(runs: Runs) -> list[Figure]:
-    """How far the coverage is off, and the pinball loss beside the trees'."""
-    off = [one["coverage"] - INTERVAL for one in runs[BEST]]
-    trees = [one["coverage"] - INTERVAL for one in runs[QUANTILE_TREES]]
+    """How far the coverage is off, and the pinball loss relative to the trees'."""
+    off = [scores["coverage"] - INTERVAL for scores in runs[BEST]]
+    trees = [scores["coverage"] - INTERVAL for scores in runs[QUANTILE_TREES]]
     ratios = [a["pinball"] / b["pinball"] for a, b in zip(runs[BEST], runs[QUANTILE_TREES], strict=True)]
     return [
         Figure.of("coverage off, best model", off, unit="points", target=f"within {ALLOWED:g}"),
@@ -238,9 +238,9 @@ def quantile_figures(runs: Runs) -> list[Figure]:
 
 NOTES = [
     "digits: two MNIST digits side by side, labelled by the set of the two; trees read the pixels.",
-    "services: which of seven services a telephone customer has (telco_churn), from contract, charges and person.",
-    "A network a label has the recipe and the epochs of the one network.",
-    "Thresholds, one a label, are those with the highest F1 on the validation rows, for every contestant.",
+    "services: which of seven services a telephone customer has (telco_churn), from contract, charges and personal data.",
+    "A network a label: one network per label, with the recipe and the epochs of the one network.",
+    "Thresholds, one per label, are those with the highest F1 on the validation rows, for every contestant.",
     "Shares are in percent of the test rows; ± is a standard deviation over the seeds.",
     "Trees are scikit-learn's HistGradientBoosting with its defaults on one thread.",
     "Trees for quantiles learn from all outer training rows; a search keeps some of them for validation.",

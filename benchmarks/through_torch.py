@@ -1,4 +1,4 @@
-"""`python -m benchmarks.through_torch BUNDLE INPUT.npy` predicts like a bundle's predict.py, but in torch."""
+"""`python -m benchmarks.through_torch BUNDLE INPUT.npy` predicts like a bundle's predict.py, but with torch."""
 
 from __future__ import annotations
 

@@ -29,19 +29,19 @@ from .paced import TRIAL_FUNCTION, begin
 from .report import Figure, Result
 from .tracking_rivals import Count, fluent, rows, storage
 
-PAIRS = 4  # of a block of trials with the tracker and one without
+PAIRS = 4  # pairs of a block of trials with the tracker and one without
 WORKERS = 2
 OWN = ("_handle_report", "_start", "_end")  # the loop's own work: deciding on a report, starting a trial, applying its result
 
 
 def run(*, trials: int = 200, real_trials: int = 20, rivals: int = 20, storage_trials: int = 5) -> Result:
-    """Search with and without the tracker, in turn, on simulated trials, then on real ones; then write the same trials with the alternatives.
+    """Run simulated trials with and without the tracker in turn, then real trials; then write the same trials with the alternatives.
 
     Args:
         trials: Simulated trials, half of them tracked; each takes a second at most, so the tracker has more to do than in practice.
         real_trials: Trials of the study on digits; 0 skips it.
         rivals: Trials that the fluent API writes.
-        storage_trials: Trials that Optuna's storage writes, at seconds each.
+        storage_trials: Trials that Optuna's storage writes; each takes seconds.
     """
     with tempfile.TemporaryDirectory() as folder:
         home = StudyStore(folder)
@@ -74,17 +74,17 @@ def run(*, trials: int = 200, real_trials: int = 20, rivals: int = 20, storage_t
 
 
 SHARE = (
-    "share_of_trial: CPU seconds of the process that publishes the study over the wall seconds of the real study's trials, its"
-    " updates of the front's plot included: the most that tracking takes from a trial, with all cores busy."
+    "share_of_trial: CPU seconds of the process that publishes the study over the wall seconds of the real study's trials,"
+    " including its updates of the front's plot: the maximum that tracking can cost a trial, with all cores busy."
 )
-FIRST = "imports_s: CPU seconds for importing MLflow and plotly, once per study and in no other figure."
+FIRST = "imports_s: CPU seconds for importing MLflow and plotly, once per study; not included in any other figure."
 PATH = (
     "critical_path_ms: milliseconds per trial that the search loop takes longer for its own work (deciding, starting, ending)"
     " with the tracker, in alternating blocks of simulated trials; own_ms_without is its time without the tracker."
 )
 CALLS = (
-    "A call is one of MLflow's store: one request with a server. The alternatives write in the training process, so all their time is"
-    " on the trial's own path."
+    "A call is a call to MLflow's store; with a server, it is one request. The alternatives write in the training process, so all of"
+    " their time is added to the trial."
 )
 NOTES = [SHARE, FIRST, PATH, CALLS]
 
@@ -94,9 +94,9 @@ class Block:
 
     Args:
             folder: The study's folder.
-            own: Seconds of the search loop's own work.
+            own: Seconds that the search loop spent on its own work.
             publisher: The publishing process; None without one.
-            made: Rows that were added to MLflow's store.
+            rows_before: Number of rows that were added to MLflow's store.
     """
 
     def __init__(self, folder: Path, own: float, publisher: Publisher | None, rows_before: int) -> None:
@@ -115,7 +115,7 @@ class Block:
 
 @contextmanager
 def own_time() -> Iterator[Callable[[], float]]:
-    """Gives the wall seconds that the loop has spent on its own work so far; waiting for the interpreter counts."""
+    """Yield a function for the wall seconds of the loop's own work so far, including waits for the interpreter."""
     spent, methods = [0.0], {name: getattr(Loop, name) for name in OWN}
 
     def timed(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,7 +150,7 @@ def watched(home: StudyStore, folder: Path, study_of: Callable[[], object], *, t
 
 
 def _pair(home: StudyStore, number: int, trials: int) -> dict[str, Block]:
-    """A block with the tracker and one without, in alternating order."""
+    """Run a block with the tracker and one without, in alternating order."""
     turns = [True, False] if number % 2 else [False, True]
     names = {True: "with", False: "without"}
     return {names[on]: _paced(home, f"{names[on]}-{number}", trials, tracked=on) for on in turns}
@@ -167,7 +167,7 @@ def _paced(home: StudyStore, name: str, trials: int, *, tracked: bool) -> Block:
 
 
 def _real(home: StudyStore, trials: int) -> Block:
-    """An ordinary study on digits, in this process."""
+    """Run an ordinary study on digits, in this process."""
     folder = home.create("digits")
     data = prepare(digits(), folder / "data", DataOptions(name="digits"))
     config = study(Budget(trials=trials)).replace(
@@ -179,7 +179,7 @@ def _real(home: StudyStore, trials: int) -> Block:
 def _rival(
     folder: Path, name: str, way: Callable[[StudyState, list[Trial], str], list[float]], state: StudyState, trials: int
 ) -> list[Figure]:
-    """An alternative's seconds, calls and rows per trial, over a study's first trials; its tables exist already."""
+    """Measure an alternative's seconds, calls and rows per trial, for a study's first trials; its tables exist already."""
     some = list(state.trials.values())[:trials]
     if not some:
         return []

@@ -1,4 +1,4 @@
-"""Ways to write a trial into MLflow, over the same trials: this project's, the fluent API as in a tutorial, Optuna's storage."""
+"""Alternative ways to write trials into MLflow: the fluent API as in a tutorial, and Optuna's storage."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Count:
 
 
 def rows(database: Path) -> int:
-    """Rows of all tables."""
+    """The number of rows in all tables."""
     if not database.exists():
         return 0
     with closing(sqlite3.connect(database)) as connection:
@@ -62,7 +62,7 @@ def rows(database: Path) -> int:
 
 
 def fluent(state: StudyState, trials: list[Trial], uri: str) -> list[float]:
-    """Seconds for each trial, written with `mlflow.start_run` and one call per epoch, as in a tutorial."""
+    """Write trials with `mlflow.start_run` and one call per epoch, as in a tutorial; returns the seconds for each."""
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment("fluent")
     seconds = []
@@ -82,7 +82,7 @@ def fluent(state: StudyState, trials: list[Trial], uri: str) -> list[float]:
 
 
 def storage(state: StudyState, trials: list[Trial], uri: str) -> list[float]:
-    """Seconds for each trial in `mlflow.optuna.MlflowStorage`, with the storage's own call for each parameter, report and end."""
+    """Write trials to `mlflow.optuna.MlflowStorage`, one call for each parameter, report and end; returns the seconds for each."""
     mlflow.set_tracking_uri(uri)
     experiment = mlflow.set_experiment("storage").experiment_id
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -94,7 +94,7 @@ def storage(state: StudyState, trials: list[Trial], uri: str) -> list[float]:
         optuna_trial = study.ask(
             {
                 name: CategoricalDistribution((setting,)) for name, setting in trial.proposed.config.items()
-            }  # as it would be set up
+            }  # as in a real search
         )
         for report in trial.reports:
             if metric in report.scores:

@@ -1,4 +1,4 @@
-"""The gain of a warm start from a study of other data, against a cold start and the usual first designs."""
+"""The gain of a warm start from a study of other data, compared with a cold start and the usual first designs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ EARLY = (0.1, 0.2)
 
 
 def run(*, seeds: int = 10, workers: int = 2, processes: int = 0) -> Result:
-    """Shares of plain TPE's final hypervolume; the earlier study is on the other table of images.
+    """Measure shares of plain TPE's final hypervolume; the earlier study is on the other table of images.
 
     Args:
-        seeds: Runs of each start on each table, each with an earlier study of its own.
-        workers: Trials at a time, on the virtual clock.
-        processes: Processes at a time; 0 for one per core.
+        seeds: Number of runs of each start on each table, each with its own earlier study.
+        workers: Number of concurrent trials on the virtual clock.
+        processes: Number of concurrent processes; 0 for one per core.
     """
     names = (*STARTS, TPE)
     runs = [Run(table, name, seed) for table in OTHER for name in names for seed in range(seeds)]
@@ -36,5 +36,5 @@ def run(*, seeds: int = 10, workers: int = 2, processes: int = 0) -> Result:
         figures += [
             Figure.of(f"{table} {name} at {share:.0%}", list(contest.at(name, share))) for share in EARLY for name in STARTS
         ]
-    note = "misled: the earlier study's scores are reversed, which is worse than any dissimilar study."
+    note = "misled: the earlier study's ranking is reversed, which is worse than any dissimilar study."
     return Result(figures=figures, notes=["alone: without the usual first designs, as is the cold start.", note])

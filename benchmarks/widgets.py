@@ -1,4 +1,4 @@
-"""The dashboard in a real kernel: how responsive the kernel stays, how soon a click acts, how soon a long study is shown again."""
+"""The dashboard in a real kernel: the kernel's response times, the delay of a click, and the time to show a long study again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .report import Figure, Result
 
 NAME = "streamed"
 PATIENCE = 120.0  # seconds, for slow steps on a busy machine
-TICK = 0.05  # seconds between two cells of the user who works during the search
+TICK = 0.05  # seconds between two cells of a user who works during the search
 SHOW = "from lepton_automl import open_study\nd = open_study({name!r}).dashboard()\nd"
 MEMORY = "import resource; print(int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize())"
 ALL_TABS = "for at in range(len(d.views)): d.tabs.selected_index = at"
@@ -28,13 +28,13 @@ ALL_TABS = "for at in range(len(d.views)): d.tabs.selected_index = at"
 
 @dataclass
 class Kernel:
-    """A real ipykernel, driven by messages, as by a page."""
+    """A real ipykernel that is controlled by messages, as by a page."""
 
     client: Any
-    heard: list[tuple[float, dict[str, Any]]] = field(default_factory=list)  # all its messages, with the time
+    received: list[tuple[float, dict[str, Any]]] = field(default_factory=list)  # all received messages, with the time
 
     def run(self, code: str, *, wait: bool = True) -> tuple[float, str]:
-        """Run a cell; returns the seconds it took and what it printed, or without waiting its message's id."""
+        """Run a cell; returns the seconds it took and what it printed, or, without waiting, the message's id."""
         began = time.monotonic()
         request = self.client.execute(code)
         if not wait:
@@ -51,20 +51,20 @@ class Kernel:
         raise AssertionError
 
     def listen(self, seconds: float = PATIENCE) -> Iterator[tuple[float, dict[str, Any]]]:
-        """Its messages from now on."""
+        """Yield the kernel's messages from now on."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             with contextlib.suppress(Exception):  # queue.Empty
                 message = self.client.get_iopub_msg(timeout=min(left, 0.5))
-                self.heard.append((time.monotonic(), message))
-                yield self.heard[-1]
+                self.received.append((time.monotonic(), message))
+                yield self.received[-1]
 
     def until(self, good: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE) -> float:
-        """The time of a message."""
+        """Wait for a message; returns its time."""
         for at, message in self.listen(seconds):
             if good(message):
                 return at
-        raise TimeoutError("the expected message of the kernel did not come")
+        raise TimeoutError("the kernel did not send the expected message")
 
     def subshell(self) -> str:
         """Open a subshell, as JupyterLab does for widget messages."""
@@ -81,17 +81,17 @@ class Kernel:
         return time.monotonic()
 
     def updates(self, since: float) -> list[tuple[float, int]]:
-        """Messages of widgets: when, and how many bytes."""
+        """The times and sizes in bytes of widget messages since a time."""
         return [
             (at, len(json.dumps(message["content"])) + sum(map(len, message["buffers"])))
-            for at, message in self.heard
+            for at, message in self.received
             if at >= since and message["msg_type"] == "comm_msg"
         ]
 
 
 @contextlib.contextmanager
 def kernel(home: Path) -> Iterator[Kernel]:
-    """A fresh kernel over a home of studies."""
+    """Run a fresh kernel with a home of studies."""
     from jupyter_client.manager import KernelManager
 
     env = os.environ | {"LEPTON_HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
@@ -107,8 +107,8 @@ def kernel(home: Path) -> Iterator[Kernel]:
         manager.shutdown_kernel(now=True)
 
 
-def says(text: str) -> Callable[[dict[str, Any]], bool]:
-    """Whether a message puts a text on the page."""
+def shows_text(text: str) -> Callable[[dict[str, Any]], bool]:
+    """Return a function that tells whether a message shows this text on the page."""
     return lambda message: (
         message["msg_type"] == "comm_msg" and text in str(message["content"]["data"].get("state", {}).get("value", ""))
     )
@@ -116,7 +116,7 @@ def says(text: str) -> Callable[[dict[str, Any]], bool]:
 
 @contextlib.contextmanager
 def streaming(home: Path, name: str, trials: int, seconds: float) -> Iterator[None]:
-    """A study whose trials end one after another."""
+    """Run a study whose trials end one after another."""
     streamed.begin(home, name, trials)
     folder = home / "studies" / name
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.streamed", str(folder), str(seconds)])
@@ -128,7 +128,7 @@ def streaming(home: Path, name: str, trials: int, seconds: float) -> Iterator[No
 
 
 def latencies(kernel: Kernel, seconds: float) -> list[float]:
-    """Milliseconds of small cells, from request to reply, one after another."""
+    """Run small cells one after another; returns the milliseconds from request to reply of each."""
     latencies_ms, until = [], time.monotonic() + seconds
     while time.monotonic() < until:
         latencies_ms.append(1e3 * kernel.run("1 + 1")[0])
@@ -137,7 +137,7 @@ def latencies(kernel: Kernel, seconds: float) -> list[float]:
 
 
 def beside_a_stream(home: Path, trials: int, seconds: float) -> tuple[list[Figure], list[str]]:
-    """The user runs cells while trials stream in, then clicks while a cell sleeps."""
+    """Run cells while trials stream in, then click buttons while a cell sleeps."""
     with kernel(home) as running, streaming(home, NAME, trials, seconds):
         quiet = latencies(running, min(5.0, seconds))
         running.run(SHOW.format(name=NAME))
@@ -151,9 +151,9 @@ def beside_a_stream(home: Path, trials: int, seconds: float) -> tuple[list[Figur
         shell = running.subshell()
         running.run("import time; time.sleep(8)", wait=False)
         acts = {}
-        for name, effect in (("pause", ">paused<"), ("resume", ">running<"), ("stop", "it ends")):
+        for name, effect in (("pause", ">paused<"), ("resume", ">running<"), ("stop", "Stopping")):
             clicked = running.click(ids[name], shell)
-            acts[name] = running.until(says(effect)) - clicked
+            acts[name] = running.until(shows_text(effect)) - clicked
     rate = [sum(1 for at, _ in updates if second <= at - began < second + 1) for second in range(int(seconds))]
     volume = sum(size for _, size in updates)
     figures = [
@@ -168,13 +168,13 @@ def beside_a_stream(home: Path, trials: int, seconds: float) -> tuple[list[Figur
     ]
     note = (
         f"{len(busy)} cells beside {trials} trials in {seconds:g} s; clicks are comm messages over a subshell, as JupyterLab sends"
-        " them, while a cell of the main shell sleeps; the browser's own milliseconds are not in them."
+        " them, while a cell of the main shell sleeps; the browser's own time is not included."
     )
     return figures, [note]
 
 
 def _update_times(kernel: Kernel, home: Path, since: float) -> list[tuple[float, float]]:
-    """For each update of the page's header: when it came, and when the last trial that it counts had ended."""
+    """For each update of the page's header: its time, and the end of the last trial that it counts."""
     import re
 
     from lepton_automl.events import TrialEnded
@@ -182,7 +182,7 @@ def _update_times(kernel: Kernel, home: Path, since: float) -> list[tuple[float,
 
     ends = [event.at for _, event in Journal(home / "studies" / NAME / "journal.jsonl").read() if isinstance(event, TrialEnded)]
     offset, known, delays = time.time() - time.monotonic(), 0, []
-    for at, message in kernel.heard:
+    for at, message in kernel.received:
         html = (
             str(message["content"].get("data", {}).get("state", {}).get("value", ""))
             if message["msg_type"] == "comm_msg"
@@ -196,7 +196,7 @@ def _update_times(kernel: Kernel, home: Path, since: float) -> list[tuple[float,
 
 
 def again(home: Path, trials: int) -> tuple[list[Figure], list[str]]:
-    """A restarted kernel: open a long study, show every tab, and measure the memory."""
+    """Open a long study in a restarted kernel, show every tab, and measure the memory."""
     streamed.write(home, "small", 1)
     streamed.write(home, "long", trials)
     attach, cold, choose = [], [], []
@@ -218,7 +218,7 @@ def again(home: Path, trials: int) -> tuple[list[Figure], list[str]]:
         Figure.of("choose_s", choose, unit="s"),
         Figure(name="memory_mb", value=(after - before) / 1e6, unit="MB"),
     ], [
-        f"attach_s: a fresh kernel's imports and the whole of {trials} trials; memory: of three such dashboards, with all tabs seen."
+        f"attach_s: a fresh kernel's imports and all {trials} trials; memory: of three such dashboards, after showing all tabs."
     ]
 
 
@@ -227,12 +227,12 @@ def _p95(samples: list[float]) -> float:
 
 
 def run(*, trials: int = 500, seconds: float = 60.0, long: int = 1000) -> Result:
-    """Figures of the dashboard, without a browser.
+    """Measure the dashboard without a browser.
 
     Args:
         trials: Trials that end while the user works in the kernel.
-        seconds: The time in which they end.
-        long: Trials of the study that is opened again.
+        seconds: The seconds in which they end.
+        long: Number of trials of the study that is opened again.
     """
     with tempfile.TemporaryDirectory() as folder:
         figures, notes = beside_a_stream(Path(folder), trials, seconds)

@@ -1,4 +1,4 @@
-"""A hundred typical small networks, each trained, pruned and accelerated: outputs against the module's own forward."""
+"""A hundred typical small networks, each trained, pruned and accelerated, compared with the module's own forward pass."""
 
 from __future__ import annotations
 
@@ -29,25 +29,23 @@ from .zoo_networks.trial import Wrong, trial
 CHECKOUT = Path(__file__).parents[1]
 RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "zoo.jsonl"
 EVERY = 5  # one network in this many is tried in all runtimes
-LIMIT = 900.0  # seconds until a network counts as timed out
+LIMIT = 900.0  # maximum seconds for one network
 ONNX = f"one network in {EVERY} is tried in all runtimes, the others in ONNX Runtime."
 RIGHT = (
     "right: the accelerated file's outputs equal the module's (floats within 1e-4 of the outputs' scale, row by row and as a batch, with"
-    " equal decisions; int8 scores as reported), the smaller network scores as reported and keeps the network's training or"
-    " evaluation mode, its export gives the same outputs, and the given network is unchanged."
+    " equal decisions; int8 scores as reported), the smaller network scores as reported and keeps the training or"
+    " evaluation mode, its export gives the same outputs, and the original network is unchanged."
 )
-OTHER = (
-    "refused: accelerate or lean gave up with a reason, listed above. wrong: crashes and differences; silent: the differences."
-)
+OTHER = "refused: accelerate or lean raised an error with a reason, listed above. wrong: crashes and differences; silent: only differences."
 
 
 def run(*, only: str = "", again: bool = False, workers: int = 2, results: str = str(RESULTS)) -> Result:
-    """Try every network of `zoo_networks` in a process of its own.
+    """Try every network of `zoo_networks` in a separate process.
 
     Args:
         only: Try the networks whose names contain this.
         again: Whether to repeat trials already recorded for this version of the code.
-        workers: Networks at a time, each on one thread.
+        workers: Number of concurrent networks, each on one thread.
         results: The file of finished trials.
     """
     torch.set_num_threads(1)
@@ -111,7 +109,7 @@ def _started(number: int, entry: Entry) -> tuple[Connection, BaseProcess]:
     context = multiprocessing.get_context("fork")
     deployment = Deployment() if number % EVERY == 0 else Deployment(runtimes=("onnxruntime",))
     ours, theirs = context.Pipe(duplex=False)
-    # Every second one is passed in training mode.
+    # Every second network is passed in training mode.
     body = functools.partial(trial, entry, training=bool(number % 2), deployment=deployment)
     process = context.Process(target=_report, args=(theirs, body))
     process.start()

@@ -26,7 +26,7 @@ class Value:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """The value from the result of `to_json`; unknown keys are ignored, so that an older version can read a newer file."""
-        hints = _hints(cls)  # type: ignore[arg-type]  # a class is hashable; mypy asks the instances
+        hints = _hints(cls)  # type: ignore[arg-type]  # a class is hashable; mypy checks its instances
         return cls(**{name: _decode(hints[name], item) for name, item in data.items() if name in hints})
 
     def replace(self, **changes: Any) -> Self:
@@ -80,8 +80,8 @@ def _choose(options: list[Any], item: Any) -> Any:
     if isinstance(item, dict) and values:
         tagged = [option for option in values if item.get("family") == getattr(option, "family", None)]
         return (tagged or values)[0]
-    others = [option for option in options if option not in values]
-    return others[0] if len(others) == 1 else Any
+    rest = [option for option in options if option not in values]
+    return rest[0] if len(rest) == 1 else Any
 
 
 def conforms(kind: type[Value], data: Any) -> bool:
@@ -100,14 +100,14 @@ def _test(hint: Any) -> Callable[[Any], bool]:
         return lambda item: any(test(item) for test in tests)
     if origin is typing.Literal:
         kinds = tuple({type(option) for option in args})
-        return lambda item: isinstance(item, kinds)  # a newer version may allow more of them
+        return lambda item: isinstance(item, kinds)  # a newer version may allow more values
     if origin is tuple:
         return _tuple_test(args)
     if origin is dict:
         inner = _test(args[1])
-        numbers = args[0] is int
+        integer_keys = args[0] is int
         return lambda item: (
-            isinstance(item, dict) and all(inner(part) and (not numbers or _is_integer(key)) for key, part in item.items())
+            isinstance(item, dict) and all(inner(part) and (not integer_keys or _is_integer(key)) for key, part in item.items())
         )
     if isinstance(hint, type) and issubclass(hint, Value):
         return _value_test(hint)

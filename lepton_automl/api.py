@@ -1,4 +1,4 @@
-"""`AutoML`, the request: validates its arguments, makes a `StudyConfig` of them, and starts the study."""
+"""`AutoML`, the request: validates its arguments, makes a `StudyConfig` from them, and starts the study."""
 
 from __future__ import annotations
 
@@ -50,31 +50,31 @@ class AutoML:
     """Searches neural networks for your data and your device, from the most accurate to the fastest.
 
     Args:
-        name: The study's name; by default it is taken from the data. Where a study has it already, `fit` takes the next free
-            one, such as `photos-2`, and warns.
+        name: The study's name; by default it is made from the data. If it is taken, `fit` uses the next free one, such as
+            `photos-2`, and warns.
         deployment: The device the model must run on, and its hard limits.
         budget: The budget of the search; by default ten minutes.
         objectives: What to optimise: `"accuracy"` (the metric), `"latency"`, `"size"`, `"memory"`, `"cold_start"`, `"energy"`,
-            `"parameters"`, `"macs"`, those of plug-ins, and `Objective.of(function)` for a cost of your own.
-        metric: The score; by default accuracy, or RMSE for regression. One of your own is a function of truth and answers, like
-            scikit-learn's, or `CustomMetric.of(function, direction="minimize")`.
+            `"parameters"`, `"macs"`, those of plug-ins, and `Objective.of(function)` for a user-defined cost.
+        metric: The score; by default accuracy, or RMSE for regression. A user-defined score is a function of truths and answers,
+            like scikit-learn's, or `CustomMetric.of(function, direction="minimize")`.
         seed: Seed of splits, proposals, weights and batches.
         class_weight: `"balanced"`, or a weight for each label.
-        hyperparameters: Hyperparameters to pin to a value, or to replace: `{"model.kernel": 3}`. Settings of the training plan that
-            are usually fixed may be added, such as `{"train.batch_size": Categorical(32, 64, 128, default=64)}`.
-        family: The network family to search, such as `"conv"`; by default the data's usual one.
-        model: A factory of your own networks, `make(config, spec)`, to search instead of ours; see below.
-        space: Its hyperparameters by name, `model.*` or `train.*`, and `prune.ratio` if channels may be pruned.
+        hyperparameters: Hyperparameters to pin to a value, or to replace: `{"model.kernel": 3}`. Settings of the training plan
+            that are usually fixed may be added, such as `{"train.batch_size": Categorical(32, 64, 128, default=64)}`.
+        family: The network family to search, such as `"conv"`; by default the usual one for the data.
+        model: A factory of your own networks, `make(config, spec)`, to search instead of the built-in ones; see below.
+        space: The hyperparameters of `model` by name, `model.*` or `train.*`, and `prune.ratio` if channels may be pruned.
         sampler: How configurations are proposed: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
             `"random"`, `"grid"`, or the name of a plug-in.
-        grid: For a grid: the hyperparameters to vary; by default all that have choices.
+        grid: For `sampler="grid"`: the hyperparameters to vary; by default all that have choices.
         warm_start: Earlier studies to learn from, or their names. Networks of their fronts are tried first, in turn with
             the usual first designs, and their results help to choose what to try next.
         initial_configs: Configurations to try first; checked when the data is known.
         callbacks: Called in this process as `f(event, study)` for every event of the search; the types of events are in
             `lepton_automl.events`.
-        workers: Maximum number of worker processes, one thread each; by default one a core, as far as memory allows. All
-            studies of a user share the machine's cores: while others run, a study may get fewer workers, but one at least.
+        workers: Maximum number of worker processes, one thread each; by default one per core, as far as memory allows. All
+            studies of a user share the machine's cores: while others run, a study may get fewer workers, but at least one.
         executor: What runs the trials: `"local"`, worker processes on this machine, or the name of a plug-in,
             or its settings, such as `Cluster(address="...")`.
         home: The folder of all studies; by default `$LEPTON_HOME`, else `mlruns`.
@@ -85,7 +85,7 @@ class AutoML:
         experiment: The name of the MLflow experiment; by default MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID, else
             `lepton/<study>`.
         progress: Whether to show progress.
-        grace: Seconds that a search that `fit` waits for has to stop and publish its best model after SIGTERM or SIGHUP;
+        grace: If `fit` waits for the search: seconds to stop it and publish its best model after SIGTERM or SIGHUP;
             `lepton resume` finishes what is not ready by then. Ctrl-C waits as long as it takes.
 
     An `AutoML` is a frozen request, checked when it is made. `fit` may be called again and starts a new study each time;
@@ -151,7 +151,7 @@ class AutoML:
         for name, default in (("deployment", Deployment()), ("budget", Budget(minutes=10)), ("hyperparameters", {})):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, default)
-        for name in ("hyperparameters", "space"):  # copied: later changes of them are not part of the request
+        for name in ("hyperparameters", "space"):  # copied: later changes to them are not part of the request
             if isinstance(value := getattr(self, name), Mapping):
                 object.__setattr__(self, name, dict(value))
         complaints = Complaints("AutoML")
@@ -168,7 +168,7 @@ class AutoML:
         complaints.check(isinstance(self.budget, Budget), f"budget is {self.budget!r}", "Pass budget=Budget(...).")
         check_model(self.model, self.space, complaints)
         check_family(self.family, None, complaints)
-        complaints.check(self.family is None or self.model is None, "a family is given beside a model", "Name one of them.")
+        complaints.check(self.family is None or self.model is None, "both family and model are given", "Pass one of them.")
         check_plugin("samplers", self.sampler, complaints)
         what = f"grid is given, but sampler is {self.sampler!r}"
         complaints.check(not self.grid or self.sampler == "grid", what, "Pass sampler='grid'.")
@@ -195,7 +195,7 @@ class AutoML:
         trust: bool = False,
         **options: Any,
     ) -> Study:
-        """Start a search in a process of its own, which outlives this one.
+        """Start a search in a separate process, which outlives this one.
 
         Ctrl-C stops the search and publishes its best model; a second Ctrl-C returns at once, and the search ends by
         itself. SIGTERM and SIGHUP do the same within `grace` seconds, after which this process ends. A search that is not
@@ -203,8 +203,8 @@ class AutoML:
 
         Args:
             data: A folder or zip of images, a CSV or Parquet file, a DataFrame, arrays, a folder of idx files.
-            y: Labels or numbers, where `data` is an array or a DataFrame without them.
-            target: The column to predict, or several of zeros and ones, each of which is a label that a row may have.
+            y: Labels or numbers, if `data` is an array or a DataFrame without them.
+            target: The column to predict, or several columns of zeros and ones, one for each label that a row may have.
             test: Held-out test data of the same kind; by default a fifth of the data is split off.
             wait: Whether to show the search and wait for its end; by default yes, except in a notebook, where it would
                 block other cells. `follow()`, `wait()`, `pause()`, `stop()` and the rest work at any time.
@@ -219,7 +219,7 @@ class AutoML:
             ConfigError: An option is unknown or wrong.
             DataError: The data cannot be used as it is.
             LimitError: No network meets the hard limits.
-            StudyError: The study's folder cannot be written to, or the one to resume has ended.
+            StudyError: The study's folder cannot be written to, or the study to resume has ended.
         """
         if isinstance(y, str):
             raise ConfigError(
@@ -259,7 +259,7 @@ class FitCall:
     Args:
         request: The request.
         wait: Whether to wait for the study's end; None for yes, except in a notebook.
-        ready: Data that a builder has already prepared to show them, and the options that it used.
+        ready: Data that the notebook's form has already prepared for its preview, and the options that it used.
     """
 
     def __init__(self, request: AutoML, *, wait: bool | None = None, ready: Ready | None = None) -> None:
@@ -279,7 +279,7 @@ class FitCall:
             return self._attend(study or self._started(data, y, test, options))
 
     def _started(self, data: Any, y: Any, test: Any, options: dict[str, Any]) -> Study:
-        """Start a new study in a process of its own; on failure, remove its folder."""
+        """Start a new study in a separate process; on failure, remove its folder."""
         from .study import launch
 
         request, home = self._request, self._home
@@ -312,13 +312,13 @@ class FitCall:
         return Study(name, home)
 
     def _free_name(self, name: str) -> str:
-        """The name, or the next free one where a study has it; a warning says so where it was asked for."""
+        """The name, or the next free one if it is taken; warns if the user chose the name."""
         if self._request.name:
             self._home.check_journal(name)
-        self._home.remove_unbegun(name)  # of a study that was killed before it began: nothing was earned
+        self._home.remove_unbegun(name)  # left by a study that was killed before it started: it contains no results
         free = self._home.free_name(name)
         if self._request.name and free != name:
-            what = f"{self._home.folder} has a study {name!r} already; this one is {free!r}."
+            what = f"{self._home.folder} already has a study {name!r}; this one is called {free!r}."
             warnings.warn(f"{what} To continue an unfinished study, pass resume=True.", stacklevel=5)
         return free
 

@@ -1,4 +1,4 @@
-"""Types of arrays and JSON. This file travels with every deployed model."""
+"""Types of arrays and JSON. This file is shipped with every deployed model."""
 
 from __future__ import annotations
 

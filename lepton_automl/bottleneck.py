@@ -27,13 +27,13 @@ ADVICE = {
 
 @dataclass(frozen=True, kw_only=True)
 class Change(Value):
-    """One thing that could be made smaller.
+    """One possible reduction of a network.
 
     Args:
-        what: In words, such as `"narrowing stages.0.width from 64 to 48"`.
+        what: A description, such as `"narrowing stages.0.width from 64 to 48"`.
         recipe: The network with the change, as JSON.
-        predicted_ms: Milliseconds of a call that it should gain, by the roofline of the layers as they were measured.
-        actual: What it gained when it was made and timed beside the unchanged network, in ms; None where it was not.
+        predicted_ms: Predicted gain in milliseconds per call, by the roofline model of the measured layers.
+        actual: Measured gain in ms, timed alongside the unchanged network; None if the change was not tried.
     """
 
     what: str
@@ -47,10 +47,10 @@ class Row(Value):
     """A layer in the report.
 
     Args:
-        time: What it took and had to do.
+        time: Its measured time and its work.
         share: Its share of the whole call.
-        bound: Which roof is the lowest for it.
-        reach: How near it comes, up to 1: the least time that this roof allows over the time that it took.
+        bound: The limit that binds it: the one with the longest minimum time.
+        reach: The minimum time under this limit divided by the measured time, at most 1.
     """
 
     time: LayerTime
@@ -63,17 +63,17 @@ class Row(Value):
 class Bottleneck(Response):
     """Where the time of one network's inference goes on one machine.
 
-    Printed, it is a few sentences.
+    Its `str` is a summary in a few sentences.
 
     Args:
-        network: The network in a line.
-        rows: Rows of one call.
-        latency: The whole call, from decoded rows to the answer.
-        preprocess_ms: What of it is preprocessing.
-        profile: The layers, in the latency's milliseconds.
-        ceilings: What the machine can do at best.
-        changes: What could be made smaller, the largest predicted gain first; the first ones may have been tried.
-        history: What the search did about it, a sentence each.
+        network: A one-line description of the network.
+        rows: Rows in one call.
+        latency: Latency of the whole call, from decoded rows to the answer.
+        preprocess_ms: The part of it that is preprocessing.
+        profile: The profiled layers, with times scaled to match the latency.
+        ceilings: The machine's measured peak performance.
+        changes: Possible reductions, the largest predicted gain first; the first ones may have been tried.
+        history: What the search did about the bottleneck, a sentence each.
     """
 
     network: str
@@ -102,17 +102,17 @@ class Bottleneck(Response):
 
     @property
     def slowest(self) -> Row:
-        """The layer that takes most of the time."""
+        """The layer that takes the most time."""
         return max(self.layers, key=lambda row: row.time.ms)
 
     @property
     def outside_ms(self) -> float:
-        """Milliseconds in no layer: preprocessing, the call itself, and what the profiler cannot place."""
+        """Milliseconds outside all layers: preprocessing, call overhead, and what the profiler cannot attribute."""
         return max(0.0, self.latency.median - sum(layer.ms for layer in self.profile.layers))
 
     @property
     def shares(self) -> dict[str, float]:
-        """The share of the call in layers that each roof binds, and `"outside"` all layers; the largest first."""
+        """The share of the call by the limit that binds its layers, and `"outside"` all layers; the largest first."""
         shares: dict[str, float] = {"outside": self.outside_ms / self.latency.median}
         for bound in BOUNDS:
             shares[bound] = sum(row.share for row in self.layers if row.bound == bound)
@@ -121,7 +121,8 @@ class Bottleneck(Response):
     @property
     def text(self) -> str:
         """A summary of three to six sentences."""
-        return "\n".join((self._whole(), self._layer(), self._bounds(), *self._gains(), *self.history, *self._doubts()))
+        texts = (self._call_text(), self._slowest_text(), self._bound_text(), *self._gain_texts())
+        return "\n".join((*texts, *self.history, *self._caveats()))
 
     def _row(self, layer: LayerTime) -> Row:
         floors = self.ceilings.floors(layer, self.touched)
@@ -129,7 +130,7 @@ class Bottleneck(Response):
         reach = min(1.0, floors[bound] / layer.ms) if layer.ms else 1.0
         return Row(time=layer, share=layer.ms / self.latency.median, bound=bound, reach=reach)
 
-    def _whole(self) -> str:
+    def _call_text(self) -> str:
         took, of = self.latency, f"{self.rows} row{'s' * (self.rows > 1)}"
         call, inside = self.profile.outside_ms, sum(layer.ms for layer in self.profile.layers)
         return (
@@ -138,21 +139,21 @@ class Bottleneck(Response):
             f"{_share(self.preprocess_ms, took)} in preprocessing."
         )
 
-    def _layer(self) -> str:
+    def _slowest_text(self) -> str:
         row = self.slowest
         return (
             f"{100 * row.share:.0f} % of the time goes into {row.time.layer} ({row.time.op}, {row.time.ms:.3g} ms); "
             f"it reaches {100 * row.reach:.0f} % of {BOUND_NAMES[row.bound]}."
         )
 
-    def _bounds(self) -> str:
+    def _bound_text(self) -> str:
         shares = self.shares
         parts = ", ".join(f"{PLACES[bound]} {100 * share:.0f} %" for bound, share in shares.items())
         return f"Limited by, as shares of the call: {parts}; so {ADVICE[next(iter(shares))]}."
 
-    def _gains(self) -> list[str]:
+    def _gain_texts(self) -> list[str]:
         best = [change for change in self.changes if change.predicted_ms > 0][:1]
-        tried = [change for change in self.changes if change.actual is not None][:1]  # the table has them all
+        tried = [change for change in self.changes if change.actual is not None][:1]  # the table lists all of them
         sentences = [
             f"{change.what[0].upper()}{change.what[1:]} would save about {change.predicted_ms:.2g} ms "
             f"({_share(change.predicted_ms, self.latency)})."
@@ -160,16 +161,16 @@ class Bottleneck(Response):
         ]
         return [sentence + _actual_gain(change.actual) for sentence, change in zip(sentences, tried or best, strict=True)]
 
-    def _doubts(self) -> list[str]:
-        doubts = []
+    def _caveats(self) -> list[str]:
+        caveats = []
         if abs(self.profile.explained - 1) > EXPLAINED_TOLERANCE:
-            doubts.append(
+            caveats.append(
                 f"The layer-by-layer profile covers {100 * self.profile.explained:.0f} % of the call: the "
                 "profiler slows such small kernels, and the excess is subtracted from all of them in proportion."
             )
         if self.latency.busy or self.profile.busy or self.ceilings.busy:
-            doubts.append("The machine was busy; for exact figures, repeat this when it is quiet.")
-        return doubts
+            caveats.append("The machine was busy; for exact figures, repeat this when it is quiet.")
+        return caveats
 
 
 def _share(ms: float, whole: Measurement) -> str:
@@ -179,4 +180,5 @@ def _share(ms: float, whole: Measurement) -> str:
 def _actual_gain(actual: Measurement | None) -> str:
     if actual is None:
         return ""
-    return f" Made and timed beside it, it saved {actual.median:.2g} ms ({actual.low:.2g} to {actual.high:.2g})."
+    interval = f"{actual.low:.2g} to {actual.high:.2g}"
+    return f" Measured alongside the unchanged network, it saved {actual.median:.2g} ms ({interval})."

@@ -1,6 +1,6 @@
-"""Cells of a table as numbers, dates and texts; what is missing.
+"""Converts cells of a table to numbers, dates and texts, and detects missing ones.
 
-This file travels with every deployed model: it needs NumPy alone, and of its package only what travels, too.
+This file is shipped with every deployed model: it needs only NumPy and other shipped modules of this package.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from lepton_automl.errors import InputError
 from lepton_automl.notation import DateNotation, NumberNotation, means_missing
 
 EPOCH = datetime(1970, 1, 1)
-INFINITE = "inf"  # among the texts for a missing number: infinite ones are missing
+INFINITE = "inf"  # if it is among the texts for a missing number, infinite numbers are missing
 TRUTHS = {"true": True, "false": False}
 PLAIN_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a cell holds nothing: None, NaN, NaT or pandas' NA."""
+    """Whether a cell is missing: None, NaN, NaT or pandas' NA."""
     if value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return True
     if isinstance(value, np.datetime64):
@@ -33,7 +33,7 @@ def is_missing(value: Any) -> bool:
 
 
 def absent_numbers(texts: Iterable[str]) -> tuple[float, ...]:
-    """The numbers among texts that stand for a missing one, such as -999."""
+    """The numbers among texts for missing values, such as -999."""
     numbers = []
     for text in texts:
         try:
@@ -44,7 +44,7 @@ def absent_numbers(texts: Iterable[str]) -> tuple[float, ...]:
 
 
 def to_truth(cell: Any, tokens: Collection[str] = ()) -> Any:
-    """True or False for a text that says so and does not stand for a missing value; any other cell as it is."""
+    """True or False for the text "true" or "false" in any case, unless it means a missing value; any other cell unchanged."""
     if isinstance(cell, str) and (text := cell.strip()) not in tokens:
         return TRUTHS.get(text.lower(), cell)
     return cell
@@ -53,17 +53,17 @@ def to_truth(cell: Any, tokens: Collection[str] = ()) -> Any:
 def to_number(
     value: Any, name: str, tokens: Sequence[str] = (), notation: NumberNotation | None = None, *, lenient: bool = False
 ) -> float:
-    """A cell as a number; NaN where it is missing.
+    """A cell as a number; NaN if it is missing.
 
     Args:
         value: The cell.
         name: Its column, for the message.
         tokens: Texts that stand for a missing number, besides the usual ones.
-        notation: How texts are written, where that is not Python's way.
-        lenient: Whether every text that is no number is a missing one.
+        notation: How numbers are written in texts, if not as in Python.
+        lenient: Whether every text that is not a number counts as missing.
 
     Raises:
-        InputError: It is no number, or infinite.
+        InputError: It is not a number, or it is infinite.
     """
     try:
         number = float(value) if notation is None or not isinstance(value, str) else notation.read(value)
@@ -77,7 +77,7 @@ def to_number(
     if number in (math.inf, -math.inf):
         if INFINITE in tokens:
             return math.nan
-        raise InputError(f"column {name!r} holds an infinite value; give None for a number that is not known")
+        raise InputError(f"column {name!r} contains an infinite value; pass None for an unknown number")
     return number
 
 
@@ -98,17 +98,17 @@ def to_numbers(
 def to_day(
     value: Any, name: str, tokens: Sequence[str] = (), notation: DateNotation | None = None, *, lenient: bool = False
 ) -> float:
-    """A point in time as days since 1970 (UTC where it has no zone); NaN where it is missing.
+    """A point in time as days since 1970 (UTC if it has no zone); NaN if it is missing.
 
     Args:
         value: The cell.
         name: Its column, for the message.
         tokens: Texts that stand for a missing date, besides the usual ones.
-        notation: How texts are written, where that is not ISO 8601.
-        lenient: Whether every text that is no date is a missing one.
+        notation: How dates are written in texts, if not as ISO 8601.
+        lenient: Whether every text that is not a date counts as missing.
 
     Raises:
-        InputError: It is neither a date nor a text of one.
+        InputError: It is neither a date nor a text that can be read as one.
     """
     if is_missing(value) or (isinstance(value, str) and (value.strip() in tokens or means_missing(value))):
         return math.nan
@@ -143,7 +143,7 @@ def _date_example(notation: DateNotation | None) -> str:
 
 
 def other_spellings(text: str) -> list[str]:
-    """A text that is a number, true or false as `to_text` has it: 1.0, 1e0 and +1 are 1; TRUE is True, which is 1."""
+    """How `to_text` writes the value of a text that is a number, true or false: "1" for 1.0 or +1; "True" and "1" for TRUE."""
     if (truth := TRUTHS.get(text.lower())) is not None:
         return [str(truth), str(int(truth))]
     if not PLAIN_NUMBER.fullmatch(text):
@@ -154,7 +154,7 @@ def other_spellings(text: str) -> list[str]:
 
 
 def to_text(value: Any) -> str | None:
-    """A category as text, equal for equal values: 1, 1.0 and "1" are one category, as are "a" and " a"; None where missing."""
+    """A category as text, equal for equal values: 1, 1.0 and "1" are one category, as are "a" and " a"; None if missing."""
     if isinstance(value, str):
         return value.strip() or None
     if is_missing(value):
@@ -167,7 +167,7 @@ def to_text(value: Any) -> str | None:
 
 
 def objects(cells: Sequence[Any]) -> Array:
-    """Cells as an array of objects, none of which changes its type."""
+    """Cells as an array of objects; each cell keeps its type."""
     column = np.empty(len(cells), object)
     column[:] = cells
     return column

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .state import StudyState, Trial
 
 LATENCY = "latency_ms"
-FAR_WORSE = 4.0  # times the best model's error, beyond which none is handed over unasked
+FAR_WORSE = 4.0  # times the best model's error; a model beyond it is never the default choice
 
 
 def choose_model(
@@ -29,19 +29,19 @@ def choose_model(
 ) -> Trial:
     """A model from the front.
 
-    With limits the best-scored one that keeps them; with a score asked for, the fastest that reaches it;
+    With limits, it is the model with the best score that meets them; with only a minimum score, the fastest that reaches it;
     with neither, the knee of the front.
 
     Args:
         state: The study.
-        max_latency_ms: The slowest that will do, in milliseconds.
-        min_score: The worst score that will do, in the metric's own unit (the greatest, where less is better).
-        limits: The largest costs that will do, by the names of their objectives: `{"memory_bytes": 5e6}`.
+        max_latency_ms: Maximum latency of one call, in milliseconds.
+        min_score: The worst acceptable score, in the metric's own unit (the maximum, if lower is better).
+        limits: Maximum costs, by the names of their objectives: `{"memory_bytes": 5e6}`.
 
     Raises:
         StudyError: No trial is complete.
         ConfigError: A limit is on a cost that this study did not measure.
-        LimitError: Nothing on the front will do; the message says what comes nearest.
+        LimitError: No model on the front meets the limits; the message gives the best values there.
     """
     costs = _limited_costs(state, limits or {})
     models = state.front()
@@ -63,13 +63,13 @@ def _limited_costs(state: StudyState, limits: Mapping[str, float]) -> dict[str, 
     """The costs that a model can be chosen by: those that are measured for every model, and those that are objectives.
 
     Raises:
-        ConfigError: A limit is on another one, or is no number.
+        ConfigError: A limit is on another cost, or is not a number.
     """
     declared = {objective.name: objective for objective in state.settings.objectives if not objective.is_score}
     known = {name: cost for name, cost in known_costs().items() if name in PROFILED} | declared
     for name, limit in limits.items():
         if name not in known:
-            what = f"{name!r} is no cost that this study measured."
+            what = f"{name!r} is not a cost that this study measured."
             raise ConfigError(what, where="best", fix=one_of(name, known))
         if isinstance(limit, bool) or not isinstance(limit, int | float):
             raise ConfigError(f"the limit on {name} is {limit!r}", where="best", fix="Pass a number.")
@@ -77,7 +77,7 @@ def _limited_costs(state: StudyState, limits: Mapping[str, float]) -> dict[str, 
 
 
 def _value(model: Trial, name: str) -> float:
-    """A cost; infinite where it is not known."""
+    """A cost; infinite if it is unknown."""
     value = model.profile.value(name) if model.profile else math.nan
     return math.inf if math.isnan(value) else value
 
@@ -90,16 +90,16 @@ def _nearest(
     min_score: float | None,
 ) -> str:
     latency = min(_latency(model) for model in models)
-    wishes = [f"{costs[name].title} <= {limit:g} {costs[name].unit}".rstrip() for name, limit in limits.items()]
+    requirements = [f"{costs[name].title} <= {limit:g} {costs[name].unit}".rstrip() for name, limit in limits.items()]
     if min_score is not None:
-        wishes.append(f"{state.settings.metric} of {min_score:g}")
+        requirements.append(f"{state.settings.metric} of {min_score:g}")
     least = [
         f", the least {costs[name].title} is {costs[name].show(min(_value(model, name) for model in models))}"
         for name in limits
         if name != LATENCY
     ]
     return (
-        f"no model on the front has {' and '.join(wishes)}; the fastest takes {latency:.3g} ms{''.join(least)}, "
+        f"no model on the front has {' and '.join(requirements)}; the fastest takes {latency:.3g} ms{''.join(least)}, "
         f"the best {state.settings.metric} is {state.score(models[0]):.4g}"
     )
 
@@ -107,8 +107,8 @@ def _nearest(
 def _knee(state: StudyState, models: list[Trial]) -> Trial:
     """The knee of the front on logarithmic axes, among the models that are not far worse than the best.
 
-    Without that, one useless but very fast network would move the knee. Of two models that are left, the one
-    that is better by the first cost, such as the faster.
+    Otherwise one useless but very fast network would move the knee. Of two models that remain, it is the one
+    that is better by the first cost, such as the faster one.
     """
     errors = [_log_error(state, state.score(model)) for model in models]
     near = [row for row in range(len(models)) if errors[row] <= min(errors) + math.log(FAR_WORSE)]
@@ -121,7 +121,7 @@ def _knee(state: StudyState, models: list[Trial]) -> Trial:
 
 
 def _log_error(state: StudyState, score: float) -> float:
-    """The logarithm of an error: of what a share lacks to 1 (half a row at least), or of a mean square."""
+    """The logarithm of an error: of 1 minus a share (at least half a row), or of a score to minimise (RMSE is squared)."""
     goal = state.settings.objectives[0]
     if goal.direction == "minimize":
         return (2 if state.settings.metric == "rmse" else 1) * math.log(max(score, 1e-12))
@@ -130,7 +130,7 @@ def _log_error(state: StudyState, score: float) -> float:
 
 
 def _scaled_costs(state: StudyState, trial: Trial) -> list[float]:
-    """The costs but for the score, on their scales."""
+    """All costs except the score, on their scales."""
     goals = state.settings.objectives[1:]
     return [
         goal.search_cost(max(state.value(trial, goal), 1e-9) if goal.scale == "log" else state.value(trial, goal))

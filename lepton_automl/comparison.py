@@ -1,4 +1,4 @@
-"""Two finished models on the same rows: whether one is better, or the difference may be chance."""
+"""The comparison of two finished models on the same rows: whether one is better, or the difference may be chance."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Comparison(Response):
 
     Args:
         rows: How many rows were compared.
-        scores: Each score of both, and the interval of their difference.
+        scores: Each score of both models, and the interval of its difference.
     """
 
     rows: int

@@ -1,4 +1,4 @@
-"""From a request and its data to the configuration of a study."""
+"""Makes the configuration of a study from a request and its data."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     Raises:
         ConfigError: Arguments do not fit the data; all are listed.
     """
-    own_metric = custom_metric(request.metric)
-    if own_metric is not None:
-        if own_metric.name in task_of(spec).metrics:
-            what = f"the task has a metric {own_metric.name!r} already"
+    user_metric = custom_metric(request.metric)
+    if user_metric is not None:
+        if user_metric.name in task_of(spec).metrics:
+            what = f"the task has a metric {user_metric.name!r} already"
             raise ConfigError(what, where="metric", fix="Name yours: CustomMetric.of(function, name=...).")
-        spec, metric = spec.replace(metric=own_metric), own_metric.name
+        spec, metric = spec.replace(metric=user_metric), user_metric.name
     else:
         named = [name for name in request.objectives if name in all_metrics() and name != ACCURACY]
         metric = str(request.metric or next(iter([*named, *task_of(spec).metrics])))
     direction = check_metric(metric, spec)
     complaints = Complaints("AutoML")  # checked again: files may have changed since the request was made
-    own, custom_space = check_model(request.model, request.space, complaints)
+    factory, custom_space = check_model(request.model, request.space, complaints)
     earlier = warm_studies(request.warm_start, StudyStore(request.home), complaints)
     check_family(request.family, spec, complaints)
     complaints.raise_any()
@@ -64,11 +64,11 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
             *_costs(request.objectives),
         ),
         space=space,
-        train=custom_epochs(dict(request.space or {}), plan) if own else plan,
+        train=custom_epochs(dict(request.space or {}), plan) if factory else plan,
         prune=PrunePlan(),
         workers=request.workers or bearable(cores())[0],
         seed=request.seed,
-        factory=own,
+        factory=factory,
         sampler=request.sampler,
         executor=name_of_executor(request.executor),
         executor_settings={} if isinstance(request.executor, str) else request.executor.to_json(),
@@ -78,12 +78,12 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
 
 
 def custom_metric(metric: Any) -> CustomMetric | None:
-    """The user's own metric, where one is given; a plain function's score is better the higher it is."""
+    """The user-defined metric, if there is one; a plain function is maximised."""
     return metric if isinstance(metric, CustomMetric) else CustomMetric.of(metric) if callable(metric) else None
 
 
 def _costs(objectives: Sequence[str | Objective]) -> list[Objective]:
-    """The objectives but for the score."""
+    """All objectives except the score."""
     costs = names("objectives")
     return [
         goal if isinstance(goal, Objective) else cost_named(goal).objective

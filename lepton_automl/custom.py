@@ -1,4 +1,4 @@
-"""The user's own networks as values: their search space, what their factory receives, and their recipes."""
+"""User-defined networks as values: their search space, what their factory receives, and their recipes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .plans import TrainPlan
 from .space import Categorical, Config, Hyperparameter, Setting, Space
 from .specs import DataSpec
 
-ROOMS = ("model", "train")
+PREFIXES = ("model", "train")
 CUT = "prune.ratio"  # the one hyperparameter that this package applies by itself
 EPOCHS = "train.epochs"
 
 
 def custom_space(space: Mapping[str, Hyperparameter | Setting]) -> Space:
-    """The search space of the user's own networks, checked.
+    """The checked search space of user-defined networks.
 
     Args:
         space: Hyperparameters by name, `model.*` or `train.*`, and `prune.ratio`; a plain value is a fixed hyperparameter,
@@ -33,23 +33,23 @@ def custom_space(space: Mapping[str, Hyperparameter | Setting]) -> Space:
     )
     names: dict[str, str] = {}
     for name, hyperparameter in space.items():
-        room, dot, word = str(name).partition(".")
-        if not dot or not word or (room not in ROOMS and name != CUT):
+        prefix, dot, suffix = str(name).partition(".")
+        if not dot or not suffix or (prefix not in PREFIXES and name != CUT):
             complaints.add(
                 f"{name!r} is not a valid name of a hyperparameter.",
-                f"Use 'model.{word or room}', 'train.{word or room}' or {CUT!r}.",
+                f"Use 'model.{suffix or prefix}', 'train.{suffix or prefix}' or {CUT!r}.",
             )
-        elif word in names:
-            complaints.add(f"{names[word]!r} and {name!r} would both be config[{word!r}].", "Rename one of them.")
-        names[word] = str(name)
+        elif suffix in names:
+            complaints.add(f"{names[suffix]!r} and {name!r} would both be config[{suffix!r}].", "Rename one of them.")
+        names[suffix] = str(name)
         if isinstance(hyperparameter, Hyperparameter) and name == CUT:
-            whole = (
+            valid_range = (
                 hyperparameter.low is not None
                 and hyperparameter.high is not None
                 and hyperparameter.low >= 0
                 and hyperparameter.high < 1
             )
-            complaints.check(whole or _shares(hyperparameter.choices), f"{CUT} must be at least 0 and below 1")
+            complaints.check(valid_range or _shares(hyperparameter.choices), f"{CUT} must be at least 0 and below 1")
         if name == EPOCHS:
             complaints.check(
                 isinstance(hyperparameter, int) and not isinstance(hyperparameter, bool) and hyperparameter > 0,
@@ -75,7 +75,7 @@ def _shares(choices: tuple[object, ...]) -> bool:
 
 
 def handed(config: Config) -> Config:
-    """The config that the factory receives: every hyperparameter without its prefix, except `prune.ratio`, which is applied later."""
+    """The config that the factory receives: all hyperparameters without their prefixes, except `prune.ratio`."""
     return {name.partition(".")[2]: setting for name, setting in config.items() if name != CUT}
 
 
@@ -85,11 +85,11 @@ def custom_recipe(config: Config, spec: DataSpec, factory: Factory) -> CustomRec
 
 
 def custom_plan(config: Config, plan: TrainPlan) -> TrainPlan:
-    """The plan with the hyperparameters of the batches set."""
+    """The plan with the hyperparameters of batches and augmentation set."""
     augment = plan.augment
     planned = ["batch_size", *(augment.to_json() if augment else ())]
     plan = plan.with_settings({name: config[f"train.{name}"] for name in planned if f"train.{name}" in config})
-    # A mixed batch would be more than inputs and targets.
+    # A batch of mixed rows would need more than the inputs and targets that a user-defined network receives.
     return plan if plan.augment is None else plan.replace(augment=plan.augment.unmixed())
 
 

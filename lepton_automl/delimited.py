@@ -24,12 +24,12 @@ from lepton_automl.unpacked import TextLines, check_memory
 
 SEPARATORS = ",;\t|"
 UNREADABLE = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, NotImplementedError, csv.Error)
-AGREED = 0.9  # share of the rows that must fit the header for a separator to be accepted
+MIN_AGREEMENT = 0.9  # share of the rows that must fit the header for a separator to be accepted
 _SAMPLE_LINES, _SAMPLE_CHARACTERS = 200, 1 << 18  # the layout is detected from these
 _MOST_PREAMBLE = 20  # lines before the header
 _MOST_BLANK = 1_000_000  # consecutive lines
 _CELLS_AT_ONCE = 1 << 13  # with more lists alive, garbage collection takes longer
-_BYTES_A_CELL = 120  # as text, and in everything that a model makes of it
+_BYTES_A_CELL = 120  # as text, and in everything that a model makes from it
 _SEP_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
 
 
@@ -42,7 +42,7 @@ class _Layout:
         skipped: Number of lines before the header.
         header: The header's cells, verbatim.
         row_names: Whether each row begins with a name that has no cell in the header, as R writes it.
-        spaces: Whether a space follows the separators, also before quotes.
+        spaces: Whether a space follows the separators, even before quotes.
         agreement: The share of the rows that fit the header.
     """
 
@@ -85,9 +85,9 @@ class DelimitedFile:
         written = [name.strip() for name in self._layout.header]
         self.names = [name or f"Unnamed: {at}" for at, name in enumerate(written)]
         self.unnamed = {at for at, name in enumerate(written) if not name}
-        twice = [name for name, count in Counter(self.names).items() if count > 1]
-        if twice:
-            shared = f"columns share a name: {', '.join(map(repr, twice))}"
+        duplicates = [name for name, count in Counter(self.names).items() if count > 1]
+        if duplicates:
+            shared = f"columns share a name: {', '.join(map(repr, duplicates))}"
             raise DataError(shared, where=str(path), fix="Give each column its own name.")
         if all(PLAIN_NUMBER.fullmatch(name) for name in written if name):
             self.warnings.append("the first line contains only numbers and was used as the column names; add a header line")
@@ -202,7 +202,7 @@ class _OddRows:
         return row[: self._width]
 
     def warnings(self) -> list[str]:
-        """Warnings about them."""
+        """Warnings about these rows."""
         messages = []
         if self._short:
             messages.append(
@@ -215,7 +215,7 @@ class _OddRows:
 
 
 def read_delimited(path: Path) -> dict[str, list[str | None]]:
-    """Read all cells of a table as verbatim text, None for blank cells; warns of what looks wrong.
+    """Read all cells of a table as verbatim text, None for blank cells; warns about what looks wrong.
 
     Args:
         path: The file.
@@ -274,7 +274,7 @@ def _has_row_names(header: list[str], body: list[list[str]]) -> bool:
 
 def _fits(layout: _Layout) -> tuple[bool, int]:
     """Sort key of a separator: first whether most rows agree on it, then the number of columns."""
-    return layout.agreement >= AGREED and len(layout.header) > 1, len(layout.header)
+    return layout.agreement >= MIN_AGREEMENT and len(layout.header) > 1, len(layout.header)
 
 
 def _header_at(records: list[list[str]]) -> int:

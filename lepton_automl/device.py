@@ -1,4 +1,4 @@
-"""The device that a model runs on: a protocol, and what measuring needs to know of one.
+"""The device that a model runs on: its protocol, and what measuring needs to know about it.
 
 Devices are plug-ins of the kind `"devices"`. Their contract is tested by `lepton_automl.testing.device`.
 """
@@ -14,12 +14,12 @@ from . import plugins
 
 @dataclass(frozen=True)
 class Clock:
-    """A way to tell the time.
+    """A clock to time calls with.
 
     Args:
-        name: As `Measurement.clock` has it.
-        read: Nanoseconds since some moment.
-        settle: Waits until all work that was started is done; None where a call that returns has done its work.
+        name: Its name in `Measurement.clock`.
+        read: Returns nanoseconds since some moment.
+        settle: Waits until all started work is done; None if calls only return when their work is done.
     """
 
     name: str
@@ -27,25 +27,25 @@ class Clock:
     settle: Callable[[], object] | None = None
 
     def settled(self, call: Callable[[], object]) -> Callable[[], object]:
-        """The call, up to the moment when its work is done."""
+        """A function that makes the call and waits until its work is done."""
         settle = self.settle
         if settle is None:
             return call
 
-        def whole() -> None:
+        def call_and_settle() -> None:
             call()
             settle()
 
-        return whole
+        return call_and_settle
 
 
 @dataclass(frozen=True)
 class Meter:
-    """Something that counts energy.
+    """An energy meter.
 
     Args:
-        name: As `Measurement.clock` has it.
-        read: Joules since some moment.
+        name: Its name in `Measurement.clock`.
+        read: Returns joules since some moment.
     """
 
     name: str
@@ -53,38 +53,38 @@ class Meter:
 
 
 class NoMeterError(Exception):
-    """There is no energy meter, and why."""
+    """There is no energy meter; the message explains why."""
 
 
 class Device(Protocol):
     """A kind of processor that finished models run on.
 
     Attributes:
-        name: What it is chosen by, in `Deployment(device=...)` and `Budget(prices=...)`.
+        name: The name that selects it, in `Deployment(device=...)` and `Budget(prices=...)`.
     """
 
     name: str
 
     def unavailable(self) -> str:
-        """Why a search cannot measure models on it, as the start of a sentence; empty where it can."""
+        """Why a search cannot measure models on it, as the start of a sentence; empty if it can."""
 
     def clock(self, threads: int) -> Clock:
-        """The steadiest clock for calls that use so many threads.
+        """The most stable clock for calls that use this many threads.
 
         Raises:
-            LeptonError: There is no such device here.
+            LeptonError: This machine has no such device.
         """
 
     def meter(self) -> Meter:
-        """What counts the energy that it takes.
+        """The meter of the energy that it uses.
 
         Raises:
-            NoMeterError: Nothing does, or it may not be read.
+            NoMeterError: There is none, or this process may not read it.
         """
 
 
 def get_device(name: str) -> Device:
-    """The device of a name.
+    """The device with this name.
 
     Raises:
         ConfigError: There is none.

@@ -1,4 +1,4 @@
-"""What a model gets wrong: a value that is worked out once and shown by every window."""
+"""What a model gets wrong: a value that is computed once and shown by every view."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from .jobs import TrialJob
 from .request import Request, Response
 
 AnalysisSplit = Literal["validation", "held-out", "test"]
-HELD_OUT = "held-out.npy"  # in a trial's folder: what its networks answered on the folds that each had not seen
+HELD_OUT = "held-out.npy"  # in a trial's folder: its networks' answers, each on the fold that it was not trained on
 
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorAnalysisJob(Request):
-    """An errand: look at what a finished model gets wrong.
+    """A request after the search: analyze the errors of a finished model.
 
     Args:
         trial: The job that the model came from.
         bundle: Its bundle's folder.
-        split: The rows that it is asked; of cross-validated scores `"held-out"`, all rows, each asked of the network of the same
-            recipe that was taught without it; the test rows only where the sealed split was opened before.
-        worst: So many examples are shown: wrong answers, those with the highest loss.
+        split: The rows to predict. `"held-out"` is for cross-validated scores: all rows, each predicted by the network of the
+            same recipe that was trained without it. `"test"` is allowed only after the test split was opened.
+        worst: Number of examples to show: the wrong answers with the highest loss.
     """
 
     trial: TrialJob
@@ -34,16 +34,16 @@ class ErrorAnalysisJob(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class Example(Value):
-    """One row that a model was asked.
+    """One row and a model's answer.
 
     Args:
-        row: Its place in the split, from 0.
+        row: Its index in the split, from 0.
         truth: Its label, or its value in the target's own unit.
-        answer: What the model said.
+        answer: The model's answer.
         loss: Minus the logarithm of the truth's probability, or the distance from the truth.
         sure: The probability of the answer; None for a number.
-        picture: A PNG in base64, of an image; else empty.
-        cells: A table's columns and their values, in the units that the person gave them; a cell that the model does not
+        picture: An image as a PNG in base64; else empty.
+        cells: A table's columns and their values, in the units of the source; a cell that the model does not
             know (missing, rare or new) is None.
     """
 
@@ -58,13 +58,13 @@ class Example(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassScore(Value):
-    """How a model does on one class.
+    """A model's results on one class.
 
     Args:
         label: The class.
-        rows: Rows of it.
-        answered: Rows that the model said were of it.
-        right: Rows of it that the model said were of it.
+        rows: Rows of this class.
+        answered: Rows that the model assigns to this class.
+        right: Rows of this class that the model assigns to it.
     """
 
     label: Any
@@ -74,23 +74,23 @@ class ClassScore(Value):
 
     @property
     def precision(self) -> float | None:
-        """Share of its answers that are right; None where it never gave this one."""
+        """Share of the rows assigned to the class that are right; None if there are none."""
         return self.right / self.answered if self.answered else None
 
     @property
     def recall(self) -> float | None:
-        """Share of the rows that it found; None where there is none."""
+        """Share of the rows of the class that are assigned to it; None if there are none."""
         return self.right / self.rows if self.rows else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationBin(Value):
-    """Rows of which a model was about equally sure.
+    """Rows whose answers have similar probabilities.
 
     Args:
-        low: The least probability of its answer.
-        high: The greatest.
-        rows: How many rows.
+        low: Lower edge of the bin.
+        high: Upper edge of the bin.
+        rows: Number of rows.
         sure: Mean probability of the answers.
         right: Share of the answers that are right.
     """
@@ -108,21 +108,21 @@ class ErrorAnalysis(Response):
 
     Args:
         trial: The model's trial.
-        split: The rows that it was asked.
-        rows: How many.
-        task: What it predicts.
-        target: What that is called.
+        split: The rows that were predicted.
+        rows: Number of rows.
+        task: The name of the task.
+        target: The name of the target.
         scores: Every score of the task on these rows.
-        worst: Wrong answers, those with the highest loss first; empty where all are right.
-        classes: How it does on each class, in the order of its outputs; empty for numbers.
-        confusion: Rows by class: index of the truth, index of the answer, how many; pairs without rows are left out.
-        calibration: How often it is right, by how sure it is; bins without rows are left out.
-        calibration_error: The mean distance between the two, each row counting once; `calibration_verdict` tells what it is worth.
-        pairs: Truth and answer of rows that predict a number; a thousand at most, drawn evenly.
-        bias: Mean of answer minus truth, where a number is predicted.
-        spread: The distances from the truth that half, nine in ten, and all rows keep within.
-        coverage: Of each quantile, and the share of the targets that lie below it; empty where none are predicted.
-        wrong_rows: Rows with a wrong label, where a row may have several; else 0.
+        worst: Wrong answers, those with the highest loss first; empty if all are right.
+        classes: Results on each class, in the order of the outputs; empty for numbers.
+        confusion: Confusion matrix: index of the truth, index of the answer, number of rows; pairs without rows are left out.
+        calibration: Share of right answers by their probability; bins without rows are left out.
+        calibration_error: The mean distance between the two, weighted by rows; `calibration_verdict` interprets it.
+        pairs: Truth and answer of rows with a numeric target; at most a thousand, sampled uniformly.
+        bias: Mean of answer minus truth, for numbers.
+        spread: The median, the 90 % quantile and the maximum of the distance from the truth.
+        coverage: Each quantile, and the share of targets below its prediction; empty if no quantiles are predicted.
+        wrong_rows: Rows with a wrong label, if a row may have several; else 0.
     """
 
     trial: int
@@ -144,11 +144,11 @@ class ErrorAnalysis(Response):
 
     @property
     def wrong(self) -> int:
-        """Rows of another class than the model said."""
+        """Number of rows with a wrong class or label."""
         return self.wrong_rows + sum(count for truth, answer, count in self.confusion if truth != answer)
 
     def confusions(self, most: int = 5) -> list[tuple[Any, Any, int]]:
-        """The classes that are taken for others most often: truth, answer, rows."""
+        """The most frequent confusions of classes: truth, answer, rows."""
         wrong = sorted((pair for pair in self.confusion if pair[0] != pair[1]), key=lambda pair: -pair[2])
         return [(self.classes[truth].label, self.classes[answer].label, count) for truth, answer, count in wrong[:most]]
 
@@ -163,40 +163,36 @@ STANDARD_ERRORS = 1.96  # of a 95 % interval
 
 
 def calibration_verdict(bins: tuple[CalibrationBin, ...], split: str) -> str:
-    """Whether probabilities are calibrated, for the model card and the report; decided only where there are enough rows.
+    """Whether probabilities are calibrated, for the model card and the report; decided only if there are enough rows.
 
-    They are where the true mean distance is below `NEAR` at the upper end of its 95 % interval, every bin taken
-    as far off as Wilson's interval (Probable Inference, 1927) has its middle; they are not where the distance is greater
-    than two standard deviations of what chance alone would make it, if they were calibrated.
+    They are calibrated if the upper end of the 95 % interval of the mean distance is at most `NEAR`, with the centre of
+    Wilson's interval (Probable Inference, 1927) as each bin's share of right answers. They are not calibrated if the distance
+    exceeds what chance alone would cause, plus two standard deviations, for calibrated probabilities.
 
     Args:
-        bins: How often it is right, by how sure it is; empty where it has no probabilities.
-        split: The rows that it was asked, by name.
+        bins: Share of right answers by their probability; empty if there are no probabilities.
+        split: The name of the rows' split.
     """
     rows = sum(band.rows for band in bins)
     if not rows:
         return ""
     error = sum(band.rows * abs(band.sure - band.right) for band in bins) / rows
-    most, luck = _at_most(bins, rows), _by_luck(bins, rows)
+    upper, chance = _upper_bound(bins, rows), _explained_by_chance(bins, rows)
     finding = f"on {rows:,} {split} rows they are off by {_points(error)} on average"
-    if most <= NEAR:
-        return f"Its probabilities are calibrated: {finding}, and by {_points(most)} at most (95 % interval)."
-    if error <= luck:
+    if upper <= NEAR:
+        return f"Its probabilities are calibrated: {finding}, and by {_points(upper)} at most (95 % interval)."
+    if error <= chance:
         return (
             f"There are too few rows to judge the calibration of its probabilities: {finding}, and chance alone explains up to "
-            f"{_points(luck)} of that. Use them to rank, not as calibrated probabilities."
+            f"{_points(chance)} of that. Use them to rank, not as calibrated probabilities."
         )
-    modest = sum(band.rows * (band.right - band.sure) for band in bins) > 0
-    side = (
-        "more often right than it is sure; training on softened labels does that"
-        if modest
-        else "less often right than it is sure"
-    )
+    underconfident = sum(band.rows * (band.right - band.sure) for band in bins) > 0
+    side = "underconfident, as often after training on softened labels" if underconfident else "overconfident"
     return f"Its probabilities are not calibrated: {finding}, more than chance explains. It is {side}. Use them to rank, not as calibrated probabilities."
 
 
-def _at_most(bins: tuple[CalibrationBin, ...], rows: int) -> float:
-    """The upper end of the interval of the mean distance."""
+def _upper_bound(bins: tuple[CalibrationBin, ...], rows: int) -> float:
+    """The upper end of the 95 % interval of the mean distance."""
     distance = variance = 0.0
     for band in bins:
         square = STANDARD_ERRORS**2 / band.rows
@@ -207,8 +203,8 @@ def _at_most(bins: tuple[CalibrationBin, ...], rows: int) -> float:
     return distance + STANDARD_ERRORS * math.sqrt(variance)
 
 
-def _by_luck(bins: tuple[CalibrationBin, ...], rows: int) -> float:
-    """The mean distance that luck makes on so many rows, were all probabilities right, and two standard deviations more."""
+def _explained_by_chance(bins: tuple[CalibrationBin, ...], rows: int) -> float:
+    """The mean distance that chance causes on this many rows if all probabilities are right, plus two standard deviations."""
     mean = variance = 0.0
     for band in bins:
         spread, share = band.sure * (1 - band.sure) / band.rows, band.rows / rows

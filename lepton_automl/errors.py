@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-_WRAPPERS = ("torch.onnx", "torch._dynamo")  # their errors hide the cause behind text of their own
+_WRAPPERS = ("torch.onnx", "torch._dynamo")  # their errors hide the cause behind their own text
 
 
 class LeptonError(Exception):

@@ -1,4 +1,4 @@
-"""What can happen to a study. The journal holds these, in order; every window is drawn from them alone.
+"""The events of a study. The journal stores them in order, and every view is derived from them alone.
 
 They are public: callbacks (`AutoML(callbacks=[f])`, `Study.follow(f)`) are called with them, in the journal's order.
 
@@ -22,33 +22,33 @@ from .profile import PROFILED
 from .space import Config, Space
 from .specs import Budget, DataSpec, Deployment, PriorTrial, Tracking
 
-STOPPED = "stopped by the user"  # why a study, and each trial that still ran, has ended
+STOPPED = "stopped by the user"  # the reason that a study, and each trial that was running, ended
 Request = Literal["pause", "resume", "stop", "extend", "enqueue", "limit", "pin", "unpin", "retune"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig(Value):
-    """All that was asked of a study, validated.
+    """The validated configuration of a study.
 
     Args:
         name: The study's name, unique in its home.
         data: The prepared data.
         deployment: The device and its limits.
-        budget: What may be spent.
+        budget: The budget of the search.
         metric: The score, one of the task's metrics.
-        objectives: What to make better; the first is the score.
+        objectives: What to optimise; the first is the score.
         space: The hyperparameters.
-        train: The plan that the hyperparameters change.
-        prune: Likewise.
-        workers: Worker processes.
-        seed: Seeds everything.
-        sampler: The name of what draws configurations.
-        grid: The hyperparameters that a grid varies; all with choices, if none is named.
-        factory: What makes a person's own networks; None for ours.
-        prior_trials: What earlier studies tried, for a warm start.
+        train: The training plan, before hyperparameters change it.
+        prune: The pruning plan; likewise.
+        workers: Number of worker processes.
+        seed: The seed of everything random.
+        sampler: The name of the sampler that proposes configurations.
+        grid: The hyperparameters that a grid search varies; if empty, all that have choices.
+        factory: The factory of user-defined networks; None for the built-in ones.
+        prior_trials: Trials of earlier studies, for a warm start.
         tracking: Where in MLflow it is shown.
-        executor: The name of what runs the trials.
-        executor_settings: Its settings as JSON; empty where it has none, or all are at their defaults.
+        executor: The name of the executor that runs the trials.
+        executor_settings: Its settings as JSON; empty if it has none, or all have their defaults.
     """
 
     name: str
@@ -72,13 +72,13 @@ class StudyConfig(Value):
 
     @property
     def code(self) -> tuple[Factory, ...]:
-        """The users' own code that the study carries: what makes networks, and what measures objectives."""
+        """The user's code in the study: the factory of networks, and functions that compute objectives and the metric."""
         functions = [goal.function for goal in self.objectives if goal.function is not None]
         functions += [self.data.metric.function] if self.data.metric else []
         return (*([self.factory] if self.factory is not None else []), *functions)
 
     def costs(self, deployment: Deployment) -> tuple[Objective, ...]:
-        """The costs that are measured beside those of every profile: objectives, and what a deployment limits."""
+        """The costs that are measured besides those of every profile: objectives, and those that a deployment limits."""
         named = {goal.name: goal for goal in self.objectives if not goal.is_score}
         limited = (
             {name: cost for name, cost in known_costs().items() if name in deployment.hard_limits} if deployment.limits else {}
@@ -86,7 +86,7 @@ class StudyConfig(Value):
         return tuple(cost for name, cost in (limited | named).items() if name not in PROFILED)
 
     def epochs_of(self, *, child: bool) -> int:
-        """Epochs of one whole trial, over all folds and the refit; a child only recovers."""
+        """Epochs of one complete trial, over all folds and the refit; for a child, the recovery epochs."""
         return self.prune.recovery_epochs(self.train.epochs) if child else self.train.epochs * (self.data.folds + 1)
 
 
@@ -103,13 +103,13 @@ class Event(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class StudyStarted(Event):
-    """A study began.
+    """A study started.
 
     Args:
-        config: What was asked.
-        versions: Of what made the study.
-        machine: Where: its name, system, cores and memory, each in words.
-        git: What the caller's work tree stood at: `commit`, `branch`, `dirty` ("true" or "false"); empty outside of one.
+        config: Its configuration.
+        versions: Versions of Python and of the packages that affect the study.
+        machine: Name, system, cores and memory of the machine, as texts.
+        git: State of the caller's work tree: `commit`, `branch`, `dirty` ("true" or "false"); empty outside of one.
         environment: All installed packages, as pip names them: `"numpy==2.1.0"`.
     """
 
@@ -122,11 +122,11 @@ class StudyStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class HostBenchmarked(Event):
-    """The machine was timed, before any trial.
+    """The machine was benchmarked, before any trial.
 
     Args:
         benchmark: The reference network's and the fastest network's figures.
-        epochs: Epochs that a trial gets, so that the budget affords enough of them.
+        epochs: Epochs per trial, chosen so that the budget allows enough trials.
     """
 
     benchmark: HostBenchmark
@@ -135,11 +135,11 @@ class HostBenchmarked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialProposed(Event):
-    """A candidate was handed to a worker.
+    """A candidate was sent to a worker.
 
     Args:
-        origin: Why this one: `"first_design"`, `"sampler"`, `"random"`, `"enqueued"`, `"retuned"`, `"child"`.
-        recipe: Its final shape, as JSON.
+        origin: How it was proposed: `"first_design"`, `"sampler"`, `"random"`, `"enqueued"`, `"retuned"`, `"child"`.
+        recipe: Its final network, as JSON.
         parent: The trial whose weights it inherits; None for a fresh network.
     """
 
@@ -153,7 +153,7 @@ class TrialProposed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialReported(Event):
-    """A trial said how it goes, and was answered."""
+    """A trial reported its progress and received a decision."""
 
     report: Report
     decision: Decision
@@ -161,17 +161,17 @@ class TrialReported(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialEnded(Event):
-    """A trial is over, one way or another."""
+    """A trial ended, whatever its outcome."""
 
     result: TrialResult
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRetried(Event):
-    """A trial's worker or its place was lost, or the machine failed it; it goes on from its last checkpoint, as the same trial.
+    """A trial's worker or place was lost, or the machine failed; the same trial continues from its last checkpoint.
 
     Args:
-        counted: Whether this was one of its tries: a machine without room on its disk, or that is gone, is not the trial's fault.
+        counted: Whether it counts as one of the trial's attempts: a full disk or a lost machine is not the trial's fault.
     """
 
     trial: int
@@ -181,10 +181,10 @@ class TrialRetried(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialResumed(Event):
-    """A stopped trial goes on from its last checkpoint: by now it promises more than anything else would.
+    """A stopped trial continues from its last checkpoint, as it now looks better than any alternative.
 
     Args:
-        epoch: Epochs that it has behind it.
+        epoch: Epochs that it has completed.
     """
 
     trial: int
@@ -193,18 +193,18 @@ class TrialResumed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CommandReceived(Event):
-    """A person asked a study that runs for something; in the journal, that the search has heard it.
+    """A user sent a command to a running study; in the journal, the search has received it.
 
     Args:
-        uid: Tells one asking from another.
+        uid: Identifies the command.
         what: `"pause"`, `"resume"`, `"stop"`, `"extend"`, `"enqueue"`, `"limit"`, `"pin"`, `"unpin"` or `"retune"`.
-        budget: For `"extend"`: the new whole budget.
-        config: For `"enqueue"`: hyperparameters to try next; those left out stand at their defaults. For `"pin"`: hyperparameters to hold.
-        deployment: For `"limit"`: the target with its new hard limits.
+        budget: For `"extend"`: the new total budget.
+        config: For `"enqueue"`: hyperparameters to try next; others have their defaults. For `"pin"`: hyperparameters to fix.
+        deployment: For `"limit"`: the deployment with its new hard limits.
         hyperparameters: For `"unpin"`: the hyperparameters that may vary again.
         trial: For `"retune"`: the trial whose configuration is varied.
-        trials: Likewise: how many variations are tried.
-        grace: For `"stop"`: seconds in which all has to be handed over; None for as long as it takes.
+        trials: For `"retune"`: the number of variations to try.
+        grace: For `"stop"`: seconds to finish and publish the best model; None for no limit.
     """
 
     uid: str
@@ -220,26 +220,26 @@ class CommandReceived(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPaused(Event):
-    """The search holds everything; the time until it goes on is not part of the budget."""
+    """The search paused; the time until it resumes does not count towards the budget."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyResumed(Event):
-    """The search goes on, after a pause, after its process was lost, or after its end with a larger budget."""
+    """The search continues, after a pause, after its process was lost, or after its end with a larger budget."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Noted(Event):
-    """The search says something that a person may want to know.
+    """A note of the search for the user.
 
     Args:
-        text: What.
+        text: The text of the note.
         level: `"info"`, `"warning"` or `"error"`.
-        subject: `"mlflow"` where it tells how the study stands with MLflow: a warning until the next such note is none.
+        subject: `"mlflow"` for notes on the sync with MLflow: a warning or error holds until the next such note with `"info"`.
     """
 
     text: str
@@ -249,19 +249,19 @@ class Noted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelAccelerated(Event):
-    """A finalist got the runtime and the precision that suit it best."""
+    """The best runtime and precision for a finalist were chosen."""
 
     result: AccelerationResult
 
 
 @dataclass(frozen=True, kw_only=True)
 class HyperparametersRanked(Event):
-    """How much each hyperparameter mattered so far, for the windows; the search itself does not go by it.
+    """The importance of each hyperparameter so far, for display; the search itself does not use it.
 
     Args:
-        shares: For each objective, of every hyperparameter the share of the differences between trials that it explains; they sum to 1.
-        trials: For each objective, how many trials that is learnt from.
-        ends: Trials that had ended by then.
+        shares: For each objective, the share of the differences between trials that each hyperparameter explains; they sum to 1.
+        trials: For each objective, the number of trials that this is estimated from.
+        ends: Number of trials that had ended by then.
     """
 
     shares: dict[str, dict[str, float]]
@@ -271,11 +271,11 @@ class HyperparametersRanked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StudyEnded(Event):
-    """The search is over.
+    """The search ended.
 
     Args:
         reason: Why it ended, in a sentence.
-        chosen: The trial that is handed over when nothing is asked; None when no trial completed.
+        chosen: The trial whose model is the default choice; None if no trial completed.
     """
 
     reason: str
@@ -284,7 +284,7 @@ class StudyEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TestOpened(Event):
-    """The sealed split was opened, once, for the whole front.
+    """The test split was opened, once, for the whole front.
 
     Args:
         scores: For each trial on the front, its test scores.
@@ -305,13 +305,13 @@ class ModelRegistered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AliasMoved(Event):
-    """A registered model's alias passed to a version of this study, or came back to one.
+    """A registered model's alias was moved to a version of this study, or back to one.
 
     Args:
         model: The registered model.
-        version: The version that bears the alias now.
+        version: The version that has the alias now.
         alias: The alias.
-        history: The versions that bore it, the present one last.
+        history: The versions that have had it, the current one last.
     """
 
     model: str
@@ -322,13 +322,13 @@ class AliasMoved(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class JournalRepaired(Event):
-    """A damaged journal was put right by `lepton repair`; lines behind the damage may have changed their places.
+    """A damaged journal was repaired by `lepton repair`; lines after the damage may have moved.
 
     Args:
-        whole: Lines that were whole.
-        restored: Lines that were taken from the copies beside the models.
-        lost: Lines that are lost.
-        kept: The damaged file's name in the study's folder; empty where there was none.
+        whole: Number of intact lines.
+        restored: Number of lines restored from the copies beside the models.
+        lost: Number of lost lines.
+        kept: The damaged file's name in the study's folder; empty if there was none.
     """
 
     whole: int
@@ -358,7 +358,7 @@ _ALL = (
     JournalRepaired,
 )
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in _ALL}
-# Where an event as JSON holds a path in the study's folder; a journal has it relative to that, so that it may be moved.
+# Where an event's JSON has a path in the study's folder. The journal stores it relative to the folder, which may be moved.
 PATHS = {"StudyStarted": ("config", "data", "folder"), "TrialEnded": ("result", "folder")}
 
 
@@ -368,14 +368,14 @@ def event_to_json(event: Event) -> dict[str, Any]:
 
 
 def event_from_json(data: dict[str, Any]) -> Event | None:
-    """The event back; None for a kind that a newer version wrote.
+    """The event from its JSON; None for a kind that a newer version wrote.
 
     Raises:
-        TypeError: A field holds what it cannot hold, or is missing.
+        TypeError: A field has the wrong type, or is missing.
     """
     kind = KINDS.get(data.get("event", ""))
     if kind is None:
         return None
     if not conforms(kind, data):
-        raise TypeError(f"this is no {kind.__name__}")
+        raise TypeError(f"this is not a valid {kind.__name__}")
     return kind.from_json(data)

@@ -1,4 +1,4 @@
-"""Files of raw examples that every modality reads: arrays and JSON. This file travels with every deployed model."""
+"""Files of raw examples that every modality reads: arrays and JSON. This file is shipped with every deployed model."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ LONGEST = 80  # characters of a source in a message: it may be a row of megabyte
 
 
 def shown(source: str) -> str:
-    """A source's name, as a message can hold it."""
+    """A source's name, shortened for a message."""
     return repr(source if len(source) <= LONGEST else source[:LONGEST] + "…")
 
 
 def read_npy(path: Path) -> Any:
-    """The array of a file, mapped: a header that promises more than the file holds is refused and takes no memory."""
+    """The memory-mapped array of a file; a header that claims more than the file contains is refused and takes no memory."""
     with path.open("rb") as file:
         if file.read(6) != b"\x93NUMPY":
-            raise InputError(f"{shown(str(path))} is no .npy file")
+            raise InputError(f"{shown(str(path))} is not an .npy file")
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 

@@ -94,7 +94,7 @@ def factory_of(function: Any) -> Factory:
     """Describe a function or class as a value.
 
     Args:
-        function: Called as `made(config, spec)`. It must be defined at the top level of an importable module, a script or a
+        function: Called as `function(config, spec)`. It must be defined at the top level of an importable module, a script or a
             notebook.
 
     Raises:
@@ -110,7 +110,7 @@ def factory_of(function: Any) -> Factory:
     if module == "__main__":
         return _trusted(Factory(name=name, module=module, source=portable_source(function), paths=paths))
     if getattr(sys.modules.get(module), name, None) is not function:
-        raise ConfigError(f"{module}:{name} is not the object that was given", where="model", fix=IN_A_FILE)
+        raise ConfigError(f"{module}:{name} is not the object that was passed", where="model", fix=IN_A_FILE)
     return _trusted(Factory(name=name, module=module, paths=paths))
 
 

@@ -14,39 +14,39 @@ from lepton_automl.specs import DataSpec
 
 
 def space_for(spec: DataSpec, family: str = "") -> Space:
-    """Every hyperparameter of a family, of its training and of cutting, by prefixed name.
+    """Every hyperparameter of a family, of its training and of pruning, by prefixed name.
 
     Args:
         spec: The data.
-        family: The family's name, which every configuration carries then as `model.family`; empty for the modality's usual one.
+        family: The family's name, which every configuration then contains as `model.family`; empty for the modality's usual one.
     """
     named = {FAMILY: Categorical(family, default=family)} if family else {}
     space = family_for(spec, family).space(spec)
     return space | Space(hyperparameters={"prune.ratio": Float(0.0, 0.75, default=0.0), **named})
 
 
-FAMILY = "model.family"  # the setting that names a family; absent where it is the modality's usual one
+FAMILY = "model.family"  # the setting that names a family; absent if it is the modality's usual one
 
 
 def family_in(space: Space) -> str:
-    """The name of a space's family; empty where it is the modality's usual one."""
+    """The name of a space's family; empty if it is the modality's usual one."""
     return str(space[FAMILY].default) if FAMILY in space else ""
 
 
 def widened(space: Space, spec: DataSpec, changes: Mapping[str, Hyperparameter | Setting]) -> Space:
     """A family's space with some hyperparameters pinned, replaced or added.
 
-    What can be added are the settings of the training plan that usually stand still.
+    Settings of the training plan that are usually fixed can be added; see `ADDABLE`.
 
     Raises:
-        ConfigError: A hyperparameter is one that the family's networks do not have, or a setting is out of range.
+        ConfigError: The family has no such hyperparameter, or a setting is out of range.
     """
     plan = usual_plan(spec, family_in(space))
     added: dict[str, Hyperparameter] = {}
     for name, change in changes.items():
         setting: float | None = getattr(plan, name.removeprefix("train."), None) if name in ADDABLE else None
         if name not in space and setting is not None:
-            # Any number may be pinned, as in a range of its own.
+            # The range does not matter: `restrict` pins the setting, which may be any number.
             added[name] = (
                 change if isinstance(change, Hyperparameter) else Float(0.0, max(1.0, 2.0 * float(setting)), default=setting)
             )
@@ -63,12 +63,12 @@ def draw(config: Config, spec: DataSpec) -> Recipe:
 
 
 def full_recipe(config: Config, spec: DataSpec, factory: Factory | None = None) -> Recipe:
-    """The shape that a configuration's network has before the cut; a person's own one is told by its factory."""
+    """The recipe of a configuration's network before pruning; for a user-defined network, its factory and settings."""
     return custom_recipe(config, spec, factory) if factory else draw(room(config, "model"), spec)
 
 
 def final_recipe(config: Config, spec: DataSpec, prune: PrunePlan, factory: Factory | None = None) -> Recipe:
-    """The shape that a configuration's network has after the cut: what is weighed, deployed and told apart."""
+    """The recipe of a configuration's network after pruning, which is measured, deployed and compared."""
     ratio = float(config.get("prune.ratio", prune.ratio))
     return full_recipe(config, spec, factory).scale(1 - ratio, prune.multiple)
 
@@ -77,23 +77,23 @@ SHARES = (0.7, 0.5, 0.35)  # of a parent's channels that its children keep
 
 
 def children(config: Config, space: Space, spec: DataSpec, prune: PrunePlan) -> list[Config]:
-    """Configurations whose networks can be cut out of a trained one: the same with fewer channels.
+    """Configurations whose networks can be pruned from a trained one: the same with fewer channels.
 
     Args:
-        config: The trained network's.
-        space: Has `prune.ratio`, or there are none.
+        config: The trained network's configuration.
+        space: The search space; without `prune.ratio`, there are no children.
         spec: The data.
-        prune: The plan that the hyperparameter changes.
+        prune: The pruning plan, before `prune.ratio` is set.
     """
-    if "prune.ratio" not in space or spec.folds:  # a parent of all rows has seen what a fold would be scored on
+    if "prune.ratio" not in space or spec.folds:  # a parent trained on all rows has seen the rows that a fold is scored on
         return []
     remaining, parent = 1 - float(config["prune.ratio"]), final_recipe(config, spec, prune)
-    born = [config | {"prune.ratio": round(1 - remaining * share, 4)} for share in SHARES]
-    recipes = [final_recipe(child, spec, prune) for child in born]
+    candidates = [config | {"prune.ratio": round(1 - remaining * share, 4)} for share in SHARES]
+    recipes = [final_recipe(child, spec, prune) for child in candidates]
     allowed = space["prune.ratio"].allows
     return [
         child
-        for number, (child, recipe) in enumerate(zip(born, recipes, strict=True))
+        for number, (child, recipe) in enumerate(zip(candidates, recipes, strict=True))
         if allowed(child["prune.ratio"]) and recipe not in (parent, *recipes[:number])
     ]
 
@@ -101,10 +101,10 @@ def children(config: Config, space: Space, spec: DataSpec, prune: PrunePlan) -> 
 def plan_of(config: Config, plan: TrainPlan, spec: DataSpec) -> TrainPlan:
     """A training plan with the `train.*` hyperparameters set.
 
-    Settings of the augmentation change that of the plan; where the plan has none, they change the family's usual one.
+    Settings of the augmentation change that of the plan; if the plan has none, they change the family's usual one.
 
     Raises:
-        ConfigError: A setting is neither the plan's nor the augmentation's.
+        ConfigError: A setting belongs neither to the plan nor to its augmentation.
     """
     settings = room(config, "train")
     if plan.augment is None and not settings.keys() <= PLAN_SETTINGS:
@@ -113,12 +113,12 @@ def plan_of(config: Config, plan: TrainPlan, spec: DataSpec) -> TrainPlan:
 
 
 def prune_plan_of(config: Config, plan: PrunePlan) -> PrunePlan:
-    """A lean plan with the `prune.*` hyperparameters set."""
+    """A pruning plan with the `prune.*` hyperparameters set."""
     return plan.replace(**room(config, "prune"))
 
 
 def room(config: Config, name: str) -> Config:
-    """The hyperparameters of one room, without their prefix."""
+    """The hyperparameters with one prefix, without that prefix."""
     return {
         hyperparameter.removeprefix(f"{name}."): setting
         for hyperparameter, setting in config.items()
@@ -127,12 +127,12 @@ def room(config: Config, name: str) -> Config:
 
 
 def usual_plan(spec: DataSpec, family: str = "") -> TrainPlan:
-    """How a network for these data is trained with all the time in the world."""
+    """The training plan for networks on these data if time is not limited."""
     return family_for(spec, family).train_plan(spec)
 
 
 def first_designs(space: Space, spec: DataSpec, factory: Factory | None = None) -> list[Config]:
-    """What a study tries first, within its space; of a person's own networks, the one with every hyperparameter at its default."""
+    """The configurations that a study tries first, within its space; for user-defined networks, only the default one."""
     return [space.nearest(design) for design in ([{}] if factory else initial_designs(spec, family_in(space)))]
 
 
@@ -143,7 +143,7 @@ def initial_designs(spec: DataSpec, family: str = "") -> list[Config]:
 
 
 def smallest(space: Space, spec: DataSpec) -> Config:
-    """The configuration that gives about the fastest network of a space: everything low, and as much cut as may be."""
+    """The configuration of roughly the fastest network in a space: the lowest settings and the highest pruning ratio."""
     low = {
         name: hyperparameter.low
         for name, hyperparameter in space.items()

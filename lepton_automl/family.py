@@ -1,6 +1,6 @@
-"""What every network family brings: the protocol of a design space, and how one is found.
+"""The protocol of a network family, which is a design space, and how to look one up.
 
-A family is a plug-in of the group `lepton_automl.families`. Its module loads no torch; `build` and what follows it import it.
+A family is a plug-in of the group `lepton_automl.families`. Its module does not import torch; the methods from `build` on do.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Family(Protocol):
     """A design space.
 
     Attributes:
-        name: `"conv"`.
-        Recipe: What its networks are described by; its `family` is the name.
-        fastest: Settings of the fastest network, where these are neither the lowest nor the highest.
+        name: Its name, such as `"conv"`.
+        Recipe: The class of its recipes, which describe its networks; their `family` is the name.
+        fastest: Settings of the fastest network, if these are neither the lowest nor the highest.
     """
 
     name: str
@@ -41,16 +41,16 @@ class Family(Protocol):
         """A network from the `model.*` settings, given without their prefix, and the data's shape."""
 
     def initial_designs(self, spec: DataSpec) -> list[Config]:
-        """Known-good settings from small to large, in an order that spans the front early; what is left out stands at its default."""
+        """Known-good settings from small to large, in an order that spans the front early; others have their defaults."""
 
     def train_plan(self, spec: DataSpec) -> TrainPlan:
-        """How its networks are trained with all the time in the world."""
+        """The training plan of its networks if time is not limited."""
 
     def build(self, recipe: Any) -> nn.Module:
         """The network of a recipe, newly initialised; called with torch's random state seeded."""
 
     def for_inference(self, network: Any) -> None:
-        """Make a copy that will not be trained any more quicker to call, in place, without a change of its answers."""
+        """Speed up a copy that is no longer trained, in place, without changing its answers."""
 
 
 @runtime_checkable
@@ -81,12 +81,12 @@ def family_for(spec: DataSpec, name: str = "") -> Family:
 
     Args:
         spec: The data.
-        name: The family that was asked for; empty for the modality's usual one.
+        name: The requested family; empty for the modality's usual one.
     """
     return family_named(name or modality_of(spec).family)
 
 
 def even(width: float) -> int:
-    """A whole number of channels that kernels like: a multiple of 8 from 16 on, of 4 below."""
+    """A number of channels that suits kernels: a multiple of 8 from 16 on, of 4 below."""
     step = 8 if width >= 16 else 4
     return max(4, round(width / step) * step)

@@ -113,13 +113,13 @@ def knee(costs: Costs | Sequence[Sequence[float]]) -> int:
     """The index of the knee of a front: the row beyond which a gain in one objective costs too much of the others.
 
     It is the point furthest below the straight line (with more objectives, the plane) through the ends, each axis scaled to its
-    span (after Branke et al., Finding Knees in Multi-objective Optimization, 2004). Take logarithms first where ratios matter.
+    span (after Branke et al., Finding Knees in Multi-objective Optimization, 2004). Take logarithms first if ratios matter.
 
     Args:
         costs: Shape (rows, objectives), at least two objectives; one that is equal in all rows does not count.
 
     Returns:
-        The row with the least first cost where there are fewer than three rows, or the first or all others are equal.
+        The row with the least first cost if there are fewer than three rows, or the first or all others are equal.
     """
     axes = [[float(row[axis]) for row in costs] for axis in range(len(costs[0]))]
     lows, spans = [min(axis) for axis in axes], [max(axis) - min(axis) for axis in axes]

@@ -1,4 +1,4 @@
-"""Networks of several programs with a loop between them, called like one model. This file travels with every model: it needs NumPy alone."""
+"""Networks of several programs with a loop between them, called like one model. Shipped with every model: needs only NumPy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from lepton_automl.arrays import Array
 
 State = dict[str, Array]  # what is kept between calls, by name, each [N, ...]
-Program = Callable[[dict[str, Array]], dict[str, Array]]  # one call of an exported program: outputs of inputs, by their names
+Program = Callable[[dict[str, Array]], dict[str, Array]]  # one call of an exported program: named inputs to named outputs
 
 
 @runtime_checkable
@@ -16,7 +16,7 @@ class GeneratingDecoder(Protocol):
     """The decoder of a task that runs the loop between a network's programs; see `family.ProgramFamily`.
 
     Attributes:
-        steps: Steps of the loop for a typical example, which is what is timed; 0 where the number of steps does not depend on
+        steps: Steps of the loop for a typical example, which is what is timed; 0 if the number of steps does not depend on
             the answers.
     """
 
@@ -25,22 +25,22 @@ class GeneratingDecoder(Protocol):
     def generate(
         self, programs: Mapping[str, Program], arrays: Mapping[str, Array], state: State, steps: int = 0
     ) -> tuple[Array, State]:
-        """The network's outputs, as `decode` takes them; integers where the loop decides something, such as which token comes next.
+        """The network's outputs, as `decode` takes them; integers if the loop makes decisions, such as which token comes next.
 
         Args:
             programs: The network's programs by name.
             arrays: The preprocessing's arrays.
-            state: What the call before returned for the same rows; empty at the beginning.
-            steps: The exact number of steps, whatever the answers are; 0 to end where the answers end.
+            state: What the previous call returned for the same rows; empty at the beginning.
+            steps: The exact number of steps, whatever the answers are; 0 to stop when the answers end.
 
         Returns:
-            The outputs [N, ...], and what the next call for the same rows needs to go on from here; nothing where each call stands
-            alone. A row's outputs do not depend on the other rows.
+            The outputs [N, ...], and what the next call for the same rows needs to continue from here; nothing if calls are
+            independent. A row's outputs do not depend on the other rows.
         """
 
 
 class OpenedProgram(Protocol):
-    """An opened model that gives its outputs by name; `deployment.open_artifact.InferenceSession` is one."""
+    """An opened model that returns its outputs by name; `deployment.open_artifact.InferenceSession` is one."""
 
     @property
     def any_rows(self) -> bool: ...  # noqa: D102  # whether it takes any number of rows
@@ -74,7 +74,7 @@ class Generation:
 
         Args:
             arrays: The piece of each row.
-            state: What the call before returned; empty at the beginning.
+            state: What the previous call returned; empty at the beginning.
         """
         return self.decoder.generate(self._calls, arrays, state)
 

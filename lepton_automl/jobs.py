@@ -22,7 +22,7 @@ Fault = Literal["candidate", "worker", "machine", "place"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrialJob(Value):
-    """All that a worker needs to know to walk one candidate through the house.
+    """Everything that a worker needs to run one trial.
 
     Args:
         trial: Number in the study, from 0.
@@ -30,20 +30,20 @@ class TrialJob(Value):
         config: Settings of the hyperparameters.
         data: The prepared data.
         deployment: The device and its limits.
-        train: The plan that the hyperparameters then change.
-        prune: Likewise.
+        train: The training plan, before hyperparameters change it.
+        prune: The pruning plan; likewise.
         metric: The score to report.
         rungs: Epochs at which the worker waits for a decision.
-        folder: Where to leave what is made.
-        measurement_lock: A file that measuring locks.
-        since: When the trial was handed out, by the executor's clock.
-        done: Epochs that it had behind it then.
-        reference_ms: The reference network's own quiet time on this host; None to use what is measured alongside.
-        parent: Bundle of a finished trial to inherit weights from: its network is cut to this one's final shape, and the
+        folder: The folder for the trial's files.
+        measurement_lock: The file that is locked while something is measured.
+        since: When the trial was sent out, by the executor's clock.
+        done: Epochs that it had completed then.
+        reference_ms: The reference network's latency when this host is quiet; None to use the one measured alongside.
+        parent: Bundle of a finished trial to inherit weights from: its network is pruned to this one's final shape, and the
             plan's epochs are all recovery.
-        factory: What makes the network, where it is a person's own.
-        costs: Costs that are measured beside latency and size.
-        contents: What lies in `folder` already, such as a checkpoint, for a worker that does not see the search's folder.
+        factory: The factory of a user-defined network.
+        costs: Costs that are measured besides latency and size.
+        contents: What `folder` already contains, such as a checkpoint, for a worker that does not see the search's folder.
     """
 
     trial: int
@@ -68,21 +68,21 @@ class TrialJob(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class HostBenchmarkJob(Request):
-    """A request before the search: time the reference network, and the smallest network of the space beside it.
+    """A request before the search: time the reference network, and the smallest network of the space alongside it.
 
     Args:
         data: The prepared data.
         deployment: The device.
         smallest: Settings of the hyperparameters that give the fastest network.
-        usual: Settings that give a network of ordinary size; its training speed tells how many epochs can be afforded.
+        usual: Settings that give a network of ordinary size; its training speed decides how many epochs the budget allows.
         train: The plan of the usual network's timed steps.
-        prune: How the smallest network is cut.
-        folder: Where to leave temporary files.
-        measurement_lock: A file that measuring locks.
-        factory: What makes the networks, where they are a person's own.
-        costs: Costs that are measured beside latency and size.
-        others: Of a person's own networks nobody knows which is the fastest: settings to try, one hyperparameter after the other, should the
-            smallest break a limit.
+        prune: How the smallest network is pruned.
+        folder: A folder for temporary files.
+        measurement_lock: The file that is locked while something is measured.
+        factory: The factory of user-defined networks.
+        costs: Costs that are measured besides latency and size.
+        others: For user-defined networks, of which the fastest is unknown: settings to try, one hyperparameter after the other,
+            if the smallest network exceeds a limit.
     """
 
     data: DataSpec
@@ -100,15 +100,15 @@ class HostBenchmarkJob(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class FactoryCheckJob(Request):
-    """A request before all others: whether a person's own networks can be built, taught, cut and exported.
+    """A request before all others: check that user-defined networks can be built, trained, pruned and exported.
 
     Args:
         data: The prepared data.
-        factory: What makes the networks.
+        factory: The factory of the networks.
         usual: Settings of the hyperparameters to build one with.
         train: The plan of its first steps.
-        ratio: The share of the channels to cut, on trial; 0 for none.
-        folder: Where to leave temporary files.
+        ratio: The share of the channels to prune as a test; 0 for none.
+        folder: A folder for temporary files.
     """
 
     data: DataSpec
@@ -124,9 +124,9 @@ class FactoryCheck(Response):
     """The answer to a `FactoryCheckJob`.
 
     Args:
-        wrong: What stands in the way of any trial, each with its remedy.
-        uncuttable: Why channels cannot be cut; empty where they can.
-        notes: What a person may want to know.
+        wrong: Problems that would make every trial fail, each with its fix.
+        uncuttable: Why channels cannot be pruned; empty if they can.
+        notes: Notes for the user.
     """
 
     wrong: tuple[tuple[str, str], ...] = ()
@@ -139,8 +139,8 @@ class HostBenchmark(Response):
     """The answer to a `HostBenchmarkJob`.
 
     Args:
-        host: What machine it is.
-        reference: The reference network's own time when the machine is quiet.
+        host: A description of the machine.
+        reference: The reference network's latency when the machine is quiet.
         fastest: The smallest network's profile.
         epoch_seconds: Seconds that one epoch of the usual network takes one worker.
     """
@@ -153,7 +153,7 @@ class HostBenchmark(Response):
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceProfileJob(Request):
-    """A request: what a finished model costs beside its latency.
+    """A request: measure what a finished model costs besides its latency.
 
     Args:
         trial: The trial that made it.
@@ -166,12 +166,12 @@ class ResourceProfileJob(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class BottleneckJob(Request):
-    """A request after the search: say where the time of a finished model goes, and what a change would gain.
+    """A request after the search: analyze where the time of a finished model goes, and what changes would gain.
 
     Args:
         trial: The job that the model came from.
         bundle: The folder of its bundle.
-        tries: How many changes are made and timed.
+        tries: Number of changes to make and time.
     """
 
     trial: TrialJob
@@ -181,7 +181,7 @@ class BottleneckJob(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreJob(Request):
-    """A request after the search: score finished models on the sealed test split.
+    """A request after the search: score finished models on the test split.
 
     Args:
         data: The prepared data.
@@ -207,7 +207,7 @@ class AccelerateJob(Request):
 
     Args:
         job: The trial that made it.
-        scores: Its scores, as it was packed.
+        scores: Its scores when it was packed.
     """
 
     job: TrialJob
@@ -216,14 +216,14 @@ class AccelerateJob(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class VariantResult(Value):
-    """One way to run a network, tried.
+    """The result of one way to run a network.
 
     Args:
         variant: The way.
-        latency: Its time beside all others; None where it could not be run.
-        scores: Those of the file, as it runs there; empty where a faster one was good enough, so that nobody asked.
+        latency: Its latency, timed alongside all others; None if it could not be run.
+        scores: The scores of the file in this variant; empty if they were not needed, as a faster one was good enough.
         size_bytes: Size of the file.
-        outcome: What became of it: `"chosen"`, or why not, in words.
+        outcome: `"chosen"`, or why it was not chosen, in words.
     """
 
     variant: Variant
@@ -239,10 +239,10 @@ class AccelerationResult(Response):
 
     Args:
         trial: The trial's number.
-        variant: The way that was chosen.
-        scores: The scores of the artifact as it runs now.
-        profile: What it costs.
-        tried: The evidence, fastest first.
+        variant: The chosen way.
+        scores: The scores of the artifact in this variant.
+        profile: Its costs.
+        tried: The results of all ways, fastest first.
     """
 
     trial: int
@@ -254,14 +254,14 @@ class AccelerationResult(Response):
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Value):
-    """What a running trial says at the end of an epoch; epoch 0 is its weight before any training.
+    """A running trial's report at the end of an epoch; the one at epoch 0 gives its costs before any training.
 
     Args:
         trial: Number of the trial.
         epoch: Epochs done.
         scores: Validation scores, and the training loss as `train_loss`; empty at epoch 0.
-        profile: What it will cost; at epoch 0 only.
-        seconds: Wall seconds since the trial began.
+        profile: Its costs; at epoch 0 only.
+        seconds: Wall-clock seconds since the trial started.
         waits: Whether the worker waits for the decision.
     """
 
@@ -275,7 +275,7 @@ class Report(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision(Value):
-    """What the search answers to a report."""
+    """The search's answer to a report."""
 
     stop: bool = False
     status: Status = "stopped"
@@ -292,19 +292,19 @@ class TrialResult(Value):
 
     Args:
         trial: Number of the trial.
-        status: `"complete"` trials alone can stand on the front.
+        status: Only `"complete"` trials can be on the front.
         scores: Scores of the exported artifact on the validation split (of the folds' networks when cross-validated).
-        profile: What the artifact costs on the target.
-        recipe: The final shape, as JSON.
+        profile: What the artifact costs on the device.
+        recipe: The final network, as JSON.
         folder: The bundle's folder; empty unless complete.
         epochs: Epochs trained, over all folds.
-        seconds: Wall seconds.
+        seconds: Wall-clock seconds.
         cpu_seconds: CPU seconds.
         reason: Why it stopped or failed, in a sentence.
-        traceback: Of a failure.
-        fault: Whose failure it is: the candidate's own; its worker's, which died, hung or ran out of memory; the machine's,
-            whose disk is full, say; or that of its place, which is gone.
-        printed: The end of what its process printed meanwhile; ours print nothing, a person's own network may.
+        traceback: The traceback of a failure.
+        fault: What failed: the candidate itself; its worker, which died, hung or ran out of memory; the machine,
+            for example with a full disk; or its place, which is gone.
+        printed: The end of what its process printed meanwhile; built-in networks print nothing, user-defined ones may.
     """
 
     trial: int

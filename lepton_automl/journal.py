@@ -1,4 +1,4 @@
-"""The journal of a study: an append-only file of checksummed lines. Whoever wants to know reads it from an offset."""
+"""The journal of a study: an append-only file of checksummed lines, which can be read from any offset."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .errors import StudyError
 from .events import PATHS, Event, event_from_json, event_to_json
 from .journal_format import FORMAT, KEY, check_format, converted, format_of
 
-MODE = 0o600  # of what may hold a person's code and words
-MOST_STARTS = 32  # places in a damaged stretch where a line may begin
+MODE = 0o600  # of files that may contain the user's code and texts
+MOST_STARTS = 32  # positions in a damaged stretch at which a line may begin
 _START = re.compile(rb"(?=[0-9a-f]{8} \{)")
 _NUMBER = re.compile(rb'\{"n":(\d{1,15}),')
 
@@ -28,12 +28,12 @@ class Line:
     """A line of a journal, or what is left of it.
 
     Args:
-        end: The offset behind it.
-        event: What it holds; None where it is damaged, or of a kind that a newer version wrote.
-        fault: What is wrong with it, in words; empty where nothing is.
+        end: The offset after it.
+        event: Its event; None if it is damaged, or of a kind that a newer version wrote.
+        fault: What is wrong with it, in words; empty if nothing is.
         number: Its number in the journal, from 1; None in journals of versions that did not number lines.
-        raw: The line itself, without its end; in today's format.
-        converted: Whether it was of an older format.
+        raw: The line itself, without its newline; in the current format.
+        converted: Whether it was in an older format.
     """
 
     end: int
@@ -45,12 +45,12 @@ class Line:
 
     @property
     def core(self) -> bytes:
-        """What it says, without its number: the same in every copy."""
+        """Its content without its number: the same in every copy."""
         return _NUMBER.sub(b"{", self.raw[9:], count=1)
 
 
 def private(path: str, flags: int) -> int:
-    """Open a file so that nobody else can read what is newly made; an `opener` for `open`."""
+    """Open a file that only its owner can read if it is newly created; an `opener` for `open`."""
     return os.open(path, flags, MODE)
 
 
@@ -63,16 +63,16 @@ def write_private(path: Path, text: str) -> None:
 class Journal:
     """One study's events, in a file.
 
-    A line is eight hexadecimal digits of CRC-32, a space, a JSON object. The object's `n` numbers the lines from 1, so that
-    missing, repeated and exchanged lines are found, its `format` is that of the names in it (see `journal_format`). A torn last line (a crash in mid-write) is cut off by the next writer and
-    never seen by a reader. Readers pass over damaged lines; `lines` tells which those are. Paths in a study's own folder are
-    relative to it in the file, and absolute in events.
+    A line is eight hexadecimal digits of CRC-32, a space, and a JSON object. The object's `n` numbers the lines from 1, so that
+    missing, repeated and exchanged lines are detected; its `format` is that of the names in it (see `journal_format`). A torn
+    last line (a crash during a write) is cut off by the next writer and never seen by a reader. Readers skip damaged lines;
+    `lines` reports them. Paths in a study's own folder are relative to it in the file, and absolute in events.
 
     Args:
-        path: The file; it comes to be with the first event.
-        spare: Says where a copy of an event's line is kept, from which `lepton repair` restores it; None for none.
+        path: The file; the first event creates it.
+        spare: Returns the file for a copy of an event's line, from which `lepton repair` restores it; None for no copy.
         study: The study's folder; by default the one that the file is in.
-        convert: Whether lines of an older format are read, converted; else reading refuses them.
+        convert: Whether lines of an older format are converted; else reading raises an error.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Journal:
 
         Args:
             event: What happened.
-            durable: Wait until the disk has it. Not needed for what a later event makes good, such as an epoch's report.
+            durable: Whether to wait until it is on the disk. Not needed if a later event makes up for a loss, as for a report.
 
         Raises:
             StudyError: The file cannot be written; earlier events are safe.
@@ -108,12 +108,12 @@ class Journal:
                     os.fsync(file.fileno())
                 self._end, self._count = file.tell(), self._count + 1
         except OSError as error:
-            fix = "Make room or give write permission. What the journal holds so far is safe: lepton front shows its models."
+            fix = "Free disk space or give write permission. Earlier events are safe: lepton front shows the models so far."
             raise StudyError(f"cannot write the journal: {error.strerror}", where=str(self.path), fix=fix) from error
         self._keep(event, line)
 
     def _keep(self, event: Event, line: bytes) -> None:
-        """Leave a copy; without room for it, the journal alone has to do."""
+        """Write a copy of a line; if that fails, only the journal has it."""
         path = self._spare(event)
         if path is None:
             return
@@ -123,21 +123,21 @@ class Journal:
                 file.write(line)
 
     def _find_end(self, file: IO[bytes]) -> None:
-        """Cut off a torn last line, and learn the number of the last whole one."""
+        """Cut off a torn last line, and find the number of the last intact one."""
         size = file.seek(0, os.SEEK_END)
         if size == self._end:
             return
         whole = _last_newline(file, size)
         file.seek(whole)
-        content = b"".join(raw + b"\n" for raw in _pieces(file.read()))  # a last line whose end alone was changed
+        content = b"".join(raw + b"\n" for raw in _pieces(file.read()))  # a last line of which only the newline was changed
         if whole < size:
             file.truncate(whole)
             file.seek(whole)
             file.write(content)
-        self._count = self._last_number(file) or self._count  # a journal that was emptied goes on behind what it held
+        self._count = self._last_number(file) or self._count  # an emptied journal continues its numbering
 
     def _last_number(self, file: IO[bytes]) -> int:
-        """The number of the last line; where that is not written there, all lines are counted."""
+        """The number of the last line; if it has none, all lines are counted."""
         size = file.seek(0, os.SEEK_END)
         start = _last_newline(file, size - 1) if size else 0
         file.seek(start)
@@ -152,7 +152,7 @@ class Journal:
         return count
 
     def last_number(self) -> int:
-        """The number of the last line; 0 where there is none, or it cannot be read."""
+        """The number of the last line; 0 if there is none, or it cannot be read."""
         try:
             with open(self.path, "rb") as file:
                 return self._last_number(file)
@@ -160,13 +160,13 @@ class Journal:
             return 0
 
     def read(self, offset: int = 0) -> Iterator[tuple[int, Event]]:
-        """The events from an offset on, each with the offset behind it; what is damaged is passed over.
+        """The events from an offset on, each with the offset after it; damaged lines are skipped.
 
         Args:
-            offset: Bytes; 0 for all, or what an earlier read ended with.
+            offset: In bytes; 0 for all, or the last offset of an earlier read.
 
         Raises:
-            FormatError: A line is of another format.
+            FormatError: A line is in another format.
             StudyError: The file cannot be read.
         """
         last = -1
@@ -176,19 +176,19 @@ class Journal:
             last = -1 if line.number is None else line.number
 
     def lines(self, offset: int = 0) -> Iterator[Line]:
-        """All lines from an offset on, with what is wrong with them.
+        """All lines from an offset on, with their faults.
 
-        A line that is whole but not in its place has an event and a fault.
+        An intact line that is out of order has both an event and a fault.
 
         Raises:
-            FormatError: A line is of another format.
+            FormatError: A line is in another format.
             StudyError: The file cannot be read.
         """
         try:
             if not self.path.is_file():
                 if self.path.exists():
                     raise StudyError(
-                        "there is a folder in the place of the journal", where=str(self.path), fix=_repair(self.path)
+                        "there is a folder where the journal should be", where=str(self.path), fix=_repair(self.path)
                     )
                 return
             with open(self.path, "rb") as file:
@@ -200,47 +200,47 @@ class Journal:
 
     def _numbered(self, file: IO[bytes], offset: int) -> Iterator[Line]:
         last: int | None = None
-        bad = 0  # damaged lines since
+        damaged = 0  # lines since the last intact one
         for chunk in file:
-            for line in self._opened(chunk, offset):
+            for line in self._parse_chunk(chunk, offset):
                 number, fault = line.number, line.fault
                 if number is None and fault:
-                    bad += 1
+                    damaged += 1
                 elif number is None:  # of a version that did not number them
-                    last, bad = (last or 0) + bad + 1, 0
+                    last, damaged = (last or 0) + damaged + 1, 0
                 else:
-                    fault = fault or (_gap(last, number, bad) if last is not None or offset == 0 else "")
-                    last, bad = max(number, last or 0), 0
+                    fault = fault or (_gap(last, number, damaged) if last is not None or offset == 0 else "")
+                    last, damaged = max(number, last or 0), 0
                 yield Line(line.end, line.event, fault, number, line.raw, line.converted)
             offset += len(chunk)
 
-    def _opened(self, chunk: bytes, start: int) -> list[Line]:
-        """A line of the file; a damaged one may hold several whole ones, if their ends were changed."""
+    def _parse_chunk(self, chunk: bytes, start: int) -> list[Line]:
+        """Parse a line of the file; a damaged one may contain several intact ones whose newlines were changed."""
         end = start + len(chunk)
         complete = chunk.endswith(b"\n")
         raw = chunk[:-1] if complete else chunk
         if complete and not raw:
             return []
         if complete and _is_whole(raw):
-            return [self._parsed(raw, end)]
+            return [self._parse_line(raw, end)]
         pieces = list(_pieces(chunk))
         if not pieces:
             return [Line(end, None, "its checksum is wrong")] if complete else []
-        lines = [self._parsed(piece, end) for piece in pieces]
-        at = start + chunk.rfind(pieces[-1]) + len(pieces[-1]) + 1  # behind the last one, and its end
+        lines = [self._parse_line(piece, end) for piece in pieces]
+        at = start + chunk.rfind(pieces[-1]) + len(pieces[-1]) + 1  # after the last one and its newline
         whole = sum(len(piece) + 1 for piece in pieces) == len(chunk)
-        faults = [*("its end was changed" for _ in lines[:-1]), "its end was changed" if not complete else ""]
+        faults = [*("its newline was changed" for _ in lines[:-1]), "its newline was changed" if not complete else ""]
         lines_read = [Line(at if not complete else end, line.event, line.fault or fault, line.number, line.raw, line.converted)
                 for line, fault in zip(lines, faults, strict=True)]  # fmt: skip
         return lines_read if whole or not complete else [*lines_read, Line(end, None, "its checksum is wrong")]
 
-    def _parsed(self, raw: bytes, end: int) -> Line:
-        """A line whose checksum is right."""
+    def _parse_line(self, raw: bytes, end: int) -> Line:
+        """Parse a line whose checksum is right."""
         number, older = _number(raw), False
         try:
             content = json.loads(raw[9:])
             if not isinstance(content, dict) or not isinstance(content.get("event"), str):
-                return Line(end, None, "it holds no event", number, raw)
+                return Line(end, None, "it contains no event", number, raw)
             older = format_of(content) < FORMAT
             if not (older and self._convert):
                 check_format(content, self._study.name)
@@ -249,7 +249,7 @@ class Journal:
                 content = {"n": number, KEY: FORMAT, **relative(event_to_json(event), self._study)}
                 raw = _line({name: value for name, value in content.items() if value is not None or name != "n"})[:-1]
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            event, fault = None, f"it holds no event ({type(error).__name__})"
+            event, fault = None, f"it contains no event ({type(error).__name__})"
         return Line(end, event, fault, number, raw, older)
 
 
@@ -258,8 +258,8 @@ def encoded(event: Event, number: int, folder: Path) -> bytes:
 
     Args:
         event: What happened.
-        number: The line's, from 1.
-        folder: The study's, which paths are relative to.
+        number: The line's number, from 1.
+        folder: The study's folder, which paths are relative to.
     """
     return _line({"n": number, KEY: FORMAT, **relative(event_to_json(event), folder)})
 
@@ -269,12 +269,12 @@ def _line(content: dict[str, Any]) -> bytes:
 
 
 def renumbered(core: bytes, number: int) -> bytes:
-    """A line anew, with another number, from what it says without one."""
+    """A line with a new number, from its content without one."""
     return sealed(b'{"n":%d,%s' % (number, core[1:]))
 
 
 def sealed(body: bytes) -> bytes:
-    """A line of what it says."""
+    """A line from its content: the checksum is added."""
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
@@ -284,20 +284,20 @@ def relative(line: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def located(line: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """An event as JSON, with its paths in a study's folder as that lies now."""
+    """An event as JSON, with its paths in a study's folder updated to the folder's current place."""
     return _with_path(line, lambda path: found_in(path, folder))
 
 
 def found_in(path: str, folder: Path) -> str:
-    """Where something of a study lies, which may have been moved or copied since it was written down.
+    """The current path of something in a study, which may have been moved or copied since the path was written.
 
     Args:
-        path: Relative to the study's folder; of older versions absolute: `HOME/studies/NAME/...`.
+        path: Relative to the study's folder; absolute in older versions: `HOME/studies/NAME/...`.
         folder: The study's folder.
     """
     if not path:
         return path
-    if not os.path.isabs(path):  # noqa: PTH117  # also of what is no path
+    if not os.path.isabs(path):  # noqa: PTH117  # also called with texts that are not paths
         inside = os.path.normpath(folder / path)
         return inside if Path(inside).is_relative_to(folder) else path
     parts = Path(path).parts
@@ -342,17 +342,17 @@ def _number(raw: bytes) -> int | None:
     return int(match[1]) if match else None
 
 
-def _gap(last: int | None, number: int, bad: int) -> str:
-    """What is wrong with a line's number, after a last one and so many damaged lines."""
+def _gap(last: int | None, number: int, damaged: int) -> str:
+    """What is wrong with a line's number, given the last number and how many damaged lines came since."""
     before = last or 0
-    missing = number - before - 1 - bad
+    missing = number - before - 1 - damaged
     if number <= before:
-        return "it comes twice" if number == before else "it is not in its place"
+        return "it is repeated" if number == before else "it is out of order"
     return f"{missing} line{'s are' if missing > 1 else ' is'} missing before it" if missing > 0 else ""
 
 
 def _pieces(chunk: bytes) -> Iterator[bytes]:
-    """Whole lines in a stretch that is none itself: one byte behind each may be anything."""
+    """Intact lines in a damaged stretch; the byte after each may be anything."""
     starts = [match.start() for match in _START.finditer(chunk)][:MOST_STARTS]
     done = 0
     for start in starts:
@@ -365,7 +365,7 @@ def _pieces(chunk: bytes) -> Iterator[bytes]:
 
 
 def _last_newline(file: IO[bytes], size: int) -> int:
-    """The offset behind the last end of a line in the first `size` bytes."""
+    """The offset after the last newline in the first `size` bytes."""
     at = size
     while at > 0:
         start = max(0, at - 65536)

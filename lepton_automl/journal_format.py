@@ -1,7 +1,7 @@
-"""The format of a study's journal: its number, and how a line of an older format becomes one of today's.
+"""The format of a study's journal: its number, and how a line of an older format is converted.
 
-Format 1 is that of all versions whose lines carry none. To change a stored name, raise `FORMAT` and describe the
-change in the tables below: what an event is called, what its fields are called, and where the names of hyperparameters stand.
+Lines without a format number are in format 1. To change a stored name, raise `FORMAT` and describe the
+change in the tables below: what an event is called, what its fields are called, and where names of hyperparameters are stored.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from .errors import StudyError
 
 FORMAT = 2
-KEY = "format"  # in each line, behind its number; lines without it are of format 1
+KEY = "format"  # in each line, after its number; lines without it are in format 1
 EVERY = "*"  # in a path: each item of a list, or each value of a mapping
 
 # From format 1 to 2. The events' names come first, and fields are renamed in this order.
@@ -51,7 +51,7 @@ ORIGINS = {"portfolio": "first_design"}  # of a trial
 
 
 class FormatError(StudyError):
-    """A journal is of another format than this version reads."""
+    """A journal is in a format that this version does not read."""
 
 
 def format_of(line: dict[str, Any]) -> int:
@@ -61,21 +61,21 @@ def format_of(line: dict[str, Any]) -> int:
         line: The line's JSON object.
 
     Returns:
-        Its format; 1 where it carries none.
+        Its format; 1 if it has none.
     """
     number = line.get(KEY, 1)
     return number if isinstance(number, int) and not isinstance(number, bool) else 1
 
 
 def check_format(line: dict[str, Any], study: str) -> None:
-    """Refuse a line of another format.
+    """Refuse a line in another format.
 
     Args:
         line: The line's JSON object.
         study: The study's name, for the message.
 
     Raises:
-        FormatError: It is of another format; the message says what to do.
+        FormatError: It is in another format; the message says what to do.
     """
     number = format_of(line)
     if number == FORMAT:
@@ -86,13 +86,13 @@ def check_format(line: dict[str, Any], study: str) -> None:
 
 
 def converted(line: dict[str, Any]) -> dict[str, Any]:
-    """A line of an older format in today's; one of today's as it is.
+    """A line in the current format; converted if it is in an older one.
 
     Args:
         line: The line's JSON object: an event with its kind. It is not changed.
 
     Returns:
-        The event, with the number of today's format.
+        The event, with the number of the current format.
     """
     if format_of(line) >= FORMAT:
         return line
@@ -114,19 +114,19 @@ def converted(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def converted_config(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration whose hyperparameters may bear the names of an older format, with today's names."""
+    """A configuration with the current names of hyperparameters; it may have those of an older format."""
     return dict(_renamed(config, HYPERPARAMETERS))
 
 
 def converted_data(data: dict[str, Any]) -> dict[str, Any]:
-    """A data set's description of an older format in today's."""
+    """A data set's description, converted from an older format."""
     return dict(_split_data(data))
 
 
 def _split_data(data: Any) -> Any:
-    """A description with what belongs to its modality in `input`, and what belongs to its task in `output`.
+    """A description with the fields of its modality in `input`, and those of its task in `output`.
 
-    Both are given all that either could need; a value takes what it knows.
+    Both get every field that some modality or task has; unknown ones are ignored when the value is read.
     """
     if not isinstance(data, dict) or not {"modality", "task"} <= data.keys():
         return data
@@ -135,8 +135,8 @@ def _split_data(data: Any) -> Any:
     shape = data.get("shape")
     if isinstance(shape, list) and len(shape) == 1:
         input_part["numeric"] = shape[0]
-    answer = {new: data[old] for old, new in _OF_OUTPUT.items() if old in data}
-    return {**common, "input": {"kind": data["modality"], **input_part}, "output": {"kind": data["task"], **answer}}
+    output_part = {new: data[old] for old, new in _OF_OUTPUT.items() if old in data}
+    return {**common, "input": {"kind": data["modality"], **input_part}, "output": {"kind": data["task"], **output_part}}
 
 
 _OF_INPUT = {name: name for name in ("shape", "plain", "cardinalities", "pixel_mean", "pixel_std", "columns")}
@@ -149,7 +149,7 @@ _OF_AUGMENTATION = ("flip", "shift", "cutout", "mixup")
 
 
 def _with_augmentation(line: dict[str, Any], plan: Any) -> Any:
-    """A training plan whose augmentation is a value of the modality's own, where anything is augmented at all."""
+    """A training plan with its augmentation as a value of the modality, if anything is augmented."""
     config = line.get("config")
     data = config.get("data") if isinstance(config, dict) else None
     if not isinstance(plan, dict) or not isinstance(data, dict) or not any(plan.get(name) for name in _OF_AUGMENTATION):
@@ -159,7 +159,7 @@ def _with_augmentation(line: dict[str, Any], plan: Any) -> Any:
 
 
 def _at(item: Any, path: tuple[str, ...], change: Callable[[Any], Any]) -> Any:
-    """A copy of nested JSON in which what stands at a path is changed; where there is no such place, nothing is."""
+    """A copy of nested JSON with the item at a path changed; unchanged if there is no such path."""
     if not path:
         return change(item)
     head, rest = path[0], path[1:]

@@ -88,7 +88,7 @@ def take_over(path: Path, inode: int) -> None:
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether a process is stopped (by SIGSTOP or a debugger); false where the system does not report it."""
+    """Whether a process is stopped (by SIGSTOP or a debugger); False if the system does not report it."""
     return _stat(pid)[:1] in (["T"], ["t"])
 
 
@@ -110,7 +110,7 @@ def _stat(pid: int) -> list[str]:
 
 
 class Heartbeats:
-    """Detects files that are no longer touched, by this process's own clock, so that clock changes and a sleeping laptop do not matter.
+    """Detects files that are no longer touched, by this process's own clock, so that clock changes and sleep do not matter.
 
     Args:
         stale: Seconds without a touch, while this process watched, after which a file counts as abandoned.

@@ -1,4 +1,4 @@
-"""Other packages' log messages, held back for a while."""
+"""Temporary log levels for other packages."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def log_level(level: int, loggers: Collection[str]) -> Iterator[None]:
-    """Inside, the named loggers pass on messages of this level and above alone; afterwards they have their own levels again."""
-    found = [logging.getLogger(name) for name in loggers]
-    levels = [logger.level for logger in found]
-    for logger in found:
+    """Within this context, the named loggers only pass on messages of this level and above; afterwards it is undone."""
+    named_loggers = [logging.getLogger(name) for name in loggers]
+    levels = [logger.level for logger in named_loggers]
+    for logger in named_loggers:
         logger.setLevel(level)
     try:
         yield
     finally:
-        for logger, before in zip(found, levels, strict=True):
+        for logger, before in zip(named_loggers, levels, strict=True):
             logger.setLevel(before)

@@ -224,7 +224,7 @@ def pausing_for_measurements(path: str) -> Iterator[MeasurementLock]:
 
     Training checks the lock at each batch. Everything else (scoring, exporting, error analysis, user code) is interrupted
     between two Python instructions, so that no loop has to check; a long call into a library finishes first. Outside the main
-    thread, which alone can be interrupted, the worker pauses only where it calls `wait`.
+    thread, the only one that can be interrupted, the worker pauses only where it calls `wait`.
 
     Args:
         path: The lock file; empty for a lock that never blocks. A nested context shares the outer one's lock.
@@ -251,20 +251,20 @@ def _pausing(measurement_lock: MeasurementLock, path: str) -> Iterator[None]:
     """Within this context, the main thread is interrupted and waits whenever another process holds the lock."""
     own, over = MeasurementLock(path), threading.Event()  # two threads must not share one file
 
-    def look() -> None:
+    def watch() -> None:
         while not over.wait(EVERY):
             with contextlib.suppress(OSError):
                 if own.should_pause(measurement_lock):
                     _thread.interrupt_main(SIGNAL)  # not a real signal, which could make a library call fail
 
-    def stand(number: int, frame: FrameType | None) -> None:
+    def pause_main_thread(number: int, frame: FrameType | None) -> None:
         del number, frame
         if not over.is_set():
             with contextlib.suppress(OSError):  # the interrupted code must not see errors of the lock
                 measurement_lock.pause()
 
-    thread = threading.Thread(target=look, name="gate", daemon=True)
-    before = signal.signal(SIGNAL, stand)
+    thread = threading.Thread(target=watch, name="gate", daemon=True)
+    before = signal.signal(SIGNAL, pause_main_thread)
     thread.start()
     try:
         measurement_lock.wait()

@@ -1,6 +1,6 @@
 """Memory of processes and the machine, from /proc; elsewhere unknown (0 or infinite).
 
-This file travels with every deployed model, so it needs the standard library alone.
+This file is shipped with every deployed model, so it only needs the standard library.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _groups(root: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _mounts(mounts: list[list[str]], version: int) -> Iterator[tuple[str, str]]:
-    """Pairs of a group and its mount point, for a version; for version 1, only where memory is controlled."""
+    """Pairs of a group and its mount point, for a version; for version 1, only those that control memory."""
     for fields in mounts:
         kind, options = (fields[fields.index("-") + 1], fields[-1]) if "-" in fields else ("", "")
         if (version == 2 and kind == "cgroup2") or (version == 1 and kind == "cgroup" and "memory" in options.split(",")):

@@ -1,8 +1,8 @@
-"""Scores: what a task declares of one, how it is computed, and how much of it, or of a difference, may be chance.
+"""Scores: how a task declares them, how they are computed, and how much of a score, or of a difference, may be chance.
 
-Most scores are a function of sums over rows, also those that are no mean over rows, such as RMSE, F1 or the error rate of a
+Most scores are a function of sums over rows, even those that are not means over rows, such as RMSE, F1 or the error rate of a
 corpus. Intervals come from a bootstrap of the rows (Efron & Tibshirani, An Introduction to the Bootstrap, 1993): a resample
-only adds the rows' statistics anew. A score that ranks all rows has no such sums and is computed of each resample.
+only sums the rows' statistics again. A score that ranks all rows has no such sums and is computed anew on each resample.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .arrays import Array
 from .objective import Direction
 
 RESAMPLES = 1000
-RANKED_RESAMPLES = 200  # of a score that looks at all rows together, each time
+RANKED_RESAMPLES = 200  # of a score that is computed from all rows together each time
 LEVELS = (0.025, 0.975)  # of a 95 % interval
 
 
@@ -28,7 +28,7 @@ class Metric:
     """A score of a task.
 
     Args:
-        direction: Whether more or less of it is better.
+        direction: Whether a higher or a lower score is better.
         unit: `"share"` for a number from 0 to 1, `"target"` for one in the target's own unit, `""` for others.
     """
 
@@ -40,7 +40,7 @@ class Scorer(Protocol):
     """How a metric is computed."""
 
     def value(self, answers: Array, targets: Array) -> float:
-        """The score of all rows; NaN where it is not defined.
+        """The score of all rows; NaN if it is undefined.
 
         Args:
             answers: The task's answers, [N] or [N, ...].
@@ -56,8 +56,8 @@ class SummedScore:
     """A score of sums over rows.
 
     Args:
-        statistics: Called with answers and targets; gives what is summed, float64 [N, S].
-        score: The score of the sums [S]; NaN where it is not defined.
+        statistics: Called with answers and targets; returns what is summed, float64 [N, S].
+        score: The score of the sums [S]; NaN if it is undefined.
     """
 
     statistics: Callable[[Array, Array], Array]
@@ -79,7 +79,7 @@ class RankedScore:
     """A score that has no sums, such as the area under a curve.
 
     Args:
-        score: The score of answers and targets; NaN where it is not defined.
+        score: The score of answers and targets; NaN if it is undefined.
     """
 
     score: Callable[[Array, Array], float]
@@ -99,10 +99,10 @@ class ScoreDifference(Value):
     """A score of two models on the same rows.
 
     Args:
-        first: Of the first model.
-        second: Of the second.
+        first: The score of the first model.
+        second: That of the second.
         low: Lower end of the 95 % interval of the second minus the first.
-        high: Upper end of it. Where both ends have the same sign, the difference is hardly chance.
+        high: Upper end of it. Where both ends have the same sign, the difference is unlikely to be chance.
     """
 
     first: float
@@ -117,7 +117,7 @@ class ScoreDifference(Value):
 
 
 def mean_score(of_rows: Callable[[Array, Array], Array]) -> SummedScore:
-    """The mean over rows of what a function gives, [N]."""
+    """The mean over rows of the values that a function returns, [N]."""
 
     def statistics(answers: Array, targets: Array) -> Array:
         values = of_rows(answers, targets).astype(np.float64)
@@ -127,17 +127,17 @@ def mean_score(of_rows: Callable[[Array, Array], Array]) -> SummedScore:
 
 
 def ratio(above: float, below: float) -> float:
-    """A quotient; NaN where it is not defined."""
+    """A quotient; NaN if it is undefined."""
     return float(above / below) if below else math.nan
 
 
 def values_of(scorers: Mapping[str, Scorer], answers: Array, targets: Array) -> dict[str, float]:
-    """Every score by its name, NaN where it is not defined."""
+    """Every score by its name, NaN if it is undefined."""
     return {name: scorer.value(answers, targets) for name, scorer in scorers.items()}
 
 
 def score_interval(scorer: Scorer, answers: Array, targets: Array) -> tuple[float, float]:
-    """The 95 % interval of a score; NaN where it is not defined."""
+    """The 95 % interval of a score; NaN if it is undefined."""
     return _interval(scorer.resampled(answers, targets))
 
 

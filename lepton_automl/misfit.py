@@ -1,4 +1,4 @@
-"""Whether an event can follow what is known of a study; of a damaged journal, some lines cannot."""
+"""Checks that an event is consistent with a study's state; in a damaged journal, some are not."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
 
 
 def misfit(state: StudyState, event: Event) -> str:
-    """Why an event cannot follow what is known, in words; empty where it can.
+    """Why an event is inconsistent with a study's state, in words; empty if it is consistent.
 
     Args:
-        state: What is known.
-        event: What is said to have happened then.
+        state: The state before the event.
+        event: The event.
     """
     match event:
         case StudyStarted():
-            return "the study had begun already" if state.started else ""
+            return "the study had already started" if state.started else ""
         case Noted() | StudyPaused() | StudyResumed() | HyperparametersRanked() | JournalRepaired():
             return ""
         case _ if state.config is None:
             return "no earlier line holds the study's settings"
         case HostBenchmarked():
-            return "the machine was timed already" if state.host_benchmark else ""
+            return "the machine was already benchmarked" if state.host_benchmark else ""
         case TrialProposed():
-            return f"there is a trial {event.trial} already" if event.trial in state.trials else ""
+            return f"trial {event.trial} already exists" if event.trial in state.trials else ""
         case TestOpened():
-            return "the test was opened already" if state.tested else ""
+            return "the test split was already opened" if state.tested else ""
         case CommandReceived(what="retune"):
             return _unknown(event.trial) if event.trial not in state.trials else ""
     return _of_trial(state, event)
@@ -70,14 +70,14 @@ def _of_trial(state: StudyState, event: Event) -> str:
 
 
 def _after(trial: Trial, event: Event) -> str:
-    """Why an event cannot follow what is known of its trial."""
+    """Why an event is inconsistent with the state of its trial."""
     match event:
         case ModelAccelerated() | ModelRegistered():
             return "" if trial.is_packed else f"trial {trial.number} had no model"
         case TrialResumed():
             return "" if trial.result else f"trial {trial.number} was running"
         case TrialReported() if event.report.epoch in trial.decisions:
-            return f"trial {trial.number} had reported epoch {event.report.epoch} already"
+            return f"trial {trial.number} had already reported epoch {event.report.epoch}"
     return f"trial {trial.number} had ended" if trial.result else ""
 
 

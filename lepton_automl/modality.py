@@ -1,7 +1,7 @@
-"""What every kind of data brings: the protocol of a modality.
+"""The protocol of a modality, which is a kind of data.
 
-A modality is a plug-in of the group `lepton_automl.modalities`. What is here loads neither torch nor pandas nor Pillow, and an
-implementation's own module must not either: it imports what it needs in its methods.
+A modality is a plug-in of the group `lepton_automl.modalities`. This module imports neither torch nor pandas nor Pillow, and an
+implementation's own module must not either: it imports them in its methods.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from .specs import DataSpec, InputSpec
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Progress = Callable[[int, int], None]  # so many of so many examples are read
+Progress = Callable[[int, int], None]  # called with the number of examples read, and of all examples
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """How sure a plug-in is that something is its own.
+    """How sure a plug-in is that it should handle something.
 
     Args:
-        confidence: From 0 to 1; the highest claim wins, and a tie is an error that names the option which decides.
+        confidence: From 0 to 1; the highest claim wins, and a tie is an error that names the option to decide it.
         reason: Why, in a sentence that a user reads.
     """
 
@@ -47,12 +47,12 @@ class Usage:
         plural: Several examples: `"images"`.
         file: A file that the shell takes: `"photo.jpg"`.
         python: The argument of `predict` in Python: `'"photo.jpg"'`.
-        files: What files the command line takes.
+        files: The files that the command line accepts.
         request: The body of a request over HTTP.
-        takes: What such a request takes, in words.
+        takes: What such a request accepts, in words.
         packages: Optional packages that reading files needs, as pip names them with their bounds.
         packages_for: What they are for.
-        install: What follows `pip install -r requirements.txt` where files are read.
+        install: What follows `pip install -r requirements.txt` if files are read.
     """
 
     article: str
@@ -70,13 +70,13 @@ class Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnPreview(Value):
-    """A column that is learnt from.
+    """A column that models learn from.
 
     Args:
         name: Its name.
         kind: `"number"`, `"time"` or `"category"`.
-        details: What else is known of it.
-        example: A cell of it.
+        details: Further information on it.
+        example: One of its cells.
     """
 
     name: str
@@ -86,7 +86,7 @@ class ColumnPreview(Value):
 
 
 class Preprocess(Protocol):
-    """From raw examples to a network's arrays; it travels with every model, so it needs NumPy alone."""
+    """Converts raw examples to a network's arrays; it is shipped with every model, so it needs only NumPy."""
 
     output: Json
 
@@ -95,37 +95,37 @@ class Preprocess(Protocol):
         """The columns of a request over HTTP or of MLflow's signature."""
 
     def to_json(self) -> Json:
-        """All of it; `load_preprocess` reads it back."""
+        """The whole preprocessing; `load_preprocess` reads it back."""
 
     def arrays(self, raw: Any) -> dict[str, Array]:
         """The network's arrays of one raw example or of many, each [N, ...].
 
         Raises:
-            InputError: Something does not fit what was learnt from.
+            InputError: Something does not match the training data.
         """
 
     def context(self, raw: Any) -> dict[str, Any]:
-        """What decoding needs of the input, such as a last value or a scale: one value a row by each name; mostly nothing."""
+        """What decoding needs from the input, such as a last value or a scale: by name, one value per row; usually empty."""
 
     def is_single(self, raw: Any) -> bool:
-        """Whether an input that holds one example is that example, and not a list of one."""
+        """Whether an input with one example is the example itself rather than a list of one."""
 
     def read(self, source: str) -> Any:
-        """What a command line names: a file, a folder, or the example itself as text.
+        """The raw examples of a command-line argument: a file, a folder, or the example itself as text.
 
         Raises:
             InputError: It is none of these, or cannot be read.
         """
 
     def from_request(self, rows: Sequence[Mapping[str, Any]], limits: Mapping[str, int]) -> Any:
-        """The raw examples of a request over HTTP; nothing in it is ever taken for a path.
+        """The raw examples of a request over HTTP; nothing in it is ever treated as a path.
 
         Args:
-            rows: One mapping of `request_columns` an example.
+            rows: One mapping of `request_columns` per example.
             limits: `max_pixels` and the like.
 
         Raises:
-            ValueError: A row does not fit the model, or there is too much of it.
+            ValueError: A row does not fit the model, or exceeds a limit.
         """
 
     def sample_request(self) -> dict[str, Any]:
@@ -133,13 +133,13 @@ class Preprocess(Protocol):
 
 
 class TableRequests(Protocol):
-    """What a `Preprocess` may offer besides, where whole columns are faster than rows; else a table is read row by row."""
+    """An optional method of a `Preprocess`, if whole columns are faster than rows; else a table is read row by row."""
 
     def from_table(self, columns: Mapping[str, Array], limits: Mapping[str, int]) -> Any:
-        """As `from_request`, of the table that MLflow passes.
+        """Like `from_request`, for the table that MLflow passes.
 
         Args:
-            columns: The cells of each column, [N]; more than `request_columns` perhaps.
+            columns: The cells of each column, [N]; there may be more than `request_columns`.
             limits: As for `from_request`.
 
         Raises:
@@ -149,14 +149,14 @@ class TableRequests(Protocol):
 
 @dataclass(kw_only=True)
 class Prepared:
-    """Examples that have become arrays, by what was learnt from the training rows.
+    """Examples as arrays, made by preprocessing that was fitted on the training rows.
 
     Args:
         input: The modality's own part of the `DataSpec`.
-        preprocess: What was learnt.
+        preprocess: The fitted preprocessing.
         arrays: The network's inputs [N, ...] of every row that is kept, by name.
-        hashes: One number a row, equal for equal examples.
-        examples: A few raw training examples, as a user hands them to `predict`.
+        hashes: One number per row, equal for equal examples.
+        examples: A few raw training examples, as a user passes them to `predict`.
         notes: What was inferred.
         warnings: What looks wrong.
     """
@@ -178,9 +178,9 @@ class SplitRows(Protocol):
     @property
     def train(self) -> Array: ...  # noqa: D102  # among them
     @property
-    def train_targets(self) -> Array | None: ...  # noqa: D102  # None where fitting may not look at them
+    def train_targets(self) -> Array | None: ...  # noqa: D102  # None if fitting must not use them
     @property
-    def output(self) -> Json: ...  # noqa: D102  # what a model of these data answers
+    def output(self) -> Json: ...  # noqa: D102  # what a model of these data predicts
 
 
 class Examples(Protocol):
@@ -188,11 +188,11 @@ class Examples(Protocol):
 
     Attributes:
         target: What the targets are called.
-        targets: One cell an example, test examples last, [N].
+        targets: One cell per example, test examples last, [N].
         roles: The role that the source itself gives each, int8 [N]; see `data.splits`.
-        most_classes: Whole numbers with more different values are taken for quantities.
+        most_classes: Integers with more distinct values are treated as quantities.
         decimal: The decimal sign of numbers that can be read with either.
-        notes: What was found out about the source.
+        notes: What was detected about the source.
         warnings: What looks wrong with it.
     """
 
@@ -205,10 +205,10 @@ class Examples(Protocol):
     warnings: list[str]
 
     def split_by(self, rows: Array) -> dict[str, Array]:
-        """What the split goes by, of the rows that are kept: `groups` or `times`, each [len(kept)], or nothing."""
+        """What the split of the kept rows is based on: `groups` or `times`, each [len(rows)], or nothing."""
 
     def prepare(self, split: SplitRows, folder: Path) -> Prepared:
-        """Learn the preprocessing from the training rows, and make arrays of all."""
+        """Fit the preprocessing on the training rows, and make arrays from all rows."""
 
 
 class Augment(Protocol):
@@ -218,8 +218,8 @@ class Augment(Protocol):
         """Changed rows; the rows that each is mixed with, [N], or None; and its own share of the mixture.
 
         Args:
-            inputs: By the network's input names; they are not written to.
-            chance: A torch.Generator, where chance comes from.
+            inputs: By the network's input names; they are not modified.
+            chance: The torch.Generator to draw from.
         """
 
 
@@ -227,15 +227,15 @@ class Modality(Protocol):
     """A kind of data.
 
     Attributes:
-        name: `"image"`.
+        name: Its name, such as `"image"`.
         extra: The pip extra that it needs; empty if none.
         Options: Its options of `fit`, with those of all modalities.
         Input: Its part of a `DataSpec`.
-        Augmentation: Its part of a `TrainPlan`; None where rows are never changed.
+        Augmentation: Its part of a `TrainPlan`; None if rows are never augmented.
         usage: How models of it are used.
         preprocess_modules: The modules that a bundle ships, in the order of their imports; they need NumPy alone.
         preprocess_class: The class among them that `load_preprocess` reads.
-        family: The network family that is searched where none is named.
+        family: The network family that is searched by default.
     """
 
     name: str
@@ -254,14 +254,14 @@ class Modality(Protocol):
     def examples(
         self, source: Any, test: Any, folder: Path, options: Any, progress: Progress | None
     ) -> AbstractContextManager[Examples]:
-        """Open a source, and a test source that is kept apart, for as long as they are read.
+        """Open a source, and a separate test source, while they are read.
 
         Args:
-            source: What the user gave.
+            source: What the user passed.
             test: Test data of the same kind; None if there is none.
-            folder: Exists and is empty; large arrays may lie there meanwhile.
+            folder: An empty folder for large arrays meanwhile.
             options: Of the type `Options`.
-            progress: Called with how many of how many examples are read.
+            progress: Called with the number of examples read, and of all examples.
 
         Raises:
             DataError: The data cannot be used as they are.
@@ -269,34 +269,34 @@ class Modality(Protocol):
         """
 
     def augment(self, plan: TrainPlan, spec: DataSpec) -> Augment | None:
-        """What changes training rows, as a plan has it."""
+        """What changes training rows at random, by a plan; None if nothing does."""
 
     def entry(self, spec: DataSpec) -> nn.Module:
-        """What makes one float32 tensor [N, *spec.input_shape] of the stored rows, for a user's own network."""
+        """A module that makes one float32 tensor [N, *spec.input_shape] from stored rows, for a user-defined network."""
 
     def call(self, examples: Sequence[Any]) -> Any:
         """Several raw examples as one call of `predict` takes them."""
 
     def describe(self, spec: DataSpec) -> str:
-        """What the data are, for people: `"images of 28 x 28, grey"`."""
+        """A description of the data for users: `"images of 28 x 28, grey"`."""
 
     def row(self, spec: DataSpec) -> str:
-        """What one example is, for people: `"a picture of 28 x 28 pixels in grey"`."""
+        """A description of one example for users: `"an image of 28 x 28 pixels in grey"`."""
 
     def facts(self, spec: DataSpec) -> dict[str, Any]:
-        """What MLflow shows of the data, beside their rows."""
+        """Facts about the data to show in MLflow, besides the numbers of rows."""
 
     def schema(self, spec: DataSpec) -> list[tuple[str, str]]:
         """Name and type of each column, as MLflow's page shows them."""
 
     def columns(self, spec: DataSpec) -> tuple[ColumnPreview, ...]:
-        """The columns that are learnt from, where there are such."""
+        """The columns that models learn from, if the data has columns."""
 
     def thumbnail(self, inputs: Mapping[str, Array]) -> str:
-        """One stored row as a PNG in base64; empty where there is nothing to see."""
+        """One stored row as a PNG in base64; empty if there is nothing to see."""
 
     def original(self, preprocess: Preprocess, inputs: Mapping[str, Array], rows: Sequence[int]) -> list[dict[str, Any]]:
-        """Stored rows in the units of their source, one mapping a row; empty mappings where `thumbnail` shows them."""
+        """Stored rows in the units of their source, one mapping per row; empty mappings if `thumbnail` shows them."""
 
 
 def modality_named(name: str) -> Modality:

@@ -79,7 +79,7 @@ def lean(
         >>> print(small)  # doctest: +SKIP
         >>> small.model(x[:1])  # doctest: +SKIP
     """
-    from .pipelines import lean as walk
+    from .pipelines import lean as pipeline
     from .pipelines.prune_config import PruneConfig
     from .reporting.terminal import activity_line
 
@@ -102,7 +102,7 @@ def lean(
         seed=seed,
     )
     with activity_line("lean", shown=progress) as report_progress:
-        return walk.lean(model, data, config, report_progress)
+        return pipeline.lean(model, data, config, report_progress)
 
 
 def accelerate(
@@ -150,7 +150,7 @@ def load_accelerated(folder: str | Path, threads: int = 1) -> Callable[[Any], An
     """Open what `accelerate(...).save(folder)` wrote.
 
     Control flow, custom operations and weights in other files are refused unless `save` listed them. Unlike `load_model`, this
-    does not try the file in a process of its own first: open only folders from people you trust.
+    does not try the file in a separate process first: open only folders from people you trust.
 
     Args:
         folder: The folder.

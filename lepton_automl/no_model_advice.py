@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from .state import StudyState, Trial
 
 NONE = "no model is ready"
-SEVERAL = 6  # trials that an extended budget should allow
-BESIDE = 1.0  # seconds of a trial besides its epochs, roughly: export, timing and packing
-KEPT = 0.85  # least share of a time budget that trials get: what `search.budget.LARGEST_RESERVE` leaves
+ENOUGH_TRIALS = 6  # trials that an extended budget should allow
+OVERHEAD_SECONDS = 1.0  # approximate time of a trial besides its epochs: export, timing and packing
+MIN_TRIAL_SHARE = 0.85  # minimum share of a time budget that trials get: what `search.budget.LARGEST_RESERVE` leaves
 
 
 def no_model(state: StudyState) -> StudyError:
@@ -26,7 +26,7 @@ def no_model(state: StudyState) -> StudyError:
 
 
 def end_reason(state: StudyState, reason: str, now: float) -> str:
-    """Why a search ended, as every window shows it; with advice if it found no model."""
+    """Why a search ended, as every view shows it; with advice if it found no model."""
     if state.front():
         return reason
     to_do = advice(state, now).splitlines()[0]
@@ -57,7 +57,8 @@ def _more(state: StudyState, now: float) -> str:
     seconds = budget.seconds(settings.deployment.device, settings.workers)
     if seconds is None:
         unit = "trials" if budget.trials is not None else "epochs"
-        return f"Continue with extend({unit}={SEVERAL if unit == 'trials' else SEVERAL * settings.epochs_of(child=False)})."
+        amount = ENOUGH_TRIALS if unit == "trials" else ENOUGH_TRIALS * settings.epochs_of(child=False)
+        return f"Continue with extend({unit}={amount})."
     need = _needed(state, seconds, now)
     if budget.minutes is not None:
         more = f"minutes={math.ceil(need / 60)}"
@@ -70,9 +71,9 @@ def _more(state: StudyState, now: float) -> str:
 
 
 def _needed(state: StudyState, seconds: float, now: float) -> float:
-    """Seconds missing for `SEVERAL` trials, including those by which the budget is already exceeded."""
+    """Seconds missing for `ENOUGH_TRIALS` trials, including those by which the budget is already exceeded."""
     overdrawn = max(0.0, state.spent(now) - seconds)
-    return (overdrawn + SEVERAL * trial_seconds(state) / state.settings.workers) / KEPT
+    return (overdrawn + ENOUGH_TRIALS * trial_seconds(state) / state.settings.workers) / MIN_TRIAL_SHARE
 
 
 def _benchmarking(state: StudyState) -> str:
@@ -84,8 +85,8 @@ def _benchmarking(state: StudyState) -> str:
 def trial_seconds(state: StudyState) -> float:
     """Seconds that a full trial takes one worker, from the host benchmark and the trials so far."""
     epochs = state.settings.epochs_of(child=False)
-    weighed = state.host_benchmark.benchmark.epoch_seconds if state.host_benchmark else 0.0
-    return BESIDE + epochs * max([weighed, *map(_epoch_seconds, state.trials.values())])
+    benchmark_seconds = state.host_benchmark.benchmark.epoch_seconds if state.host_benchmark else 0.0
+    return OVERHEAD_SECONDS + epochs * max([benchmark_seconds, *map(_epoch_seconds, state.trials.values())])
 
 
 def _epoch_seconds(trial: Trial) -> float:

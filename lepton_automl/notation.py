@@ -1,7 +1,7 @@
 """Numbers and dates as people write them: thousands separators, decimal commas, units, day or month first.
 
 The notation of a column is decided once, from its training cells (see `data/written.py`); these classes read the cells in
-training and in every prediction. This file travels with every deployed model, so it needs the standard library alone.
+training and in every prediction. This file is shipped with every deployed model, so it only needs the standard library.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class WrittenNumber(NamedTuple):
 def written_number(text: str) -> WrittenNumber | None:
     """Parse a text as a number with at most one unit; None if it is not one."""
     text = text.strip()
-    if simple := _SIMPLE.fullmatch(text):  # most are: a third of the time
+    if simple := _SIMPLE.fullmatch(text):  # most are, and this takes a third of the time
         value, digits, whole = float(text), simple["digits"], not simple["fraction"]
         return WrittenNumber("", "", value, value if whole else None, whole and len(digits) > 1 and digits[0] == "0")
     number = _NUMBER.fullmatch(text)
@@ -200,7 +200,7 @@ CENTURY = 69  # two-digit years from 69 on belong to the 20th century, smaller o
 
 
 class WrittenDate(NamedTuple):
-    """The possible readings of a text as a date; both are equal where only one is possible.
+    """The possible readings of a text as a date; both are equal if only one is possible.
 
     Args:
         day: The date if the day comes before the month; None if the text is not a date then.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _PreparedRequest:
-    """A request whose data a builder may already have prepared to show them.
+    """A request whose data the form may already have prepared for its preview.
 
     Args:
         ready: The prepared data and the options that were used; None if nothing is prepared.

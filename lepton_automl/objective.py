@@ -1,6 +1,6 @@
-"""What a search makes better, and what may limit it: the score, and the costs of an exported model.
+"""What a search optimises, and what may limit it: the score, and the costs of an exported model.
 
-A cost is a plug-in of the group `lepton_automl.objectives`, or a user's own function of the exported file.
+A cost is a plug-in of the group `lepton_automl.objectives`, or a user-defined function of the exported file.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ TOO_SMALL = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class Objective(Value):
-    """One thing that a search makes better.
+    """One thing that a search optimises.
 
     Args:
         name: `"score"` (the study's metric), or a cost: `"latency_ms"`, `"size_bytes"`, or another one's name.
-        direction: Whether more or less of it is better.
-        label: What people call it; the name if empty.
+        direction: Whether a higher or a lower value is better.
+        label: The name to show; `name` if empty.
         unit: Its unit, such as `"ms"`.
         scale: Whether the search compares ratios (`"log"`) or differences (`"linear"`) of it.
-        function: A user's own function that measures it: called with the path of the exported file, it returns a number.
+        function: A user-defined function that measures it: called with the path of the exported file, it returns a number.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Objective(Value):
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """The name to show."""
         return self.label or self.name
 
     def cost(self, value: float) -> float:
@@ -56,7 +56,7 @@ class Objective(Value):
         return -value if self.direction == "maximize" else value
 
     def scaled(self, value: float) -> float:
-        """The value on its scale, in its own direction; NaN where a logarithm has none."""
+        """The value on its scale, in its own direction; NaN if the logarithm is undefined."""
         if self.is_score or self.scale == "linear":
             return value
         return math.log(value) if value > 0 else math.nan
@@ -83,30 +83,30 @@ class Objective(Value):
         """A cost of your own.
 
         Args:
-            function: Called in a worker process with the path of the exported ONNX file, of several programs with that of
-                their folder; returns a number. It is imported there, or travels as source if it stands in a notebook or
-                script, as a factory of networks does.
+            function: Called in a worker process with the path of the exported ONNX file, or of the folder if there are several
+                programs; returns a number. It is imported there, or sent as source if it is defined in a notebook or script,
+                like a factory of networks.
             name: Its name; by default the function's.
             unit: Its unit.
-            direction: Whether more or less of it is better.
-            scale: `"log"` for what is above 0 and compared by ratios, else `"linear"`.
+            direction: Whether a higher or a lower value is better.
+            scale: `"log"` for positive values that are compared by ratio, else `"linear"`.
 
         Raises:
             ConfigError: Another process cannot import the function or get its source.
         """
         if not inspect.isfunction(function):
-            raise ConfigError(f"{function!r} is no function", where="Objective", fix="Pass a function of the file's path.")
+            raise ConfigError(f"{function!r} is not a function", where="Objective", fix="Pass a function of the file's path.")
         title = name or function.__name__
         return cls(name=title, direction=direction, unit=unit, scale=scale, function=factory_of(function))
 
 
 @dataclass(frozen=True, kw_only=True)
 class CustomMetric(Value):
-    """A score of a user's own.
+    """A user-defined score.
 
     Args:
-        name: What it is called.
-        direction: Whether more or less of it is better.
+        name: Its name.
+        direction: Whether a higher or a lower value is better.
         function: Called as `function(truth, answers)`; returns a number.
         on: Whether it gets answers as `predict` gives them, or the model's `"outputs"`, such as probabilities [N, K].
     """
@@ -130,23 +130,23 @@ class CustomMetric(Value):
         Args:
             function: Called in a worker process as `function(truth, answers)`, like a metric of scikit-learn: truths in the
                 form that the data have, [N], and answers as `predict` gives them, or the model's outputs. It is imported
-                there, or travels as source if it stands in a notebook or script.
-            direction: Whether more or less of it is better.
+                there, or sent as source if it is defined in a notebook or script.
+            direction: Whether a higher or a lower value is better.
             name: Its name; by default the function's.
-            on: What it is given.
+            on: What it gets: `"answers"`, or the model's `"outputs"`.
 
         Raises:
             ConfigError: Another process cannot import the function or get its source.
         """
         if not inspect.isfunction(function):
-            raise ConfigError(f"{function!r} is no function", where="metric", fix="Pass a function of truth and answers.")
+            raise ConfigError(f"{function!r} is not a function", where="metric", fix="Pass a function of truth and answers.")
         return cls(name=name or function.__name__, direction=direction, function=factory_of(function), on=on)
 
     def score(self, truth: Any, answers: Any) -> float:
-        """The score of some answers; NaN where the function gives it.
+        """The score of some answers; NaN if the function returns NaN.
 
         Raises:
-            ConfigError: The function fails, or returns no number.
+            ConfigError: The function fails, or does not return a number.
         """
         try:
             return float(self.function.load()(truth, answers))
@@ -170,7 +170,7 @@ class Artifact(Protocol):
     @property
     def cold_start(self) -> Any: ...  # noqa: D102  # a measuring.cold_start.ColdStart, measured at the first use
     @property
-    def energy(self) -> Any: ...  # noqa: D102  # a Measurement of one call; raises LeptonError where no meter is
+    def energy(self) -> Any: ...  # noqa: D102  # a Measurement of one call; raises LeptonError without a meter
 
 
 class Cost(Protocol):
@@ -183,7 +183,7 @@ class Cost(Protocol):
     objective: Objective
 
     def measure(self, artifact: Artifact) -> float:
-        """Its value; NaN where it is part of every profile already.
+        """Its value; NaN if it is already part of every profile.
 
         Raises:
             LeptonError: It cannot be measured here; the error says why.
@@ -207,11 +207,11 @@ def known_costs() -> dict[str, Objective]:
 
 
 def measured(objective: Objective, artifact: Artifact) -> float:
-    """A cost that is no part of every profile.
+    """Measure a cost that is not part of every profile.
 
     Raises:
         LeptonError: It cannot be measured here.
-        ConfigError: A user's own function fails, or returns no number.
+        ConfigError: A user-defined function fails, or does not return a number.
     """
     if objective.function is None:
         name = next(name for name in plugins.names("objectives") if cost_named(name).objective.name == objective.name)

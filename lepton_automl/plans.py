@@ -19,26 +19,26 @@ class Augmentation(PluginValue):
     role = "Augmentation"
 
     def unmixed(self) -> Augmentation:
-        """The same where each row stays a row of its own, with its own target."""
+        """The same without mixing of rows, so that each row keeps its own target."""
         return self
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainPlan(Value):
-    """How to train one network: schedule-free AdamW, whose scores are those of averaged weights and need no horizon.
+    """How to train one network: schedule-free AdamW, which is scored with averaged weights and needs no fixed horizon.
 
     Args:
-        epochs: Passes over the training rows, the recovery after the cut included.
+        epochs: Passes over the training rows, including the recovery after pruning.
         batch_size: Rows in one optimiser step.
         lr: The learning rate after the warm-up.
         weight_decay: Decoupled weight decay of weight matrices and kernels.
-        beta2: Memory of AdamW's second moment.
-        warmup: Steps in which the rate rises, two epochs at most.
+        beta2: Decay rate of AdamW's second moment.
+        warmup: Steps in which the rate rises; at most two epochs.
         label_smoothing: Share of the target mass spread over all classes.
-        clip: Largest norm of the gradient.
+        clip: Maximum norm of the gradient.
         augment: How training rows are changed at random, by their modality; None to leave them as they are.
         precision: On a GPU, `"bf16"` (mixed) or `"32"`; a CPU computes in 32 bits anyway.
-        seed: Seeds everything.
+        seed: The seed of everything random.
     """
 
     epochs: int = 10
@@ -54,18 +54,18 @@ class TrainPlan(Value):
     seed: int = 0
 
     def with_settings(self, settings: Mapping[str, Any]) -> TrainPlan:
-        """The plan with some settings changed, those of its augmentation among them.
+        """The plan with some settings changed, including those of its augmentation.
 
         Args:
             settings: By the names of the fields, here or in the augmentation.
         """
-        own = {name: value for name, value in settings.items() if name in PLAN_SETTINGS}
-        others = {name: value for name, value in settings.items() if name not in PLAN_SETTINGS}
-        if others and self.augment is not None:
-            own["augment"] = self.augment.replace(**others)
-        elif others:
-            raise ConfigError(f"a training plan has no {', '.join(others)}", where="train", fix="Leave it out.")
-        return self.replace(**own)
+        plan_settings = {name: value for name, value in settings.items() if name in PLAN_SETTINGS}
+        augment_settings = {name: value for name, value in settings.items() if name not in PLAN_SETTINGS}
+        if augment_settings and self.augment is not None:
+            plan_settings["augment"] = self.augment.replace(**augment_settings)
+        elif augment_settings:
+            raise ConfigError(f"a training plan has no {', '.join(augment_settings)}", where="train", fix="Leave it out.")
+        return self.replace(**plan_settings)
 
 
 PLAN_SETTINGS = frozenset(field.name for field in fields(TrainPlan))  # the others are those of its augmentation
@@ -73,13 +73,13 @@ PLAN_SETTINGS = frozenset(field.name for field in fields(TrainPlan))  # the othe
 
 @dataclass(frozen=True, kw_only=True)
 class PrunePlan(Value):
-    """How a network is made smaller on its way.
+    """How a network is pruned during its training.
 
     Args:
         ratio: Share of the channels to remove, from 0 (none) to below 1.
-        cut_at: Share of the epochs after which the cut falls; the rest recovers.
+        cut_at: Share of the epochs after which it is pruned; the rest is recovery.
         multiple: Channel counts are rounded to multiples of this.
-        recovery: Epochs of a child, which is cut out of a trained parent, as a share of a whole training's.
+        recovery: Epochs of a child, which is pruned from a trained parent, as a share of those of a full training.
     """
 
     ratio: float = 0.0
@@ -92,5 +92,5 @@ class PrunePlan(Value):
         return max(1, round(self.recovery * epochs))
 
     def cut_epoch(self, epochs: int) -> int:
-        """The number of epochs before the cut, so that at least one is left to recover."""
+        """The number of epochs before pruning, at least one; if there are two or more, at least one is left for recovery."""
         return max(1, min(round(self.cut_at * epochs), epochs - 1))

@@ -29,7 +29,7 @@ class PluginValue(Value):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """The value back from `to_json`, of the plug-in's own class.
+        """The value from the result of `to_json`, of the plug-in's own class.
 
         Raises:
             ConfigError: The plug-in is not installed.

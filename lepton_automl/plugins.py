@@ -1,8 +1,8 @@
-"""Plug-ins: everything that is chosen by name, ours and that of other packages.
+"""Plug-ins: everything that is chosen by name, from this and from other packages.
 
 Other packages register theirs by entry points in the groups `lepton_automl.runtimes`, `lepton_automl.devices` and so on (see
-`KINDS`). Ours stand in `BUILT_IN`, and a test holds it equal to the entry points in pyproject.toml: a checkout works even where
-the metadata of the installed package are older. Nothing is imported until `load` is called.
+`KINDS`). Ours are listed in `BUILT_IN`, which a test compares with the entry points in pyproject.toml: a checkout works even if
+the metadata of the installed package is older. Nothing is imported until `load` is called.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ class Plugin:
     """Where a plug-in is defined.
 
     Args:
-        name: What it is chosen by.
+        name: The name that selects it.
         target: Its module and attribute, as `"module:attribute"`.
-        package: The distribution that brings it.
+        package: The distribution that provides it.
     """
 
     name: str
@@ -98,13 +98,13 @@ def names(kind: str) -> tuple[str, ...]:
         kind: One of `KINDS`.
 
     Raises:
-        ConfigError: There is no such kind, or two packages bring plug-ins of the same name.
+        ConfigError: There is no such kind, or two packages provide plug-ins of the same name.
     """
     return tuple(_installed(kind))
 
 
 def is_known(kind: str, name: str) -> bool:
-    """Whether there is a plug-in of a name; for ours, no other package is looked at, which takes some 50 ms once a process.
+    """Whether there is a plug-in of this name; for ours, no other package is searched, which takes some 50 ms once per process.
 
     Raises:
         ConfigError: As for `names`.
@@ -113,7 +113,7 @@ def is_known(kind: str, name: str) -> bool:
 
 
 def check_plugin(kind: str, name: object, complaints: Complaints) -> None:
-    """Complain of a name that no plug-in of a kind has."""
+    """Add a complaint if no plug-in of a kind has this name."""
     if not (isinstance(name, str) and is_known(kind, name)):
         complaints.add(f"there is no {KINDS[kind]} {name!r}", one_of(str(name), names(kind)))
 
@@ -129,13 +129,13 @@ def load(kind: str, name: str) -> Any:
         The object that its entry point names.
 
     Raises:
-        ConfigError: There is none of that name, or two packages bring it.
-        ExtraError: Its package is installed and cannot be imported.
+        ConfigError: There is none of this name, or two packages provide it.
+        ExtraError: Its package is installed but cannot be imported.
     """
-    ours = _built_in(kind)
-    plugins = {name: Plugin(name, ours[name], PACKAGE)} if name in ours else _installed(kind)  # see `is_known`
+    built_in = _built_in(kind)
+    plugins = {name: Plugin(name, built_in[name], PACKAGE)} if name in built_in else _installed(kind)  # see `is_known`
     if name not in plugins:
-        fix = one_of(name, plugins) if plugins else f"Install a package that brings one (entry points {PREFIX}{kind})."
+        fix = one_of(name, plugins) if plugins else f"Install a package that provides one (entry points {PREFIX}{kind})."
         raise ConfigError(f"there is no {KINDS[kind]} {name!r}", where=kind, fix=fix)
     plugin = plugins[name]
     module, _, attribute = plugin.target.partition(":")
@@ -151,12 +151,12 @@ def load(kind: str, name: str) -> Any:
 
 @functools.cache
 def instance(kind: str, name: str) -> Any:
-    """A plug-in whose class needs no arguments, constructed once a process; as `load` otherwise."""
+    """A plug-in whose class needs no arguments, constructed once per process; otherwise like `load`."""
     return load(kind, name)()
 
 
 def forget() -> None:
-    """Look for packages anew at the next call, after one was installed or removed."""
+    """Search the packages again at the next call, after one was installed or removed."""
     _installed.cache_clear()
     instance.cache_clear()
 
@@ -172,7 +172,7 @@ def _installed(kind: str) -> dict[str, Plugin]:
     """All plug-ins of a kind by name.
 
     Raises:
-        ConfigError: Two packages bring plug-ins of the same name.
+        ConfigError: Two packages provide plug-ins of the same name.
     """
     plugins_by_name = {name: Plugin(name, target, PACKAGE) for name, target in _built_in(kind).items()}
     from importlib.metadata import entry_points  # takes longer to import than all of this package's public names
@@ -184,9 +184,9 @@ def _installed(kind: str) -> dict[str, Plugin]:
         if entry.name in plugins_by_name:
             other = plugins_by_name[entry.name].package
             raise ConfigError(
-                f"the packages {other} and {package} both bring a {KINDS[kind]} named {entry.name!r}",
+                f"the packages {other} and {package} both provide a {KINDS[kind]} named {entry.name!r}",
                 where=kind,
-                fix=f"Uninstall one of them, such as by pip uninstall {package}.",
+                fix=f"Uninstall one of them, for example with pip uninstall {package}.",
             )
         plugins_by_name[entry.name] = Plugin(entry.name, entry.value, package)
     return plugins_by_name

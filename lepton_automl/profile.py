@@ -1,4 +1,4 @@
-"""What an artifact costs, measured: figures that carry their own doubt."""
+"""Measured costs of an artifact, with their uncertainty."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .request import Response
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement(Value):
-    """A number that carries its own doubt.
+    """A measured number with its uncertainty.
 
     Args:
         name: What was measured.
@@ -21,13 +21,13 @@ class Measurement(Value):
         high: Upper end of it.
         p5: 5th percentile of the samples.
         p95: 95th percentile of the samples.
-        n: Samples (rounds of many calls).
-        clock: Which clock or meter: `"thread_cpu"`, `"wall"`, `"device"`; `"wall_with_core"` where waiting for a core is left
-            out; `"rapl"`, `"nvml"`; empty where none is needed.
-        ratio: Median ratio to the reference network, where one ran alongside.
+        n: Number of samples (rounds of many calls).
+        clock: Which clock or meter: `"thread_cpu"`, `"wall"`, `"device"`; `"wall_with_core"` if waiting for a core is left
+            out; `"rapl"`, `"nvml"`; empty if none is needed.
+        ratio: Median ratio to the reference network, if one ran alongside.
         busy: Whether the call often had to wait for a core, as the machine was busy with other work.
-        host: Where it was measured.
-        warnings: What the reader should know.
+        host: The machine that it was measured on.
+        warnings: Warnings about the measurement.
     """
 
     name: str
@@ -50,14 +50,15 @@ PROFILED = ("latency_ms", "size_bytes", "parameters")  # the costs that every pr
 
 @dataclass(frozen=True, kw_only=True)
 class Profile(Value):
-    """What an artifact costs on the target.
+    """What an artifact costs on the device.
 
     Args:
-        latency: Time of one call in milliseconds, from decoded rows to probabilities, in the reference's quiet time.
-        wall: The same by the wall clock, as it was.
+        latency: Time of one call in milliseconds, from decoded rows to probabilities, scaled by the reference network to a
+            quiet machine.
+        wall: The same by the wall clock, not scaled.
         size_bytes: Size of the exported model file.
         parameters: Number of weights.
-        macs: Multiply-accumulates of one example; 0 where not counted.
+        macs: Multiply-accumulates of one example; 0 if not counted.
         costs: Other costs that are objectives or limited, by the names of their objectives.
     """
 
@@ -69,7 +70,7 @@ class Profile(Value):
     costs: dict[str, float] = field(default_factory=dict)
 
     def value(self, name: str) -> float:
-        """A cost by the name of its objective; NaN where it was not measured."""
+        """A cost by the name of its objective; NaN if it was not measured."""
         return float(getattr(self, name)) if name in PROFILED else self.costs.get(name, math.nan)
 
     @property
@@ -80,16 +81,16 @@ class Profile(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceProfile(Response):
-    """What an artifact costs beside its latency.
+    """What an artifact costs besides its latency.
 
     Args:
         size_bytes: Size on disk.
-        memory: Bytes that loading and answering take at most, above what the runtime's imports left.
+        memory: Peak memory of loading and answering, in bytes, above that after the runtime's imports.
         imports: Time of the runtime's imports in a fresh process, in ms.
         cold_start: Time of loading and the first answer after them, in ms.
         energy: Energy of one call in mJ, above the idle machine's.
-        batches: Latency of one call in ms, by its rows.
-        absent: Why something could not be measured, by its name here.
+        batches: Latency of one call in ms, by its number of rows.
+        absent: Why something could not be measured, by the name of its field.
     """
 
     size_bytes: int
@@ -102,7 +103,7 @@ class ResourceProfile(Response):
 
     @property
     def throughput(self) -> dict[int, float]:
-        """Rows a second, by the rows of one call."""
+        """Rows per second, by the rows of one call."""
         return {rows: 1000 * rows / latency.median for rows, latency in self.batches.items()}
 
     @property
@@ -111,15 +112,15 @@ class ResourceProfile(Response):
         return max(self.throughput, key=self.throughput.__getitem__)
 
     def __str__(self) -> str:
-        """For people, a line each."""
+        """A summary for users, one line per cost."""
         memory = f"{self.memory.median / 1e6:.1f} MB" if self.memory else "not measured"
-        energy = f"{self.energy.median:.3g} mJ a call" if self.energy else "not measured"
+        energy = f"{self.energy.median:.3g} mJ per call" if self.energy else "not measured"
         curve = ", ".join(f"{rows}: {latency.median:.3g} ms" for rows, latency in self.batches.items())
         lines = [
             f"size on disk  {self.size_bytes / 1e3:.1f} kB",
             f"peak memory   {memory}, above the runtime's own",
             f"cold start    {self.cold_start.median:.3g} ms to load and answer, after {self.imports.median:.3g} ms of imports",
             f"energy        {energy}",
-            f"rows a call   {curve}; most a second at {self.best_rows}: {self.throughput[self.best_rows]:,.0f}",
+            f"rows per call {curve}; highest throughput at {self.best_rows}: {self.throughput[self.best_rows]:,.0f} rows/s",
         ]
         return "\n".join([*lines, *(f"{name}: {reason}" for name, reason in self.absent.items())])

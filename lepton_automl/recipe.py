@@ -1,4 +1,4 @@
-"""The network as a value: every width, depth and kernel written out, and the one move, which is to make it smaller."""
+"""The network as a value: every width, depth and kernel, and the one operation, which is to make it smaller."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from lepton_automl.errors import ConfigError
 from lepton_automl.plugins import instance
 
 Widths = dict[str, int]
-CUSTOM = "own"  # the family of users' own networks, which their factory makes
-Box = tuple[str, int, str, int]  # of a diagram: its name, its channels, what it is in words, its stage (-1 for the ends)
+CUSTOM = "own"  # the family of user-defined networks, which a factory makes
+Box = tuple[str, int, str, int]  # of a diagram: its name, channels, description, and stage (-1 for the ends)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Value):
-    """A LeptonNet, described whole. Two families: `ConvRecipe` for images, `TableRecipe` for tables; and `CustomRecipe`.
+    """The complete description of a network: `ConvRecipe` for images, `TableRecipe` for tables, and `CustomRecipe`.
 
     A *width* is a number of channels that the whole network agrees on; `widths` names each by its path in the recipe
-    (`"stages.1.blocks.0.mid"`). Cutting channels is asking for smaller widths.
+    (`"stages.1.blocks.0.mid"`). To prune channels is to request smaller widths.
     """
 
     family: str
@@ -27,7 +27,7 @@ class Recipe(Value):
 
     @property
     def widths(self) -> Widths:
-        """Every width that may be cut, by its path."""
+        """Every width that may be pruned, by its path."""
         raise NotImplementedError
 
     def with_widths(self, widths: Widths) -> Recipe:
@@ -37,27 +37,27 @@ class Recipe(Value):
     def scale(self, share: float, multiple: int = 8) -> Recipe:
         """The same network with every width multiplied by `share`.
 
-        Widths are rounded to `multiple`, or to a quarter of themselves where that is finer; none falls to zero.
+        Widths are rounded to `multiple`, or to a quarter of themselves if that is finer; none becomes zero.
 
         Args:
             share: Above 0; 1 returns the recipe unchanged.
-            multiple: What the target likes channel counts to divide by.
+            multiple: Channel counts that are multiples of this suit the device.
         """
         if share == 1:
             return self
         return self.with_widths({path: narrowed(width, share, multiple) for path, width in self.widths.items()})
 
     def describe(self) -> str:
-        """One line for people."""
+        """A one-line description."""
         return self.family
 
     def diagram(self) -> tuple[Box, ...]:
-        """Layers and blocks from the input to the output; empty where only its maker knows the inside."""
+        """Layers and blocks from the input to the output; empty if they are unknown, as for user-defined networks."""
         return ()
 
     @property
     def macs(self) -> int:
-        """About how many multiply-accumulates one example takes, a hint for guessing speed; 0 where nobody can say."""
+        """The approximate number of multiply-accumulates for one example, from which speed can be guessed; 0 if unknown."""
         return 0
 
     def contains(self, smaller: Recipe) -> bool:
@@ -72,7 +72,7 @@ class Recipe(Value):
         )
 
     def kept_blocks(self, smaller: Recipe) -> tuple[tuple[int, ...], ...]:
-        """For each stage, which blocks `smaller` keeps if none has to be chosen: its first ones.
+        """For each stage, which blocks `smaller` keeps by default: the first ones.
 
         Raises:
             ConfigError: `smaller` has another number of stages, or more blocks.
@@ -100,13 +100,13 @@ def narrowed(width: int, share: float, multiple: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class CustomRecipe(Recipe):
-    """A person's own network, told by how it is made: its widths are its factory's affair.
+    """A user-defined network, described by how it is made; only its factory knows its widths.
 
     Args:
-        factory: What makes it, `"module:name"`.
-        config: What the factory is handed.
-        ratio: Share of the channels that was cut, evenly.
-        multiple: What widths are rounded to in the cut.
+        factory: Its factory, `"module:name"`.
+        config: What the factory receives.
+        ratio: Share of the channels that is pruned, uniformly.
+        multiple: Pruning rounds widths to multiples of this.
     """
 
     family: str = CUSTOM
@@ -117,7 +117,7 @@ class CustomRecipe(Recipe):
 
     @property
     def widths(self) -> Widths:
-        """None that are known by name."""
+        """Empty: none are known by name."""
         return {}
 
     def with_widths(self, widths: Widths) -> CustomRecipe:
@@ -126,11 +126,11 @@ class CustomRecipe(Recipe):
         return self
 
     def scale(self, share: float, multiple: int = 8) -> CustomRecipe:
-        """The same network with so many channels cut."""
+        """The same network pruned to this share of its channels."""
         return self if share == 1 else self.replace(ratio=round(1 - share, 9), multiple=multiple)
 
     def contains(self, smaller: Recipe) -> bool:
-        """Whether `smaller` is this network, as it is or cut; what was cut once is not cut again."""
+        """Whether `smaller` is this network, unchanged or pruned; a pruned network is not pruned again."""
         whole = self.replace(ratio=0.0)
         return self == smaller or (self == whole and isinstance(smaller, CustomRecipe) and smaller.replace(ratio=0.0) == whole)
 
@@ -145,7 +145,7 @@ class CustomRecipe(Recipe):
 
     @property
     def depths(self) -> tuple[int, ...]:
-        """None that are known."""
+        """Empty: none are known."""
         return ()
 
     def keep_blocks(self, blocks_kept: tuple[tuple[int, ...], ...]) -> CustomRecipe:
@@ -155,7 +155,7 @@ class CustomRecipe(Recipe):
 
 
 def recipe_from_json(data: dict[str, Any]) -> Recipe:
-    """The recipe of whichever family the JSON is of.
+    """The recipe from its JSON, which names its family.
 
     Raises:
         ConfigError: Its family is not installed.
@@ -168,5 +168,5 @@ def recipe_from_json(data: dict[str, Any]) -> Recipe:
 
 
 def describe(recipe: Recipe) -> str:
-    """One line for people."""
+    """A one-line description."""
     return recipe.describe()

@@ -1,4 +1,4 @@
-"""What a worker process does besides trials: requests and their responses, known to both ends by their classes' names."""
+"""What a worker process does besides trials: requests and their responses, which both ends identify by class name."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a bundle ships by the plug-ins that a model needs: its preprocessing, its decoder and the loader of its file.
+"""What a bundle ships from the plug-ins that its model needs: preprocessing, decoder and loader of the model's file.
 
-A bundle defines these functions for itself, for the one modality, task and runtime that it is of; here, they are found by name.
+A bundle defines these functions itself, for its one modality, task and runtime; here, plug-ins are looked up by name.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from lepton_automl.variant import Variant
 
 
 def load_preprocess(data: Json) -> Preprocess:
-    """The preprocessing back from its JSON.
+    """The preprocessing from its JSON.
 
     Args:
-        data: What `to_json` gave.
+        data: The result of `to_json`.
 
     Raises:
-        InputError: It is of a kind that is not known here.
+        InputError: Its kind is not known here.
     """
     name = data.get("input", {}).get("modality")
     try:
@@ -36,13 +36,13 @@ def load_preprocess(data: Json) -> Preprocess:
 
 
 def load_decoder(output: Json) -> Decoder:
-    """What makes answers of a model's outputs.
+    """The decoder, which makes answers from a model's outputs.
 
     Args:
         output: The `"output"` of the preprocessing's JSON.
 
     Raises:
-        InputError: It is of a task that is not known here.
+        InputError: Its task is not known here.
     """
     name = output.get("task", "")
     try:
@@ -54,7 +54,7 @@ def load_decoder(output: Json) -> Decoder:
 
 
 def artifact_loader(variant: Mapping[str, Any]) -> Any:
-    """What opens a model's file: a `deployment.open_artifact.ArtifactLoader`.
+    """The loader of a model's file, a `deployment.open_artifact.ArtifactLoader`.
 
     Args:
         variant: A `Variant` as JSON, which names the runtime.
@@ -66,6 +66,6 @@ def artifact_loader(variant: Mapping[str, Any]) -> Any:
     try:
         runtime = plugins.instance("runtimes", name)
     except (ConfigError, TypeError) as error:
-        fix = "Install the package that brings it, or run the bundle's own predict.py, which needs none."
+        fix = "Install the package that provides it, or run the bundle's own predict.py, which needs none."
         raise BundleError(f"the runtime {name!r} of this model is not known here", where="runtime", fix=fix) from error
     return getattr(import_module(runtime.loader_modules[-1]), runtime.loader_class)(variant)

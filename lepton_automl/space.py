@@ -48,7 +48,7 @@ class Hyperparameter(Value):
         complaints.raise_any()
 
     def allows(self, setting: Any) -> bool:
-        """Whether a value lies within the range."""
+        """Whether a value is allowed: one of the choices, or within the range."""
         if self.choices:
             return setting in self.choices
         if isinstance(setting, bool) or not isinstance(setting, int | float) or self.low is None or self.high is None:
@@ -62,7 +62,7 @@ class Hyperparameter(Value):
         return isinstance(setting, int | float) and not isinstance(setting, bool)
 
     def read(self, text: str) -> Setting:
-        """Parse a value as written in a shell; a text that is not a valid value is returned as it is, and `allows` refuses it."""
+        """Parse a value as written in a shell; a text that is not a valid value is returned as is, and `allows` refuses it."""
         named: dict[str, Setting] = {str(choice).lower(): choice for choice in self.choices}
         if text.lower() in named:
             return named[text.lower()]
@@ -75,8 +75,8 @@ class Hyperparameter(Value):
     def sample(self, rng: random.Random) -> Setting:
         """Draw a value uniformly (in the logarithm, if `log`)."""
         if self.choices:
-            drawn: Setting = rng.choice(self.choices)
-            return drawn
+            choice: Setting = rng.choice(self.choices)
+            return choice
         assert self.low is not None and self.high is not None
         if self.integer and not self.log:
             return rng.randint(int(self.low), int(self.high))

@@ -1,4 +1,4 @@
-"""What a study is asked: the data, the device that the model must run on, the budget."""
+"""The specification of a study: the data, the device that the model must run on, the budget."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ SHORT_FORMS = {"latency_ms": "max_latency_ms", "size_bytes": "max_size_bytes"}  
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment(Value):
-    """The device that a model must run on, and what it must keep to there.
+    """The device that a model must run on, and its limits there.
 
     Args:
         device: The device's name: `"cpu"`, `"cuda"`, or that of a plug-in (`plugins.names("devices")`).
         threads: Threads that one call may use.
         batch_size: Rows in one call.
-        runtimes: The runtimes that may be used, of `"onnxruntime"`, `"openvino"`, `"torch"` and those of plug-ins; by
-            default ONNX Runtime, and OpenVINO where it is installed.
-        max_score_drop: How much of its score a model may lose to a faster precision: points of a share (0.005 is half a percent
-            of the rows), or the share by which an error may grow.
+        runtimes: The allowed runtimes: `"onnxruntime"`, `"openvino"`, `"torch"` and those of plug-ins; by default ONNX
+            Runtime, and OpenVINO if it is installed.
+        max_score_drop: Maximum loss of the score for a faster precision: absolute for a share (0.005 is half a percent of the
+            rows), relative for an error.
         max_latency_ms: Hard limit on the time of one call, in milliseconds.
         max_size_bytes: Hard limit on the exported model file, in bytes.
         limits: Hard limits on any cost, by the name of its objective: `{"memory_bytes": 5e6}`. Those on `latency_ms` and
             `size_bytes` are the two above.
 
     Raises:
-        ConfigError: Something is out of range; all of it is listed.
+        ConfigError: Some values are out of range; all are listed.
     """
 
     device: str = "cpu"
@@ -55,8 +55,8 @@ class Deployment(Value):
             check_plugin("runtimes", runtime, complaints)
         for name in ("threads", "batch_size"):
             number = getattr(self, name)
-            whole = isinstance(number, int) and not isinstance(number, bool) and number >= 1
-            complaints.check(whole, f"{name} is {number!r}; it must be an integer of at least 1")
+            valid = isinstance(number, int) and not isinstance(number, bool) and number >= 1
+            complaints.check(valid, f"{name} is {number!r}; it must be an integer of at least 1")
         complaints.check(
             self.max_score_drop == 0 or _positive(self.max_score_drop),
             f"max_score_drop is {self.max_score_drop!r}; it must be a number of at least 0",
@@ -67,24 +67,24 @@ class Deployment(Value):
         complaints.raise_any()
 
     def _sort_limits(self, complaints: Complaints) -> None:
-        """Bring limits on latency and size to their own fields, and check the others."""
+        """Move limits on latency and size to their own fields, and check the others."""
         if not isinstance(self.limits, dict):
             complaints.add(f"limits is {self.limits!r}", 'Pass a dict, such as {"memory_bytes": 5e6}.')
             object.__setattr__(self, "limits", {})
-        others = dict(self.limits)
+        remaining = dict(self.limits)
         for name, short in SHORT_FORMS.items():
-            if name in others:
-                limit, short_limit = others.pop(name), getattr(self, short)
+            if name in remaining:
+                limit, short_limit = remaining.pop(name), getattr(self, short)
                 complaints.check(
                     short_limit in (None, limit), f"{short} is {short_limit!r}, and limits has {limit!r} for {name}"
                 )
                 object.__setattr__(self, short, limit)
-        for name, limit in others.items():
+        for name, limit in remaining.items():
             complaints.check(_positive(limit), f"the limit on {name} is {limit!r}; a limit must be a number above 0")
-        object.__setattr__(self, "limits", others)
+        object.__setattr__(self, "limits", remaining)
 
     def broken_limit(self, profile: Profile) -> str:
-        """Which hard limit a profile breaks, in words; empty when it keeps them all."""
+        """Which hard limit a profile exceeds, in words; empty if it meets all."""
         for name, limit in self.hard_limits.items():
             value, cost = profile.value(name), known_costs().get(name, Objective(name=name, direction="minimize"))
             if math.isnan(value):
@@ -94,7 +94,7 @@ class Deployment(Value):
         return ""
 
     def excess(self, profile: Profile) -> float:
-        """By how much a hard limit is broken, as the logarithm of the ratio; 0 or less where all are kept."""
+        """By how much hard limits are exceeded at most, as the logarithm of the ratio; 0 or less if all are met."""
         ratios = (profile.value(name) / limit for name, limit in self.hard_limits.items())
         return max((math.log(max(ratio, 1e-12)) for ratio in ratios if not math.isnan(ratio)), default=0.0)
 
@@ -112,8 +112,8 @@ class PriorTrial(Value):
     Args:
         study: That study's name.
         config: Its hyperparameters, as far as the new study has them.
-        standing: Where its score stood among all that the study tried, from 0, the best, to 1.
-        on_front: Whether it stood on that study's front.
+        standing: The rank of its score among all trials of that study, from 0, the best, to 1.
+        on_front: Whether it was on that study's front.
     """
 
     study: str
@@ -124,17 +124,17 @@ class PriorTrial(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class Budget(Value):
-    """How much may be spent; the first of these to run out ends the search.
+    """The budget of a search; the first of these to run out ends it.
 
     Args:
-        minutes: Wall-clock minutes, from weighing the machine to the registration of the chosen model; pauses do not count.
-        trials: Candidates, whatever becomes of them.
-        epochs: Training epochs over all candidates; no trial is started after them, one that runs may end.
+        minutes: Wall-clock minutes, from benchmarking the machine to registering the chosen model; pauses do not count.
+        trials: Number of trials, whatever their outcome.
+        epochs: Training epochs of all trials; after them no trial is started, and running ones may finish.
         cost: Money, in the currency of `prices`.
         prices: What an hour of one worker's device costs, by the device's name: `{"cpu": 0.04, "cuda": 2.5}`.
 
     Raises:
-        ConfigError: Nothing is given, or something is not above zero.
+        ConfigError: No budget is given, or a value is not above zero.
     """
 
     minutes: float | None = None
@@ -149,10 +149,10 @@ class Budget(Value):
         complaints.check(bool(amounts), "nothing is given", "Use Budget(minutes=10), Budget(trials=50) or Budget(epochs=500).")
         for name, value in amounts.items():
             complaints.check(_positive(value), f"{name} is {value!r}; it must be a number above 0")
-            whole = name in {"minutes", "cost"} or (isinstance(value, int) and not isinstance(value, bool))
-            complaints.check(whole, f"{name} is {value!r}; it must be an integer")
+            valid = name in {"minutes", "cost"} or (isinstance(value, int) and not isinstance(value, bool))
+            complaints.check(valid, f"{name} is {value!r}; it must be an integer")
         priced = self.cost is None or bool(self.prices)
-        complaints.check(priced, "a cost is given, and no prices", 'Say Budget(cost=1.0, prices={"cpu": 0.04}).')
+        complaints.check(priced, "cost is given without prices", 'Use Budget(cost=1.0, prices={"cpu": 0.04}).')
         for device, price in self.prices.items():
             check_plugin("devices", device, complaints)
             complaints.check(_positive(price), f"the price of {device!r} is {price!r}; it must be a number above 0")
@@ -164,7 +164,7 @@ class Budget(Value):
         return tuple(unit for unit in ("minutes", "trials", "epochs", "cost") if getattr(self, unit) is not None)
 
     def seconds(self, device: str, workers: int) -> float | None:
-        """Seconds of search on so many workers: those of the minutes, or what the cost buys if that is less; None without."""
+        """Seconds of search on this many workers: the minutes, or what the cost pays for if that is less; None without either."""
         limits = [] if self.minutes is None else [self.minutes * 60]
         if self.cost is not None:
             limits.append(self.cost / (self.prices[device] * workers) * 3600)
@@ -177,11 +177,11 @@ def _positive(number: Any) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Tracking(Value):
-    """Where in MLflow a study is shown; it stands in the journal, so it bears no password.
+    """Where in MLflow a study is shown; it is stored in the journal, so it must not contain a password.
 
     Args:
-        uri: The store's address; empty for the home's own, a SQLite file.
-        experiment: The name of the experiment; empty for one of the study's own.
+        uri: The store's address; empty for the SQLite file in the home folder.
+        experiment: The name of the experiment; empty for the study's own.
         experiment_id: Its id, in place of a name.
         parent: The run that the study's run nests under; empty for none.
     """
@@ -201,7 +201,7 @@ class InputSpec(PluginValue):
 
     @property
     def network_shape(self) -> tuple[int, ...]:
-        """One example as a user's own network takes it, float32."""
+        """The shape of one example as a user-defined network takes it, float32."""
         raise NotImplementedError
 
 
@@ -214,12 +214,12 @@ class OutputSpec(PluginValue):
 
     @property
     def classes(self) -> tuple[Any, ...]:
-        """Labels in the order of the network's outputs; empty where numbers are predicted."""
+        """Labels in the order of the network's outputs; empty if numbers are predicted."""
         return ()
 
     @property
     def size(self) -> int:
-        """How many numbers a network gives for one example."""
+        """The number of outputs of a network for one example."""
         raise NotImplementedError
 
     def shipped(self) -> dict[str, Any]:
@@ -229,22 +229,22 @@ class OutputSpec(PluginValue):
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec(Value):
-    """What a prepared data set is. The arrays themselves lie in `folder`.
+    """The description of a prepared data set. The arrays themselves are in `folder`.
 
     Args:
-        name: A short name for people.
+        name: A short name to show.
         folder: The absolute folder that holds the arrays and `preprocess.json`.
         target: The name of what is predicted (a column, or `"label"`).
         input: What one example is, by its modality.
         output: What is predicted, by its task.
-        train: Rows to learn from.
-        validation: Rows to choose by; 0 when scores are cross-validated.
-        test: Rows in the sealed split.
-        folds: Number of cross-validation folds; 0 where there is a validation split.
+        train: Number of training rows.
+        validation: Number of validation rows; 0 if scores are cross-validated.
+        test: Number of rows in the held-out test split.
+        folds: Number of cross-validation folds; 0 if there is a validation split.
         digest: Fingerprint of the source's content.
         notes: What was inferred, and why.
         warnings: What looks wrong with the data.
-        metric: The user's own score, which is computed beside the task's.
+        metric: The user-defined score, which is computed besides those of the task.
     """
 
     name: str
@@ -263,27 +263,27 @@ class DataSpec(Value):
 
     @property
     def modality(self) -> str:
-        """The name of what one example is, such as `"image"`."""
+        """The name of the modality, such as `"image"`."""
         return self.input.kind
 
     @property
     def task(self) -> str:
-        """The name of what is to be predicted, such as `"regression"`."""
+        """The name of the task, such as `"regression"`."""
         return self.output.kind
 
     @property
     def classes(self) -> tuple[Any, ...]:
-        """Labels in the order of the network's outputs; empty where numbers are predicted."""
+        """Labels in the order of the network's outputs; empty if numbers are predicted."""
         return self.output.classes
 
     @property
     def outputs(self) -> int:
-        """How many numbers a network gives for one example."""
+        """The number of outputs of a network for one example."""
         return self.output.size
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """One example as a user's own network takes it, float32.
+        """The shape of one example as a user-defined network takes it, float32.
 
         Of an image (channels, height, width), standardised by channel. Of a table (columns,): the scaled numbers, then a one
         or a zero for each code of each categorical column.

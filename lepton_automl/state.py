@@ -1,4 +1,4 @@
-"""A study replayed from its journal: the one picture that every window shows."""
+"""The state of a study, replayed from its journal: every view shows this state."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ MOST_CHECKPOINTED = 128  # the latest stopped trials, whose checkpoints are kept
 
 @dataclass
 class Interval:
-    """A time in which a worker had something to do, or in which nobody had.
+    """A period in which a worker was busy, or in which the study was idle.
 
     Args:
         began: Seconds since the epoch.
         ended: Likewise; None while it lasts.
-        epoch: Epochs that the trial had behind it when it began.
+        epoch: Epochs that the trial had completed when it began.
     """
 
     began: float
@@ -61,7 +61,7 @@ class Interval:
 
 @dataclass
 class Trial:
-    """One candidate, as far as is known."""
+    """Everything known about a trial."""
 
     number: int
     proposed: TrialProposed
@@ -72,13 +72,13 @@ class Trial:
     resumed: TrialResumed | None = None
     decisions: dict[int, Decision] = field(default_factory=dict)
     accelerated: AccelerationResult | None = None
-    intervals: list[Interval] = field(default_factory=list)  # one, and one more each time that it was thawed
+    intervals: list[Interval] = field(default_factory=list)  # one, and another each time that it was resumed
     spent: tuple[float, int] = (0.0, 0)  # seconds of search, and epochs of all trials, when it ended
-    broken_limit: str = ""  # the hard limit that its artifact breaks, as limits stand; empty while it keeps them all
+    broken_limit: str = ""  # the current hard limit that its artifact exceeds; empty if it meets all
 
     @property
     def status(self) -> str:
-        """`"running"`, or how it ended; whether a finished model is `"infeasible"` goes by the limits as they stand."""
+        """`"running"`, or how it ended; whether a finished model is `"infeasible"` depends on the current limits."""
         if self.result is None:
             return "running"
         if self.is_packed:
@@ -87,7 +87,7 @@ class Trial:
 
     @property
     def is_packed(self) -> bool:
-        """Whether it came to its end and left an artifact, within the limits or not."""
+        """Whether it finished and left an artifact, within the limits or not."""
         return self.result is not None and self.result.status in {"complete", "infeasible"} and bool(self.result.scores)
 
     @property
@@ -97,12 +97,12 @@ class Trial:
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether it came to a rung, where a network of ours leaves what it can go on from."""
+        """Whether it reached a rung, where built-in networks save a checkpoint."""
         return any(report.waits and report.epoch for report in self.reports)
 
     @property
     def can_resume(self) -> bool:
-        """Whether it was ended on its way, by the search or by a limit, and left a checkpoint."""
+        """Whether it was stopped early, by the search or by a limit, and left a checkpoint."""
         return self.status in {"stopped", "infeasible"} and not self.is_packed and self.has_checkpoint
 
     @property
@@ -112,7 +112,7 @@ class Trial:
 
     @property
     def search_profile(self) -> Profile | None:
-        """What the search knows of its costs: as it was packed, or before training."""
+        """The costs that the search compares: those when it was packed, or before training."""
         if self.result and self.result.profile:
             return self.result.profile
         return next((report.profile for report in self.reports if report.profile), None)
@@ -124,7 +124,7 @@ class Trial:
 
     @property
     def scores(self) -> dict[str, float]:
-        """The artifact's scores; empty where there is none."""
+        """The artifact's scores; empty if there is none."""
         if self.accelerated:
             return self.accelerated.scores
         return self.result.scores if self.result else {}
@@ -153,15 +153,15 @@ class StudyState:
     commands: list[CommandReceived] = field(default_factory=list)
     paused: StudyPaused | None = None
     running: dict[int, Trial] = field(default_factory=dict)
-    checkpointed: dict[int, Trial] = field(default_factory=dict)  # stopped, and able to go on
+    checkpointed: dict[int, Trial] = field(default_factory=dict)  # stopped trials that can be resumed
     epochs: int = 0  # spent on all trials
-    ends: int = 0  # of trials; one that was thawed ends again
+    ends: int = 0  # how often trials ended; a resumed trial ends again
     ranked: HyperparametersRanked | None = None
-    rests: list[Interval] = field(default_factory=list)  # the study was paused, ended or had lost its process
-    pinned: Config = field(default_factory=dict)  # the hyperparameters that proposals hold
+    rests: list[Interval] = field(default_factory=list)  # when the study was paused, ended or had lost its process
+    pinned: Config = field(default_factory=dict)  # hyperparameters that are fixed in proposals
     idle: float = 0.0  # seconds in which the study was paused, ended or had lost its process
     last_at: float = 0.0
-    repairs: int = 0  # of the journal
+    repairs: int = 0  # how often the journal was repaired
     _front: list[Trial] = field(default_factory=list)
 
     @classmethod
@@ -170,13 +170,13 @@ class StudyState:
         return cls().feed(event for _, event in journal.read())
 
     def feed(self, events: Iterable[Event]) -> StudyState:
-        """Take in events; returns itself."""
+        """Apply events; returns itself."""
         for event in events:
             self.apply(event)
         return self
 
     def apply(self, event: Event) -> bool:  # noqa: PLR0912  # one branch a kind of event
-        """Take in one event; false, and nothing is changed, where it cannot follow what is known (see `misfit`)."""
+        """Apply one event; returns False and changes nothing if it is inconsistent with the state (see `misfit`)."""
         if misfit(self, event):
             return False
         match event:
@@ -192,15 +192,15 @@ class StudyState:
             case TrialRetried():
                 self.trials[event.trial].retries += event.counted
             case TrialResumed():
-                self._thaw(self.trials[event.trial], event)
+                self._resume(self.trials[event.trial], event)
             case TrialEnded():
                 self._end(self.trials[event.result.trial], event)
             case CommandReceived():
-                self._ask(event)
+                self._apply_command(event)
             case StudyPaused():
                 self.paused = event
             case StudyResumed():
-                rest = Interval(self._still(self.last_at), event.at)
+                rest = Interval(self._inactive_since(self.last_at), event.at)
                 self.idle += max(0.0, event.at - rest.began)
                 self.rests.append(rest)
                 self.paused = self.ended = None
@@ -210,11 +210,11 @@ class StudyState:
                     self.mlflow_trouble = event.text if event.level != "info" else ""
             case ModelAccelerated():
                 self.trials[event.result.trial].accelerated = event.result
-                self._stand_anew()
+                self._rebuild_front()
             case HyperparametersRanked():
                 self.ranked = event
             case StudyEnded():
-                self.ended = event if self._stands_still(event.chosen) else event.replace(chosen=self._choice())
+                self.ended = event if self._is_valid_choice(event.chosen) else event.replace(chosen=self._choice())
             case TestOpened():
                 known = {trial: scores for trial, scores in event.scores.items() if trial in self.trials}
                 self.tested = event.replace(scores=known)
@@ -227,8 +227,8 @@ class StudyState:
         self.last_at = max(self.last_at, event.at)
         return True
 
-    def _stands_still(self, chosen: int | None) -> bool:
-        """Whether the chosen trial is known and has a model; not so where lines of the journal were lost."""
+    def _is_valid_choice(self, chosen: int | None) -> bool:
+        """Whether the chosen trial is known and has a model; it may not be if lines of the journal were lost."""
         return chosen is None or (chosen in self.trials and self.trials[chosen].is_packed)
 
     def _choice(self) -> int | None:
@@ -240,7 +240,7 @@ class StudyState:
         trial.decisions[event.report.epoch] = event.decision
         self.epochs += trial.epochs - before
 
-    def _thaw(self, trial: Trial, event: TrialResumed) -> None:
+    def _resume(self, trial: Trial, event: TrialResumed) -> None:
         trial.resumed, trial.result, trial.ended_at = event, None, None
         trial.intervals.append(Interval(event.at, epoch=event.epoch))
         trial.decisions = {epoch: CONTINUE if decision.stop else decision for epoch, decision in trial.decisions.items()}
@@ -256,63 +256,63 @@ class StudyState:
         if trial.is_packed:
             trial.broken_limit = self._broken(trial.search_profile)
         if trial.status == "complete":
-            self._stand(trial)
+            self._add_to_front(trial)
         elif trial.can_resume and self.settings.factory is None:
             self.checkpointed[trial.number] = trial
             if len(self.checkpointed) > MOST_CHECKPOINTED:
                 del self.checkpointed[next(iter(self.checkpointed))]
 
-    def _stand_anew(self) -> None:
-        """Draw the front again: an artifact or a limit is not what it was."""
+    def _rebuild_front(self) -> None:
+        """Compute the front again, after an artifact or a limit changed."""
         self._front = []
         for trial in self.trials.values():
             if trial.status == "complete":
-                self._stand(trial)
+                self._add_to_front(trial)
 
-    def _stand(self, trial: Trial) -> None:
-        """Let a complete trial take its place on the front, where it is not dominated; of equal ones the first stands."""
+    def _add_to_front(self, trial: Trial) -> None:
+        """Add a complete trial to the front if it is not dominated; of equal ones the first stays."""
         costs = self._costs(trial)
         if math.isnan(sum(costs)):
             return
-        others = [(member, self._costs(member)) for member in self._front]
-        if any(all(a <= b for a, b in zip(theirs, costs, strict=True)) for _, theirs in others):
+        members = [(member, self._costs(member)) for member in self._front]
+        if any(all(a <= b for a, b in zip(theirs, costs, strict=True)) for _, theirs in members):
             return
-        left = [(member, theirs) for member, theirs in others if not front.dominates(costs, theirs)]
-        self._front = [member for member, _ in sorted([*left, (trial, costs)], key=lambda pair: (*pair[1], pair[0].number))]
+        kept = [(member, theirs) for member, theirs in members if not front.dominates(costs, theirs)]
+        self._front = [member for member, _ in sorted([*kept, (trial, costs)], key=lambda pair: (*pair[1], pair[0].number))]
 
-    def _ask(self, event: CommandReceived) -> None:
+    def _apply_command(self, event: CommandReceived) -> None:
         self.commands.append(event)
         if event.what == "extend" and event.budget is not None:
             self.config = self.settings.replace(budget=event.budget)
         elif event.what == "limit" and event.deployment is not None:
-            self._limit(event.deployment)
+            self._change_limits(event.deployment)
         elif event.what == "pin":
             self.pinned = self.pinned | event.config
         elif event.what == "unpin":
             self.pinned = {name: setting for name, setting in self.pinned.items() if name not in event.hyperparameters}
 
-    def _limit(self, deployment: Deployment) -> None:
-        """Go by other hard limits: models leave the front, and come back."""
+    def _change_limits(self, deployment: Deployment) -> None:
+        """Apply other hard limits: models leave the front or return to it."""
         self.config = self.settings.replace(deployment=deployment)
         for trial in filter(lambda trial: trial.is_packed, self.trials.values()):
             trial.broken_limit = self._broken(trial.profile)
-        self._stand_anew()
+        self._rebuild_front()
         if self.ended:
             self.ended = self.ended.replace(chosen=self._choice())
 
     def within_limits(self, trial: Trial) -> bool:
-        """Whether what the search knows of a trial's costs keeps the hard limits as they stand."""
+        """Whether the costs that the search compares meet the current hard limits."""
         return not self._broken(trial.search_profile)
 
     def _broken(self, profile: Profile | None) -> str:
         return self.settings.deployment.broken_limit(profile) if profile else ""
 
     def spent(self, now: float) -> float:
-        """Seconds that the search has been at work since it began."""
-        return self._still(now) - self.started.at - self.idle if self.started else 0.0
+        """Seconds that the search has been active since it started."""
+        return self._inactive_since(now) - self.started.at - self.idle if self.started else 0.0
 
-    def _still(self, otherwise: float) -> float:
-        """Since when nothing is at work."""
+    def _inactive_since(self, otherwise: float) -> float:
+        """When the study was paused or ended; `otherwise` if it is active."""
         return self.paused.at if self.paused else self.ended.at if self.ended else otherwise
 
     @property
@@ -320,24 +320,24 @@ class StudyState:
         """The configuration.
 
         Raises:
-            StudyError: The journal holds none.
+            StudyError: The journal contains none.
         """
         if self.config is None:
-            raise StudyError("the journal holds no study", fix="Start one: AutoML().fit(data).")
+            raise StudyError("the journal contains no study", fix="Start one: AutoML().fit(data).")
         return self.config
 
     def last_score(self, trial: Trial) -> float:
-        """A trial's score, or how it stood when it was last scored; NaN where it never was."""
+        """A trial's latest score, of its artifact or of a report; NaN if it was never scored."""
         metric = self.settings.metric
         reports = [report.scores for report in trial.reports] + ([trial.result.scores] if trial.result else [])
         return next((scores[metric] for scores in reversed(reports) if metric in scores), math.nan)
 
     def value(self, trial: Trial, objective: Objective) -> float:
-        """One objective's value for a trial's artifact; NaN where it is not known."""
+        """One objective's value for a trial's artifact; NaN if it is unknown."""
         return self._value(objective, trial.scores, trial.profile)
 
     def search_value(self, trial: Trial, objective: Objective) -> float:
-        """The same as the search compares trials: all in one runtime, whatever the artifact came to be later."""
+        """The same as the search compares trials: all in one runtime, before artifacts are accelerated."""
         return self._value(objective, trial.result.scores if trial.result else {}, trial.search_profile)
 
     def _value(self, objective: Objective, scores: dict[str, float], profile: Profile | None) -> float:
@@ -348,8 +348,8 @@ class StudyState:
         return profile.value(objective.name)
 
     def costs(self, trials: list[Trial]) -> front.Costs:
-        """Shape (trials, objectives), all to be minimised."""
-        import numpy as np  # here: `lepton status` does without
+        """The costs of trials, shape (trials, objectives), all to be minimised."""
+        import numpy as np  # imported here, as `lepton status` does not need it
 
         rows = [self._costs(trial) for trial in trials]
         return np.array(rows, dtype=np.float64).reshape(len(trials), len(self.settings.objectives))
@@ -376,7 +376,7 @@ class StudyState:
         return choose_model(self, max_latency_ms=max_latency_ms, min_score=min_score, limits=limits)
 
     def no_model(self) -> StudyError:
-        """Why there is nothing to choose from."""
+        """The error that explains why there is no model to choose."""
         return no_model(self)
 
     def trial(self, number: int) -> Trial:

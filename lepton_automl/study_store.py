@@ -1,4 +1,4 @@
-"""Where studies live: one folder, `mlruns`, that holds everything a study leaves."""
+"""The folder of all studies, by default `mlruns`, which contains all their files."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from .events import (
 from .journal import Journal, private
 from .locks import started
 
-CHECKPOINT = "checkpoint.safetensors"  # in a trial's folder, while it runs: how far it has come
+CHECKPOINT = "checkpoint.safetensors"  # in a trial's folder, while it runs: the state to resume from
 JOURNAL = "journal.jsonl"
-SPARE = "spare.jsonl"  # copies of lines of the journal: in a trial's folder those about it, in the study's the other ones
-ALIVE = "alive"  # a file that the process which runs a study keeps locked; it says there how it is
-INFO_BYTES = 2048  # bytes of that file, all written at once: room for a word when the disk has none any more
-PATIENCE = 0.5  # seconds in which a lock may be taken by those who only look
-ASKED = "config.json"  # what was asked of a study, for the process that is to run it
+SPARE = "spare.jsonl"  # copies of lines of the journal: in a trial's folder those about it, in the study's folder others
+ALIVE = "alive"  # a file that the process running a study keeps locked, and writes its status to
+INFO_BYTES = 2048  # bytes of that file, all written at once: space for a message even when the disk is full
+PATIENCE = 0.5  # seconds for which processes that only check the lock may hold it
+ASKED = "config.json"  # a study's configuration, for the process that is to run it
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-# What a study leaves that has not begun; of anything else in its folder nobody knows what it is worth.
-UNBEGUN_FILES = {ASKED, ALIVE, JOURNAL, SPARE, "data", "trials", "workers", "asked.jsonl", "error.json", "search.log"}
-ROOM = 4 << 20  # bytes that a folder must take for a study to go on
+# The files of a study that has not started; anything else in its folder may be valuable and is kept.
+UNSTARTED_FILES = {ASKED, ALIVE, JOURNAL, SPARE, "data", "trials", "workers", "asked.jsonl", "error.json", "search.log"}
+ROOM = 4 << 20  # bytes that must fit into a folder for a study to continue
 
 
 def write_problem(folder: Path) -> str:
-    """What keeps a folder from being written: no room for a few megabytes, or no permission; empty when all is well."""
+    """Why a folder cannot be written to: no space for a few megabytes, or no permission; empty if it can."""
     probe = folder / f"room-{os.getpid()}"
     try:
         with open(probe, "wb") as file:
@@ -61,28 +61,28 @@ def write_problem(folder: Path) -> str:
 
 
 def remove_checkpoint(study: Path, trial: int) -> None:
-    """Remove what an ended trial would have gone on from; where it cannot be, it only takes room."""
+    """Remove the checkpoint of an ended trial; failures are ignored, as it only takes space."""
     with contextlib.suppress(OSError):
         (trial_folder(study, trial) / CHECKPOINT).unlink(missing_ok=True)
 
 
 def trial_folder(study: Path, trial: int) -> Path:
-    """Where a trial leaves what it makes, under its study's folder."""
+    """The folder for a trial's files, in its study's folder."""
     return study / "trials" / f"{trial:05d}"
 
 
 def study_journal(study: Path, *, convert: bool = False) -> Journal:
-    """The journal in a study's folder; what it is given is kept in spare files, too, from which it can be restored.
+    """The journal in a study's folder; copies of its important lines go to spare files, from which it can be restored.
 
     Args:
         study: The study's folder.
-        convert: Whether lines of an older format are read, converted; else reading refuses them.
+        convert: Whether lines of an older format are converted; else reading raises an error.
     """
     return Journal(study / JOURNAL, lambda event: spare_path(study, event), convert=convert)
 
 
 def spare_path(study: Path, event: Event) -> Path | None:
-    """Where a copy of an event's line is kept; None for what only passes by."""
+    """The file for a copy of an event's line; None for events that are not copied."""
     match event:
         case TrialProposed(trial=number) | TrialResumed(trial=number):
             pass
@@ -116,7 +116,7 @@ class StudyStore:
 
     @property
     def studies(self) -> list[str]:
-        """Names of all studies, sorted; also of those that have not begun yet, and of those that lost their journal."""
+        """Names of all studies, sorted; including those that have not started yet, and those that lost their journal."""
         files = [path for file in (JOURNAL, ASKED, "trials") for path in self.folder.glob(f"studies/*/{file}")]
         return sorted({path.parent.name for path in files})
 
@@ -124,7 +124,7 @@ class StudyStore:
         """A study's folder, whether it exists or not.
 
         Raises:
-            ConfigError: The name cannot be a folder's.
+            ConfigError: The name is not valid for a folder.
         """
         if not NAME.fullmatch(name):
             fix = "Use letters, digits, dots, dashes and underscores, starting with a letter or digit; 100 at most."
@@ -150,26 +150,26 @@ class StudyStore:
         raise StudyError(f"there is no study {name!r} in {self.folder}", fix=listed)
 
     def check_journal(self, name: str) -> None:
-        """Make sure that no study of the name has lost its journal.
+        """Check that no study of this name has lost its journal.
 
         Raises:
-            StudyError: One has trials, and no journal that tells of them.
+            StudyError: There are trials but no journal.
         """
         path = self.path(name)
         if trials_in(path) and not (path / JOURNAL).exists():
             raise self.missing_journal(name)
 
     def missing_journal(self, name: str) -> StudyError:
-        """That a study has trials, and no journal that tells of them."""
-        what = f"the study has no journal, and {len(trials_in(self.path(name)))} trials"
+        """The error that a study has trials but no journal."""
+        what = f"the study has no journal but {len(trials_in(self.path(name)))} trials"
         fix = f"lepton repair {name} restores the journal from the copies beside the models; lepton delete {name} removes all."
         return StudyError(what, where=name, fix=fix)
 
     def remove_unbegun(self, name: str) -> None:
-        """Remove the folder of a study that never began; where a journal, a trial or anything else lies, it all stays."""
+        """Remove the folder of a study that never started; with a journal, a trial or any other file in it, all is kept."""
         path = self.path(name)
-        began = not path.is_dir() or (path / JOURNAL).exists() or trials_in(path) or self.running(name)
-        if not began and {entry.name for entry in path.iterdir()} <= UNBEGUN_FILES:
+        in_use = not path.is_dir() or (path / JOURNAL).exists() or trials_in(path) or self.running(name)
+        if not in_use and {entry.name for entry in path.iterdir()} <= UNSTARTED_FILES:
             shutil.rmtree(path, ignore_errors=True)
 
     def free_name(self, name: str) -> str:
@@ -184,10 +184,10 @@ class StudyStore:
         """A new study's folder.
 
         Raises:
-            StudyError: The name is taken, or the folder cannot be written.
+            StudyError: The name is taken, or the folder cannot be written to.
         """
         path = self.path(name)
-        self.remove_unbegun(name)  # of a study that was killed before it began: nothing was earned
+        self.remove_unbegun(name)  # left by a study that was killed before it started: it contains no results
         self.check_journal(name)
         if path.exists():
             fix = (
@@ -200,29 +200,29 @@ class StudyStore:
         except FileExistsError:
             raise StudyError(f"the name {name!r} was taken just now", fix="Choose another name.") from None
         except OSError as error:
-            fix = "Give write permission, make room, or choose another folder by LEPTON_HOME."
+            fix = "Give write permission, free disk space, or set LEPTON_HOME to another folder."
             raise StudyError(f"cannot make a folder for the study: {error.strerror}", where=str(path), fix=fix) from error
         return path
 
     @contextmanager
     def lock(self, name: str) -> Iterator[IO[bytes]]:
-        """Says that this process runs the study, for as long as it lives, or a process that it hands the file to.
+        """Hold the lock that marks this process, or one that it passes the file to, as the one that runs the study.
 
         Raises:
-            StudyError: Another process runs it.
+            StudyError: Another process is running it.
         """
         path = self.path(name) / ALIVE
         with open(path, "r+b" if path.exists() else "w+b", buffering=0, opener=private) as file:
             until = time.monotonic() + PATIENCE
             while not _locked(file, fcntl.LOCK_EX):
                 if time.monotonic() > until:
-                    raise StudyError("another process runs it already", where=name, fix=f"See: lepton status {name}")
+                    raise StudyError("another process is already running it", where=name, fix=f"See: lepton status {name}")
                 time.sleep(0.01)
             write_process_info(file, pid=os.getpid())  # without `since`: it may only launch the search
             yield file
 
     def running(self, name: str) -> bool:
-        """Whether some process runs the study; one that was killed runs no more."""
+        """Whether a process is running the study; a killed process is not."""
         alive = self.path(name) / ALIVE
         if not alive.exists():
             return False
@@ -230,7 +230,7 @@ class StudyStore:
             return not _locked(file, fcntl.LOCK_SH)
 
     def process_info(self, name: str) -> dict[str, Any]:
-        """What the process that runs the study says of itself: its `pid`, and its `trouble`, if there is any."""
+        """The status of the process that runs the study, as it wrote it: its `pid`, and its `trouble`, if there is any."""
         try:
             info: dict[str, Any] = json.loads((self.path(name) / ALIVE).read_bytes() or b"{}")
         except (OSError, ValueError):  # it is just being written
@@ -238,9 +238,9 @@ class StudyStore:
         return info
 
     def search_pid(self, name: str) -> int | None:
-        """The process that searches, if it is known for sure: it said so itself, runs, and was started when it said.
+        """The id of the search process, if it is certain: it wrote the id itself, is running, and was started when it wrote.
 
-        None while it is being launched: the launcher holds the lock then, and a signal is none of its business.
+        None during the launch: the launcher holds the lock then, and must not receive a signal.
         """
         info = self.process_info(name)
         pid, since = info.get("pid"), info.get("since")
@@ -248,7 +248,7 @@ class StudyStore:
         return pid if known and self.running(name) else None
 
     def size(self, name: str) -> int:
-        """Bytes that a study takes."""
+        """The size of a study's folder in bytes."""
         return sum(file.stat().st_size for file in self.path(name).rglob("*") if file.is_file())
 
     def remove(self, name: str) -> None:
@@ -257,13 +257,13 @@ class StudyStore:
 
 
 def write_process_info(file: IO[bytes], **what: Any) -> None:
-    """Write how a process is into the file that it holds, over what stood there: that needs no room on the disk."""
+    """Overwrite the status of a process in the file that it holds; this needs no free disk space."""
     file.seek(0)
     file.write(json.dumps(what).encode()[:INFO_BYTES].ljust(INFO_BYTES))
 
 
 def _locked(file: IO[bytes], kind: int) -> bool:
-    """Take a lock if nobody holds it."""
+    """Take a lock if it is free; returns whether it was taken."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,7 +1,7 @@
-"""What every task brings: the protocol of a task, its metrics, and how one is found.
+"""The protocol of a task, its metrics, and how to look one up.
 
-A task is a plug-in of the group `lepton_automl.tasks`. What is here loads neither torch nor pandas, and an implementation's own module
-must not either: it imports what it needs in its methods.
+A task is a plug-in of the group `lepton_automl.tasks`. This module imports neither torch nor pandas, and an implementation's own
+module must not either: it imports them in its methods.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ class TargetColumn(Protocol):
     """The targets of a source; `data.targets.TargetCells` is one."""
 
     @property
-    def cells(self) -> Array: ...  # noqa: D102  # one a row, of any type, [N]
+    def cells(self) -> Array: ...  # noqa: D102  # one per row, of any type, [N]
     @property
-    def known(self) -> Array: ...  # noqa: D102  # rows whose cell holds something
+    def known(self) -> Array: ...  # noqa: D102  # rows whose cell is not missing
     @property
-    def learnt(self) -> Array: ...  # noqa: D102  # those of them that are no test rows: nothing is inferred from test rows
+    def learnt(self) -> Array: ...  # noqa: D102  # those of them that are not test rows: nothing is inferred from test rows
     @property
     def name(self) -> str: ...  # noqa: D102  # the target's name
     @property
-    def most_classes(self) -> int: ...  # noqa: D102  # whole numbers with more different values are taken for quantities
+    def most_classes(self) -> int: ...  # noqa: D102  # integers with more distinct values are treated as quantities
 
     @property
     def numbers(self) -> Array | None:
-        """The learnt cells as numbers, those that hold none left out; None where the cells are labels."""
+        """The `learnt` cells as numbers, without those that are not numbers; None if the cells are labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Targets:
 
     Args:
         task: The name of the task.
-        classes: Labels in the order of their indices; empty where numbers are predicted.
+        classes: Labels in the order of their indices; empty if numbers are predicted.
         encoded: As the task stores them, [N] or [N, K]: class indices int64, or float64.
         rows: The source's rows that they belong to.
         notes: What was inferred.
@@ -66,13 +66,13 @@ class Targets:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassPreview(Value):
-    """A class.
+    """A class in a preview.
 
     Args:
         label: As the user wrote it.
-        rows: How many there are to learn and choose from.
-        first: Place of one of them among the stored rows; -1 where there is none.
-        picture: That row, as a PNG in base64; empty where there are no pictures.
+        rows: Number of its training and validation rows.
+        first: Index of one of them among the stored rows; -1 if there is none.
+        picture: That row, as a PNG in base64; empty if rows are not images.
     """
 
     label: Any
@@ -83,13 +83,13 @@ class ClassPreview(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class TargetPreview(Value):
-    """What the targets look like.
+    """A preview of the targets.
 
     Args:
         classes: The most frequent ones.
-        histogram: Of numbers: how many rows in each of some equal steps.
+        histogram: For numbers: the rows in each of several bins of equal width.
         ends: Where the histogram begins and ends, in the target's own unit.
-        summary: What its heading says of the numbers, such as `"31.2 on average"`.
+        summary: A summary of the numbers for the heading, such as `"31.2 on average"`.
     """
 
     classes: tuple[ClassPreview, ...] = ()
@@ -99,10 +99,10 @@ class TargetPreview(Value):
 
 
 class Decoder(Protocol):
-    """From a model's outputs to answers; it travels with every model, so it needs NumPy alone.
+    """Converts a model's outputs to answers; it is shipped with every model, so it needs only NumPy.
 
     Attributes:
-        classes: Labels in the order of the outputs; empty where numbers are predicted.
+        classes: Labels in the order of the outputs; empty if numbers are predicted.
         columns: Names of the columns of `table`.
     """
 
@@ -110,14 +110,14 @@ class Decoder(Protocol):
     columns: tuple[str, ...]
 
     def shape(self, rows: int) -> tuple[int, ...]:
-        """The shape of a model's outputs for so many rows."""
+        """The shape of a model's outputs for this many rows."""
 
     def decode(self, outputs: Array, context: Mapping[str, Any]) -> Array:
         """Answers [N] or [N, K].
 
         Args:
-            outputs: What the model gave, [N] or [N, K].
-            context: What decoding needs of the input; see `Preprocess.context`.
+            outputs: The model's outputs, [N] or [N, K].
+            context: What decoding needs from the input; see `Preprocess.context`.
         """
 
     def probabilities(self, outputs: Array) -> Array:
@@ -128,7 +128,7 @@ class Decoder(Protocol):
         """
 
     def table(self, outputs: Array, context: Mapping[str, Any]) -> list[list[Any]]:
-        """The columns of an answer over HTTP, as JSON can hold them."""
+        """The columns of a response over HTTP, as JSON values."""
 
     def types(self) -> list[str]:
         """The type of each column: `"boolean"`, `"long"`, `"string"`, `"double"` or `"any"`."""
@@ -138,12 +138,12 @@ class Task(Protocol):
     """What is to be predicted.
 
     Attributes:
-        name: `"regression"`.
+        name: Its name, such as `"regression"`.
         Output: Its part of a `DataSpec`.
         metrics: Its scores by name, the usual one first.
         holds: Whether its targets are labels or numbers.
         probabilities: Whether answers have probabilities.
-        share_metric: The metric that is a share, in which a smaller network's loss is counted.
+        share_metric: The metric, a share, in which the loss of a smaller network is measured.
         decoder_modules: The modules that a bundle ships, in the order of their imports; they need NumPy alone.
         decoder_class: The class among them that `load_decoder` reads.
     """
@@ -160,14 +160,14 @@ class Task(Protocol):
     # The data
 
     def infer(self, column: TargetColumn) -> Claim | None:
-        """Whether targets are of this task."""
+        """A claim that targets are of this task; None if they are not."""
 
     def encode(self, column: TargetColumn, options: Any, reason: str) -> Targets:
         """The targets as numbers.
 
         Args:
             column: The targets.
-            options: What the user said about their data.
+            options: The user's options for the data.
             reason: Why this task was chosen, for the notes.
 
         Raises:
@@ -175,14 +175,14 @@ class Task(Protocol):
         """
 
     def check_train(self, targets: Targets, train: Array) -> None:
-        """Make sure that the training rows hold what can be predicted.
+        """Check that the training rows contain everything to be predicted, such as each class.
 
         Raises:
             DataError: They do not.
         """
 
     def strata(self, targets: Targets) -> Array | None:
-        """What a split keeps in proportion, int64 [N]; None for nothing."""
+        """The strata whose proportions a split keeps, int64 [N]; None for none."""
 
     def output(self, targets: Targets, train: Array, options: Any) -> OutputSpec:
         """The task's part of the spec, from the training rows' targets."""
@@ -191,29 +191,29 @@ class Task(Protocol):
         """Targets as training reads them."""
 
     def truths(self, targets: Array, output: OutputSpec) -> Array:
-        """Targets in their own unit in the form that the data have them, as `Decoder.decode` gives answers."""
+        """Targets in their own unit and in the form of the data, like the answers of `Decoder.decode`."""
 
     def fits_tensor(self, targets: Array) -> bool:
         """Whether bare targets [N], of a user's own arrays, are of this task."""
 
     def output_of_tensor(self, targets: Array, outputs: int, *, standardise: bool) -> OutputSpec:
-        """The same as `output`, for bare targets and a network with so many outputs."""
+        """The same as `output`, for bare targets and a network with this many outputs."""
 
     # Training
 
     def criterion(self, spec: DataSpec, plan: TrainPlan) -> nn.Module:
-        """The mean loss of outputs [N, K] and stored targets."""
+        """A module that computes the mean loss of outputs [N, K] and stored targets."""
 
     def distance(self, outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         """How far outputs are from a teacher's, a scalar."""
 
     def answers(self, output: OutputSpec, *, members: bool, unit: bool) -> nn.Module:
-        """What makes answers of a network's outputs.
+        """A module that makes answers from a network's outputs.
 
         Args:
             output: The task's part of the spec.
             members: Whether outputs have an axis of ensemble members, [N, members, K].
-            unit: Whether answers are in the target's own unit; else as stored targets are.
+            unit: Whether answers are in the target's own unit; else in that of stored targets.
         """
 
     def to_unit(self, values: Tensor, output: OutputSpec) -> Tensor:
@@ -223,70 +223,70 @@ class Task(Protocol):
         """Outputs [N, ...] of a user's own network, in the target's own unit, as outputs [N, K] like stored targets."""
 
     def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
-        """How each metric is computed of answers and targets in the target's own unit.
+        """How each metric is computed from answers and targets in the target's own unit.
 
         Args:
             output: The task's part of the spec.
-            decoder: What decoding has learnt, such as thresholds.
+            decoder: What `fit_decoder` returned, such as thresholds.
         """
 
     def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
-        """The values of all scorers, NaN where one is not defined; a task may have a quicker way to the same values."""
+        """The values of all scorers, NaN where undefined; a task may compute the same values in a faster way."""
 
     def validation_loss(self, scores: Mapping[str, float], output: OutputSpec) -> float:
-        """The score that tells when training should have ended, as a loss."""
+        """The score that shows when training should have ended, as a loss."""
 
     def ignorant_loss(self, output: OutputSpec) -> float:
-        """The loss of a network that knows nothing."""
+        """The loss of a network that has learned nothing."""
 
     def fit_decoder(self, answers: Array, targets: Array, output: OutputSpec) -> Json:
-        """What decoding learns from validation rows, such as thresholds; JSON that is shipped, {} for nothing."""
+        """What the decoder learns from validation rows, such as thresholds: JSON that is shipped; {} for nothing."""
 
     def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
-        """What the answers get wrong."""
+        """An analysis of the errors in answers."""
 
-    # Words
+    # Texts
 
     def title(self, spec: DataSpec) -> str:
-        """What is to be learnt: `"regression"`; the target's name follows."""
+        """The kind of task, such as `"regression"`; the target's name follows."""
 
     def what(self, spec: DataSpec, target: str) -> str:
-        """What is predicted, by the name that the target is shown with: `"the number 'price'"`."""
+        """What is predicted, with the target's name as shown: `"the number 'price'"`."""
 
     def extent(self, spec: DataSpec) -> str:
-        """What the targets can be, for the report: classes by name, or where numbers lie."""
+        """The possible targets, for the report: names of classes, or the range of numbers."""
 
     def limits(self, spec: DataSpec) -> str:
-        """What a model of these data knows, in a sentence for its card."""
+        """What a model was trained to predict, in a sentence for its card: its labels, or the range of its targets."""
 
     def wanted(self, spec: DataSpec) -> tuple[str, str]:
-        """What a user's own network must give, and the targets that it gets: `("[N, 3]: a logit for each class", "int64 targets [N]")`."""
+        """What a user-defined network must return, and its targets: `("[N, 3]: a logit for each class", "int64 targets [N]")`."""
 
     def schema(self, spec: DataSpec) -> str:
         """The target's type, as MLflow's page shows it."""
 
     def facts(self, spec: DataSpec) -> dict[str, Any]:
-        """What MLflow shows of the targets."""
+        """Facts about the targets to show in MLflow."""
 
     def preview(self, stored: Array, output: OutputSpec, most: int) -> TargetPreview:
-        """What the targets look like.
+        """A preview of the targets.
 
         Args:
             stored: Targets as they are stored.
             output: The task's part of the spec.
-            most: Classes to show.
+            most: Maximum number of classes to show.
         """
 
     def score_range(self, metric: str, output: OutputSpec) -> float:
-        """The largest value of a metric where nothing is learnt: how far the axis of a picture without points reaches."""
+        """The largest value of a metric if nothing is learned: where the axis of an empty plot ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """What answers get wrong; the parts that a task does not have stay empty.
+    """An analysis of errors; parts that do not apply to a task stay empty.
 
     Args:
-        worst: Rows with the worst answers, worst first, and what is known of each: the fields of an `Example`.
+        worst: Rows with the worst answers, worst first, each with the fields of its `Example`.
         parts: The other fields of an `ErrorAnalysis`.
     """
 
@@ -311,8 +311,8 @@ def task_of(spec: DataSpec) -> Task:
 
 def metrics_of(spec: DataSpec) -> dict[str, Metric]:
     """The metrics of prepared data by name: the task's, the usual one first, and the user's own."""
-    own = {spec.metric.name: Metric(direction=spec.metric.direction, unit="")} if spec.metric else {}
-    return {**task_of(spec).metrics, **own}
+    custom = {spec.metric.name: Metric(direction=spec.metric.direction, unit="")} if spec.metric else {}
+    return {**task_of(spec).metrics, **custom}
 
 
 def all_metrics() -> dict[str, Metric]:
@@ -321,7 +321,7 @@ def all_metrics() -> dict[str, Metric]:
 
 
 def direction_of(metric: str) -> Direction:
-    """Whether more or less of a task's metric is better."""
+    """Whether a higher or a lower value of a task's metric is better."""
     return all_metrics()[metric].direction
 
 
@@ -334,7 +334,7 @@ def check_metric(metric: str, spec: DataSpec) -> Direction:
     """The direction of a metric.
 
     Raises:
-        ConfigError: The data have no such metric.
+        ConfigError: There is no such metric for the data.
     """
     known = metrics_of(spec)
     if metric not in known:

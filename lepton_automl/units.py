@@ -1,6 +1,6 @@
 """Units of measurement and currencies as people write them, and one spelling for each.
 
-This file travels with every deployed model, so it needs the standard library alone.
+This file is shipped with every deployed model, so it only needs the standard library.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A table's file as lines of text: decompressed and decoded by its first bytes; other file types are refused by name.
 
-This file travels with every deployed model, so it needs the standard library alone.
+This file is shipped with every deployed model, so it only needs the standard library.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lepton_automl.memory import available
 CSV_ENDINGS = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", ".gz", ".xz", ".bz2", ".zip"))
 PARQUET_ENDINGS = (".parquet", ".pq")
 LONGEST_LINE = 1 << 24  # characters; a longer line is not a row of a table
-MEMORY_SHARE = 0.7  # of the memory that is free
+MEMORY_SHARE = 0.7  # of the free memory
 ENOUGH_TO_PROJECT = 1 << 20  # bytes; with less read so far, the memory for the whole file is not extrapolated
 _PACKERS = ((b"\x1f\x8b", gzip.open), (b"\xfd7zXZ\x00", lzma.open), (b"BZh", bz2.open))
 _AS_FRAME = "Export it as CSV, or read it with pandas and pass the DataFrame."

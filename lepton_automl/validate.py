@@ -69,7 +69,7 @@ def check_model(model: Any, space: Any, complaints: Complaints) -> tuple[Factory
 
 
 def check_family(family: Any, spec: DataSpec | None, complaints: Complaints) -> None:
-    """Check the network family, and whether it fits the data where they are known."""
+    """Check the network family, and whether it fits the data if they are known."""
     if family is None:
         return
     known = names("families")
@@ -77,11 +77,11 @@ def check_family(family: Any, spec: DataSpec | None, complaints: Complaints) -> 
         complaints.add(f"there is no network family {family!r}.", one_of(str(family), known))
     elif spec is not None and not family_named(family).accepts(spec):
         fits = [name for name in known if family_named(name).accepts(spec)]
-        complaints.add(f"the network family {family!r} does not take these data", f"Families that do: {', '.join(fits)}.")
+        complaints.add(f"the network family {family!r} does not support these data", f"Families that do: {', '.join(fits)}.")
 
 
 def check_place(uri: Any, experiment: Any, complaints: Complaints) -> None:
-    """The settings for MLflow."""
+    """Check the settings for MLflow."""
     for word, text in (("tracking_uri", uri), ("experiment", experiment)):
         complaints.check(
             text is None or (isinstance(text, str) and text), f"{word} is {text!r}", "Pass a string, or leave it out."
@@ -97,7 +97,7 @@ def check_place(uri: Any, experiment: Any, complaints: Complaints) -> None:
 
 
 def check_executor(executor: Any, complaints: Complaints) -> None:
-    """An executor, by its name or its settings."""
+    """Check an executor, given by its name or its settings."""
     if isinstance(executor, str):
         check_plugin("executors", executor, complaints)
         return
@@ -108,7 +108,7 @@ def check_executor(executor: Any, complaints: Complaints) -> None:
 
 
 def check_name(name: Any, home: StudyStore, complaints: Complaints) -> None:
-    """A study's name, where one is given."""
+    """Check a study's name, if one is given."""
     if name is not None:
         try:
             home.path(name)
@@ -117,7 +117,7 @@ def check_name(name: Any, home: StudyStore, complaints: Complaints) -> None:
 
 
 def check_integer(name: str, number: Any, least: int, complaints: Complaints) -> None:
-    """An integer of at least `least`, below 2**32."""
+    """Check that a number is an integer of at least `least`, below 2**32."""
     valid = isinstance(number, int) and not isinstance(number, bool) and least <= number < 2**32
     complaints.check(valid, f"{name} is {number!r}; it must be an integer of at least {least}")
 
@@ -154,7 +154,7 @@ def data_options(options: Mapping[str, Any], settings: Mapping[str, Any]) -> Dat
 
 
 def name_of(data: Any) -> str:
-    """A study's name, made from its source."""
+    """A study's name, made from the name of its data."""
     if isinstance(data, str | Path):
         stem = Path(data).absolute().name.split(".")[0]
         clean = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem).strip("-_")

@@ -8,8 +8,8 @@ from typing import Any
 from . import plugins
 from ._json import Value
 
-QUANTIZERS = {"nncf": "NNCF", "onnxruntime": "ONNX Runtime"}  # for people
-# What computes: 32-bit floats; bfloat16; 8-bit integers whose ranges are calibrated on training rows, or computed in each call.
+QUANTIZERS = {"nncf": "NNCF", "onnxruntime": "ONNX Runtime"}  # names to show
+# The number formats: 32-bit floats; bfloat16; 8-bit integers with ranges calibrated on training rows, or computed in each call.
 PRECISIONS = ("fp32", "bf16", "int8", "int8-dynamic")
 
 
@@ -20,9 +20,9 @@ class Variant(Value):
     Args:
         runtime: The name of a runtime (`plugins.names("runtimes")`).
         precision: One of `PRECISIONS`.
-        quantizer: The tool that quantized, `"onnxruntime"` or `"nncf"`; empty where nothing is quantized.
+        quantizer: The tool that quantized, `"onnxruntime"` or `"nncf"`; empty if nothing is quantized.
         floats: Nodes that stay in floats, as quantization would cost too much accuracy there.
-        options: What else is set: `level` (ONNX Runtime's graph optimisation: `"all"`, `"extended"`, `"basic"`), `threads`
+        options: Further settings: `level` (ONNX Runtime's graph optimisation: `"all"`, `"extended"`, `"basic"`), `threads`
             where fewer are faster, `seven_bit` (weights of 7 bits, for processors whose 8-bit sums overflow), `compiled`
             (`torch.compile`).
     """
@@ -35,7 +35,7 @@ class Variant(Value):
 
     @property
     def name(self) -> str:
-        """For people: `"OpenVINO int8 by NNCF, 2 layers in floats"`."""
+        """The name to show: `"OpenVINO int8 by NNCF, 2 layers in floats"`."""
         maker = QUANTIZERS.get(self.quantizer, self.quantizer)
         known = plugins.is_known("runtimes", self.runtime)
         runtime = plugins.instance("runtimes", self.runtime).label if known else self.runtime

@@ -1,4 +1,4 @@
-"""Where a study's files lie, for the search and for its workers, which may be on another machine."""
+"""Where a study's files are, for the search and for its workers, which may be on another machine."""
 
 from __future__ import annotations
 
@@ -18,61 +18,61 @@ _REFERENCE = re.compile(r"sha256:([0-9a-f]+):(.+)", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class Ref(Value):
-    """Content that lies in a workspace.
+    """A reference to content in a workspace.
 
     Args:
         digest: Its SHA-256, as hexadecimal digits.
-        path: Where it lies: relative to the study's folder, or absolute where it lies outside.
+        path: Its path: relative to the study's folder, or absolute if it is outside.
     """
 
     digest: str
     path: str
 
     def __str__(self) -> str:
-        """The reference in one text, which stands where a path stood."""
+        """The reference as one text, which replaces a path."""
         return f"sha256:{self.digest}:{self.path}"
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """The reference back; None for any other text, such as a path."""
+        """The reference from its text; None for any other text, such as a path."""
         match = _REFERENCE.fullmatch(text)
         return cls(digest=match[1], path=match[2]) if match else None
 
 
 class Workspace(Protocol):
-    """Stands between a study's search or one of its workers, and the disk. Each process constructs its own."""
+    """File access of a study's search, or of one of its workers. Each process constructs its own."""
 
     @property
     def folder(self) -> Path:
-        """The folder that stands for the study's here; absolute."""
+        """The folder for the study's files on this machine; absolute."""
 
     @property
     def shared(self) -> bool:
-        """Whether the search and its workers see one folder, so that a file is where both look for it as soon as it is written."""
+        """Whether the search and its workers see the same folder, so that both see a file as soon as it is written."""
 
     def for_worker(self) -> tuple[str, ...]:
-        """How a worker process opens its own: `"module:function"`, and the texts that the function is called with."""
+        """How a worker process opens its own workspace: `"module:function"`, and the function's arguments as texts."""
 
     def put(self, path: Path, digest: str = "") -> Ref:
         """Make a file or a folder available to every process of the study.
 
         Args:
-            path: It exists.
-            digest: The SHA-256 of its content, where that is known already; else `content_digest` computes it.
+            path: An existing file or folder.
+            digest: The SHA-256 of its content, if that is already known; else `content_digest` computes it.
         """
 
     def has(self, ref: Ref) -> bool:
         """Whether `get` finds the content."""
 
     def get(self, ref: Ref) -> Path:
-        """The content as a file or a folder of this machine, which may not be changed.
+        """The content as a file or a folder on this machine, which must not be changed.
 
         Raises:
-            StudyError: Nobody has put it, or it was removed.
+            StudyError: It was never put, or was removed.
         """
 
     def lock(self, host: str) -> Path:
-        """The file that is locked while something is measured on a host; it lies on that host."""
+        """The file that is locked while something is measured on a host; it is on that host."""
 
 
 def content_digest(path: Path) -> str:
@@ -92,7 +92,7 @@ def _file_digest(path: Path) -> bytes:
 
 
 def within(path: Path, folder: Path) -> str:
-    """A path relative to a folder; absolute where it lies outside."""
+    """A path relative to a folder; absolute if it is outside."""
     path = path.absolute()
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
 
@@ -110,22 +110,22 @@ class LocalWorkspace:
         self.folder = Path(folder).absolute()
 
     def for_worker(self) -> tuple[str, ...]:
-        """The same."""
+        """This class, with the folder as its argument."""
         return f"{__name__}:{type(self).__name__}", str(self.folder)
 
     def put(self, path: Path, digest: str = "") -> Ref:
-        """Refer to it where it lies."""
+        """A reference to it in its current place."""
         return Ref(digest=digest or content_digest(path), path=within(path, self.folder))
 
     def has(self, ref: Ref) -> bool:
-        """Whether something lies there."""
+        """Whether it exists."""
         return (self.folder / ref.path).exists()
 
     def get(self, ref: Ref) -> Path:
-        """Where it lies.
+        """Its path.
 
         Raises:
-            StudyError: It is gone.
+            StudyError: It is missing.
         """
         path = self.folder / ref.path
         if not path.exists():
@@ -136,7 +136,7 @@ class LocalWorkspace:
         """The lock that all studies of the user on this machine share.
 
         Raises:
-            StudyError: It is another host's.
+            StudyError: The lock is on another host.
         """
         if host != platform.node():
             raise StudyError(f"the lock of {host} is not on {platform.node()}", fix="Ask for the lock of this host.")

@@ -21,10 +21,10 @@ class Case:
     """One input and its expected outcome.
 
     Args:
-        kind: The kind of input that it is an example of, such as `"A3 rows that end in a separator"`.
-        name: What this input adds to its kind.
-        body: Makes the input in an empty folder, uses it, and asserts what must hold.
-        refused: Words of the refusal, where this input has to be refused; empty where it has to work.
+        kind: The kind of input, such as `"A3 rows that end in a separator"`.
+        name: What distinguishes this input within its kind.
+        body: Creates the input in an empty folder, uses it, and asserts the expected results.
+        refused: Part of the expected error message; empty if the input must work.
         slow: Whether it takes more than a few seconds; `make slow` runs it.
     """
 
@@ -35,7 +35,7 @@ class Case:
     slow: bool = False
 
     def run(self) -> tuple[Outcome, str]:
-        """The outcome, and why where it is wrong."""
+        """Return the outcome, and the reason if it is wrong."""
         with tempfile.TemporaryDirectory() as folder:
             try:
                 self.body(Path(folder))
@@ -43,9 +43,9 @@ class Case:
                 if self.refused and self.refused in str(error):
                     return "refused", ""
                 return "wrong", f"{type(error).__name__}: {error}"
-            except Exception as error:  # a case fails in whatever way the input breaks the package
+            except Exception as error:  # an input may break the package in any way
                 return "wrong", f"{type(error).__name__}: {error}"
-        return ("wrong", f"it was not refused (expected: {self.refused})") if self.refused else ("right", "")
+        return ("wrong", f"it was not rejected (expected: {self.refused})") if self.refused else ("right", "")
 
 
 def case(kind: str, name: str, *, refused: str = "", slow: bool = False) -> Callable[[Body], Body]:

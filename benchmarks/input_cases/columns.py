@@ -1,4 +1,4 @@
-"""Tables and files with a column of given cells, and their expected values, notes and warnings."""
+"""Tables and files with a column of chosen cells, and their expected values, notes and warnings."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ROWS = 120
 MISSING = "A4 texts that may stand for a missing value"
 NUMBERS = "A7 numbers written by people"
 DATES = "A8 dates"
-TEST = "A9 nothing is learnt from test rows"
+TEST = "A9 nothing is learned from test rows"
 GAPS = "B a numeric target with some ?"
 SPELLING = "B labels that differ in their spelling"
 ZEROS = "B labels that begin with a zero"
 
 
 def table(cells: Sequence[Any], target: Sequence[Any] = ("p", "q")) -> pd.DataFrame:
-    """A table with a column `a` that repeats these cells, and a second column of plain numbers."""
+    """A table with a column `a` that repeats these cells, a column `z` of plain numbers, and a target `y`."""
     rng = np.random.default_rng(0)
     return pd.DataFrame(
         {
@@ -41,7 +41,7 @@ def table(cells: Sequence[Any], target: Sequence[Any] = ("p", "q")) -> pd.DataFr
 
 
 def prepared(frame: pd.DataFrame, folder: Path, test: Any = None, **options: Any) -> tuple[DataSpec, dict[str, Any]]:
-    """The prepared data of a table; asserts that its raw rows give the same arrays in a prediction as in training."""
+    """Prepare a table, and assert that its raw rows give the same arrays in prediction as in training."""
     spec = prepare(frame, folder / "data", DataOptions(target="y", **options), test=test)
     preprocess = load_preprocess(json.loads((folder / "data/preprocess.json").read_text()))
     assert isinstance(preprocess, TablePreprocess)
@@ -80,15 +80,15 @@ def day(column: Any, text: Any) -> str:
 def has_note(spec: DataSpec, *texts: str) -> None:
     every = "\n".join((*spec.notes, *spec.warnings))
     for text in texts:
-        assert text in every, f"{text!r} is not told in:\n{every}"
+        assert text in every, f"{text!r} is missing in:\n{every}"
 
 
 def warned(spec: DataSpec, text: str) -> None:
-    assert any(text in warning for warning in spec.warnings), f"no warning on {text!r}: {spec.warnings}"
+    assert any(text in warning for warning in spec.warnings), f"no warning contains {text!r}: {spec.warnings}"
 
 
 def written(folder: Path, lines: Sequence[str], name: str = "table.csv") -> Path:
-    """A file in a folder of its own."""
+    """Write a file to its own folder."""
     folder.mkdir(exist_ok=True)
     (folder / name).write_text("\n".join(lines) + "\n")
     return folder / name

@@ -1,7 +1,7 @@
 """Networks with computed weights, and with unusual batch norms."""
 
-# ruff: noqa: N812  # networks as people write them, in cases that need not use their folder
-# Networks as people write them, patched and hooked, are what types cannot follow.
+# ruff: noqa: N812  # networks in typical user style, in cases that may ignore their folder
+# Type checkers cannot follow user-style networks with patches and hooks.
 # mypy: ignore-errors
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ def _parametrized(layer: nn.Module, parametrization: nn.Module) -> nn.Module:
     return layer
 
 
-@network(COMPUTED, "weight_norm as it was")
+@network(COMPUTED, "the old weight_norm")
 def _weight_norm() -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         return convolutions(nn.BatchNorm2d(16), between=nn.utils.weight_norm(nn.Conv2d(16, 16, 3)))
 
 
-network(COMPUTED, "weight_norm as it is")(
+network(COMPUTED, "the new weight_norm")(
     lambda: convolutions(nn.BatchNorm2d(16), between=parametrizations.weight_norm(nn.Conv2d(16, 16, 3)))
 )
-network(COMPUTED, "spectral_norm as it was")(
+network(COMPUTED, "the old spectral_norm")(
     lambda: convolutions(nn.BatchNorm2d(16), between=nn.utils.spectral_norm(nn.Conv2d(16, 16, 3)))
 )
-network(COMPUTED, "spectral_norm as it is", slow=True)(
+network(COMPUTED, "the new spectral_norm", slow=True)(
     lambda: convolutions(nn.BatchNorm2d(16), between=parametrizations.spectral_norm(nn.Conv2d(16, 16, 3)))
 )
 network(COMPUTED, "a symmetric matrix")(
@@ -63,7 +63,7 @@ network(COMPUTED, "a batch norm with positive scales")(with_layer(lambda: _param
 
 
 class ByFunction(nn.Module):
-    """Batch norm with buffers of its own."""
+    """Batch norm with custom buffers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,10 +81,10 @@ network(NORMS, "without scales, and an even average")(
     with_layer(lambda: nn.Sequential(nn.BatchNorm2d(16, affine=False), nn.BatchNorm2d(16, momentum=None)))
 )
 network(NORMS, "synchronised")(with_layer(lambda: nn.SyncBatchNorm(16)))
-network(NORMS, "frozen by its author")(with_layer(lambda: Frozen(16)))
+network(NORMS, "frozen")(with_layer(lambda: Frozen(16)))
 network(NORMS, "without running statistics", refused="'1' uses the statistics of each call's rows")(
     with_layer(lambda: nn.BatchNorm2d(16, track_running_stats=False))
 )
-network(NORMS, "left in training mode on purpose", refused="'1' uses the statistics of each call's rows")(
+network(NORMS, "deliberately in training mode", refused="'1' uses the statistics of each call's rows")(
     with_layer(lambda: Live(16))
 )

@@ -129,13 +129,13 @@ STEPS, ROWS = (4, 6, 4), (4, 8)
 NETWORKS: list[tuple[str, str, Callable[[], nn.Module], tuple[int, ...]]] = [
     (RECURRENT, "a GRU, its last state and the mean of all", Gated, STEPS),
     (RECURRENT, "convolutions before an LSTM", Convolved, STEPS),
-    (RECURRENT, "cells in a loop, and layers behind", Cells, STEPS),
-    (TRAINING, "answers from three depths", Deep, ROWS),
+    (RECURRENT, "cells in a loop, then layers", Cells, STEPS),
+    (TRAINING, "outputs from three depths", Deep, ROWS),
     (TRAINING, "a projection with a batch norm", Projected, ROWS),
-    (TRAINING, "a block left out at random", Skips, ROWS),
+    (TRAINING, "a block skipped at random", Skips, ROWS),
     (COMPUTED, "spectral norm", lambda: _computed(parametrizations.spectral_norm), ROWS),
     (COMPUTED, "orthogonal weights", lambda: _computed(parametrizations.orthogonal), ROWS),
-    (COMPUTED, "weights of somebody's own making", lambda: _computed(_positive), ROWS),  # type: ignore[arg-type]  # linear layers
+    (COMPUTED, "weights from a custom parametrization", lambda: _computed(_positive), ROWS),  # type: ignore[arg-type]  # linear layers
 ]
 
 
@@ -148,8 +148,8 @@ def _cut(kind: str, name: str, make: Callable[[], nn.Module], shape: tuple[int, 
             model, rows = make().eval(), torch.rand(shape)
             before = model(rows).detach()
             small = cut(model, rows)
-            assert torch.equal(model(rows), before), "the given network answers otherwise"
-            small.train()(rows)  # what only training uses fits the rest
+            assert torch.equal(model(rows), before), "the outputs of the given network changed"
+            small.train()(rows)  # layers that only training uses fit the rest
 
 
 for _network in NETWORKS:

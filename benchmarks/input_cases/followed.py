@@ -18,7 +18,7 @@ from .case import case
 from .networks import network, pictures
 
 LENGTHS = "A1 len() of the rows"
-NUMPY = "B NumPy in a forward pass, named as what it is"
+NUMPY = "B NumPy in a forward pass"
 
 
 class Tokens(nn.Module):
@@ -70,9 +70,9 @@ class Halves(nn.Module):
 
 
 network(LENGTHS, "a token before those of each row")(Tokens)
-network(LENGTHS, "a list and a shape beside it", slow=True)(Listed)
-network(LENGTHS, "twice as many rows in between")(lambda: Flat(lambda rows: rows.flatten(1), Halves()))
-network(LENGTHS, "in a function beside the class", slow=True)(lambda: Flat(_by_length, Repeats()))
+network(LENGTHS, "also of a list and a shape", slow=True)(Listed)
+network(LENGTHS, "twice as many rows inside the network")(lambda: Flat(lambda rows: rows.flatten(1), Halves()))
+network(LENGTHS, "in a function outside the class", slow=True)(lambda: Flat(_by_length, Repeats()))
 network(LENGTHS, "a loop over the rows", refused="for a fixed number of rows only", slow=True)(lambda: Flat(_one_by_one))
 
 
@@ -87,7 +87,7 @@ def _one_by_one(rows: Tensor) -> Tensor:
     return torch.stack([rows[at].flatten() for at in range(len(rows))])
 
 
-@case(LENGTHS, "a file's own len, and its names as they were")
+@case(LENGTHS, "a module's own len, and its unchanged globals")
 def _(folder: Path) -> None:
     del folder
     names = globals()
@@ -127,7 +127,7 @@ class Parts(nn.Module):
 
 
 class Prior(nn.Module):
-    """NumPy computes a number from the weights, and nothing from the rows."""
+    """Uses NumPy only for a number that depends on the weights, not on the rows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,10 +144,10 @@ def _hooked() -> nn.Module:
     return net
 
 
-@case(NUMPY, "the place is named: a method, a function, a hook")
+@case(NUMPY, "the error names the place: a method, a function, a hook")
 def _(folder: Path) -> None:
     del folder
-    flat: Callable[[Tensor], Tensor] = lambda rows: rows.flatten(1)  # noqa: E731  # as people write it
+    flat: Callable[[Tensor], Tensor] = lambda rows: rows.flatten(1)  # noqa: E731  # as in user code
     for net, place in ((Flat(flat, Ranks()), "Ranks.forward"), (Flat(flat, Parts()), "_parted"), (_hooked(), "_hooked")):
         message = numpy_use(Bare(net), {INPUT: pictures()})
         assert message.startswith(place) and ", line " in message, message
@@ -160,5 +160,5 @@ network(NUMPY, "ranks", refused="its forward pass computes with NumPy (Ranks.for
 network(NUMPY, "in a function", refused="its forward pass computes with NumPy (_parted, line", slow=True)(
     lambda: Flat(lambda rows: rows.flatten(1), Parts())
 )
-network(NUMPY, "rounding in a hook, which torch's exporter knows", slow=True)(_hooked)
-network(NUMPY, "of weights alone it is followed")(lambda: Flat(lambda rows: rows.flatten(1), Prior()))
+network(NUMPY, "rounding in a hook, which torch's exporter supports", slow=True)(_hooked)
+network(NUMPY, "computed from weights only, it is traced")(lambda: Flat(lambda rows: rows.flatten(1), Prior()))

@@ -1,7 +1,7 @@
 """Functional calls and in-place operations; and networks without one output per row, which are rejected."""
 
-# ruff: noqa: N812, PLW0108  # networks as people write them, in cases that need not use their folder
-# Networks as people write them, patched and hooked, are what types cannot follow.
+# ruff: noqa: N812, PLW0108  # networks in typical user style, in cases that may ignore their folder
+# Type checkers cannot follow user-style networks with patches and hooks.
 # mypy: ignore-errors
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class InPlace(nn.Module):
 
 
 class Squeezed(nn.Module):
-    """With one row, it also squeezes the batch axis."""
+    """With one row, this also squeezes the batch axis."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,17 +64,17 @@ class Squeezed(nn.Module):
 
 @torch.fx.wrap
 def tanh(rows: Tensor) -> Tensor:
-    """It has the name of a function of torch."""
+    """A function with the same name as one of torch."""
     return rows.abs() + 1
 
 
 network(FUNCTIONS, "x += 1 under two names")(lambda: Calls(_alias))
-network(FUNCTIONS, "a change in place of one half", slow=True)(lambda: Calls(_part))
-network(FUNCTIONS, "an item that is set", slow=True)(lambda: Calls(_item))
-network(FUNCTIONS, "a question whether it is a tensor", slow=True)(lambda: Calls(_only_tensors))
-network(FUNCTIONS, "an own function called tanh", slow=True)(lambda: Calls(lambda rows: tanh(rows)))
+network(FUNCTIONS, "an in-place change of one half", slow=True)(lambda: Calls(_part))
+network(FUNCTIONS, "an item assignment", slow=True)(lambda: Calls(_item))
+network(FUNCTIONS, "a check whether it is a tensor", slow=True)(lambda: Calls(_only_tensors))
+network(FUNCTIONS, "a custom function called tanh", slow=True)(lambda: Calls(lambda rows: tanh(rows)))
 network(FUNCTIONS, "rows that are changed in place")(InPlace)
-network(FUNCTIONS, "dropout by function, told the mode")(lambda: Calls(lambda rows: F.dropout(rows, 0.5, training=False)))
+network(FUNCTIONS, "functional dropout with training=False")(lambda: Calls(lambda rows: F.dropout(rows, 0.5, training=False)))
 network(FUNCTIONS, "squeeze at the end")(Squeezed)
 
 
@@ -95,17 +95,17 @@ def _quantized() -> nn.Module:
 
 
 RANDOM = "it draws random numbers in evaluation mode"
-network(UNFOLLOWED, "dropout by function, not told the mode", refused=RANDOM)(lambda: Calls(lambda rows: F.dropout(rows, 0.5)))
-network(UNFOLLOWED, "a dropout of one's own that always acts", refused=RANDOM)(with_layer(LiveDropout))
+network(UNFOLLOWED, "functional dropout without a mode", refused=RANDOM)(lambda: Calls(lambda rows: F.dropout(rows, 0.5)))
+network(UNFOLLOWED, "a custom dropout that is always active", refused=RANDOM)(with_layer(LiveDropout))
 network(UNFOLLOWED, "attention with dropout", refused=RANDOM)(
     lambda: Calls(lambda rows: F.scaled_dot_product_attention(rows, rows, rows, dropout_p=0.5))
 )
 network(UNFOLLOWED, "noise", refused=RANDOM)(lambda: Calls(lambda rows: rows + torch.randn_like(rows)))
-network(UNFOLLOWED, "rows less their mean", refused="output for a row depends on the other rows of the call")(
+network(UNFOLLOWED, "rows minus their mean", refused="output for a row depends on the other rows of the call")(
     lambda: Calls(lambda rows: rows - rows.mean(0, keepdim=True))
 )
 network(UNFOLLOWED, "a branch on values", refused="its forward pass branches on values", slow=True)(
     lambda: Calls(branch_on_values)
 )
-network(UNFOLLOWED, "two answers", refused="returns a tuple; it must return one tensor")(Pair)
+network(UNFOLLOWED, "two outputs", refused="returns a tuple; it must return one tensor")(Pair)
 network(UNFOLLOWED, "quantized layers", refused="output for a row depends on the other rows of the call")(_quantized)

@@ -1,7 +1,7 @@
 """Networks with hooks, and with methods that are replaced on an instance."""
 
-# ruff: noqa: SLF001  # networks as people write them, in cases that need not use their folder
-# Networks as people write them, patched and hooked, are what types cannot follow.
+# ruff: noqa: SLF001  # networks in typical user style, in cases that may ignore their folder
+# Type checkers cannot follow user-style networks with patches and hooks.
 # mypy: ignore-errors
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def _hooked(register: Callable[[nn.Sequential], object]) -> nn.Module:
     return net
 
 
-network(HOOKED, "an activation behind a batch norm")(
+network(HOOKED, "an activation after a batch norm")(
     lambda: _hooked(lambda net: net[1].register_forward_hook(lambda _m, _i, rows: rows.relu()))
 )
-network(HOOKED, "something ahead of a batch norm")(
+network(HOOKED, "a change before a batch norm")(
     lambda: _hooked(lambda net: net[1].register_forward_pre_hook(lambda _m, rows: (rows[0] * 2 + 1,)))
 )
 network(HOOKED, "on a convolution, with keyword arguments")(
@@ -40,19 +40,19 @@ network(HOOKED, "on a convolution, with keyword arguments")(
 network(HOOKED, "on the network itself")(
     lambda: _hooked(lambda net: net.register_forward_hook(lambda _m, _i, rows: rows.flip(1) if False else rows * 3))
 )
-network(HOOKED, "closed over a number for each channel")(
+network(HOOKED, "with a scale for each channel")(
     lambda: _hooked(
         lambda net: net[1].register_forward_hook(functools.partial(_scale, torch.linspace(-1, 1, 16).view(16, 1, 1)))
     )
 )
 
 
-def _scale(scale: Tensor, module: nn.Module, taken: object, rows: Tensor) -> Tensor:
-    del module, taken
+def _scale(scale: Tensor, module: nn.Module, inputs: object, rows: Tensor) -> Tensor:
+    del module, inputs
     return rows * scale
 
 
-@case(HOOKED, "one that only keeps what it sees")
+@case(HOOKED, "one that only stores outputs")
 def _keeping(folder: Path) -> None:
     outputs: list[Tensor] = []
     by_name: dict[str, Tensor] = {}
@@ -63,14 +63,14 @@ def _keeping(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         export(Bare(net), {INPUT: pictures()}, folder / "model.onnx")
-    assert not outputs and not by_name, "what was seen in between is left behind"
+    assert not outputs and not by_name, "intermediate outputs were left behind"
     answers_alike(net, folder)
 
 
 @case(HOOKED, "for all modules")
 def _global(folder: Path) -> None:
-    def halve(module: nn.Module, taken: object, rows: Tensor) -> Tensor | None:
-        del taken
+    def halve(module: nn.Module, inputs: object, rows: Tensor) -> Tensor | None:
+        del inputs
         return rows / 2 if isinstance(module, nn.BatchNorm2d) else None
 
     handle = nn.modules.module.register_module_forward_hook(halve)
@@ -89,7 +89,7 @@ def _global_each(folder: Path) -> None:
         handle.remove()
 
 
-@network(PATCHED, "a forward that calls the old one")
+@network(PATCHED, "a forward that calls the original one")
 def _closure() -> nn.Module:
     net = convolutions(nn.BatchNorm2d(16))
     before = net[1].forward
@@ -104,7 +104,7 @@ def _bound() -> nn.Module:
     return net
 
 
-@network(PATCHED, "a batch norm made another class")
+@network(PATCHED, "a batch norm with its class replaced")
 def _other_class() -> nn.Module:
     net = convolutions(nn.BatchNorm2d(16))
     net[1].__class__ = BNAct

@@ -24,8 +24,8 @@ from .case import case
 SPLITS = "A5 split folders by other names"
 LEVELS = "A6 pixel levels"
 LINKS = "A10 class folders that are links"
-TABLE = "B labels in a table beside the pictures"
-SEALED = "A9 nothing is learned from test pictures"
+TABLE = "B labels in a table next to the images"
+SEALED = "A9 nothing is learned from test images"
 
 
 def photo(path: Path, seed: int, side: int = 8) -> Path:
@@ -71,11 +71,11 @@ def _(folder: Path) -> None:
     assert spec.classes == ("cat", "dog") and spec.validation == 12
 
 
-@case(SPLITS, "labelled train beside a flat test")
+@case(SPLITS, "a labelled train folder and a flat test folder")
 def _(folder: Path) -> None:
     spec = ready(arranged(folder, "train/cat", "train/dog", "test"), folder)
     assert spec.classes == ("cat", "dog") and sum(counts(spec)) == 12
-    assert "6 pictures of 'test' have no class" in spec.warnings[0]
+    assert "6 images of 'test' have no class" in spec.warnings[0]
 
 
 @case(SPLITS, "a prefix, the name twice, and a folder to predict")
@@ -95,13 +95,13 @@ def _(folder: Path) -> None:
     assert ready(arranged(folder, "bullet_train", "test_tube"), folder).classes == ("bullet_train", "test_tube")
 
 
-@case(SPLITS, "splits inside of class folders")
+@case(SPLITS, "splits inside class folders")
 def _(folder: Path) -> None:
     spec = ready(arranged(folder, "cat/train", "cat/test", "dog/train", "dog/test"), folder)
     assert spec.classes == ("cat", "dog") and spec.test == 12
 
 
-@case(SPLITS, "train and test without classes", refused="named as splits, and there are no class folders")
+@case(SPLITS, "train and test without classes", refused="named like splits, but contain no class folders")
 def _(folder: Path) -> None:
     ready(arranged(folder, "train", "test"), folder)
 
@@ -143,7 +143,7 @@ def noise(low: float, high: float, dtype: Any, rows: int = 20) -> np.ndarray:
 
 
 def same_at_prediction(spec: DataSpec, path: Path) -> None:
-    """Asserts that the file of a training image gives the pixels of training."""
+    """Assert that prediction reads the file of a training image as training did."""
     preprocess = load_preprocess(json.loads((Path(spec.folder) / "preprocess.json").read_text()))
     pixels = preprocess.arrays(path)["image"][0]
     stored = [np.load(Path(spec.folder) / part / "image.npy") for part in ("rows", "test")]
@@ -179,7 +179,7 @@ def _(folder: Path) -> None:
     assert grey(spec) > 200, grey(spec)
 
 
-@case(LEVELS, "a file with NaN", refused="no finite numbers")
+@case(LEVELS, "a file with NaN", refused="not finite")
 def _(folder: Path) -> None:
     spec = ready(deep(folder, noise(0, 1, np.float32), "tif"), folder)
     preprocess = load_preprocess(json.loads((Path(spec.folder) / "preprocess.json").read_text()))
@@ -189,21 +189,21 @@ def _(folder: Path) -> None:
     preprocess.arrays(folder / "bad.tif")
 
 
-@case(LEVELS, "0 to 255 asked of a model of 0 to 1", refused="lie between 0 and 1")
+@case(LEVELS, "an image from 0 to 255, for a model of 0 to 1", refused="lie between 0 and 1")
 def _(folder: Path) -> None:
     spec = ready((noise(0, 1, np.float32), np.arange(20) % 2), folder)
     preprocess = load_preprocess(json.loads((Path(spec.folder) / "preprocess.json").read_text()))
     preprocess.arrays(noise(0, 255, np.float32)[0])
 
 
-@case(LEVELS, "0 to 1 asked of a model of 0 to 255", refused="lie between 0 and 255")
+@case(LEVELS, "an image from 0 to 1, for a model of 0 to 255", refused="lie between 0 and 255")
 def _(folder: Path) -> None:
     spec = ready((noise(0, 255, np.float32), np.arange(20) % 2), folder)
     preprocess = load_preprocess(json.loads((Path(spec.folder) / "preprocess.json").read_text()))
     preprocess.arrays(noise(0, 1, np.float32)[0])
 
 
-@case(LEVELS, "one hot pixel is warned about")
+@case(LEVELS, "one very bright pixel gives a warning")
 def _(folder: Path) -> None:
     values = noise(0, 3500, np.uint16)
     values[:, 0, 0] = 0
@@ -225,7 +225,7 @@ def _(folder: Path) -> None:
     source = deep(folder / "train", noise(0, 300, np.uint16))
     sealed = deep(folder / "test", noise(0, 60_000, np.uint16))
     spec = prepare(source, folder / "a", DataOptions(folds=0), test=sealed)
-    assert "20 validation or test pictures are far brighter" in " ".join(spec.warnings), spec.warnings
+    assert "20 validation or test images are far brighter" in " ".join(spec.warnings), spec.warnings
     assert json.loads((folder / "a/preprocess.json").read_text())["input"]["levels"][1] <= 300
 
 
@@ -238,35 +238,35 @@ def halves(dtype: Any, high: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sealed(spec: DataSpec) -> np.ndarray:
-    """The pixels of the test split."""
+    """The prepared pixels of the test split."""
     return np.asarray(np.load(Path(spec.folder) / "test" / "image.npy"))
 
 
-@case(SEALED, "test arrays from 0 to 1 beside training arrays of bytes")
+@case(SEALED, "test arrays from 0 to 1 with training arrays of bytes")
 def _(folder: Path) -> None:
     spec = prepare(halves(np.uint8, 255), folder / "a", DataOptions(folds=0), test=halves(np.float32, 1))
     assert sealed(spec).max() == 255 and (sealed(spec)[:, 0, :, 7] == 255).mean() > 0.5
 
 
-@case(SEALED, "test arrays to 3500 beside training arrays of bytes", refused="trained on pixels from 0 to 255")
+@case(SEALED, "test arrays up to 3500 with training arrays of bytes", refused="trained on pixels from 0 to 255")
 def _(folder: Path) -> None:
     prepare(halves(np.uint8, 255), folder / "a", DataOptions(folds=0), test=halves(np.uint16, 3500))
 
 
-@case(SEALED, "test arrays from 0 to 1 beside training arrays from 0 to 255")
+@case(SEALED, "test arrays from 0 to 1 with training arrays from 0 to 255")
 def _(folder: Path) -> None:
     spec = prepare(halves(np.float32, 255), folder / "a", DataOptions(folds=0), test=halves(np.float32, 1))
-    assert "20 pictures hold nothing above 1" in " ".join(spec.warnings), spec.warnings
+    assert "20 images have no value above 1" in " ".join(spec.warnings), spec.warnings
 
 
-@case(SEALED, "16-bit test files beside training files of bytes")
+@case(SEALED, "16-bit test files with 8-bit training files")
 def _(folder: Path) -> None:
     test = deep(folder / "test", halves(np.uint16, 65535)[0])
     spec = prepare(arranged(folder, "dark", "light", each=12), folder / "a", DataOptions(folds=0, channels=1), test=test)
     assert set(np.unique(sealed(spec))) == {0, 127, 255}, np.unique(sealed(spec))
 
 
-@case(SEALED, "the size of pictures in a test folder")
+@case(SEALED, "the size of images in a test folder")
 def _(folder: Path) -> None:
     source = arranged(folder, "train/cat", "train/dog")
     for label in ("cat", "dog"):
@@ -275,7 +275,7 @@ def _(folder: Path) -> None:
     assert image_input(ready(source, folder)).shape == (3, 8, 8)
 
 
-@case(SEALED, "colour in a test folder of grey training pictures")
+@case(SEALED, "colour in the test folder of grey training images")
 def _(folder: Path) -> None:
     source = folder / "in"
     for label in ("cat", "dog"):
@@ -294,16 +294,16 @@ def _(folder: Path) -> None:
     assert ready(source, folder).classes == ("cat", "dog")
 
 
-@case(LINKS, "a link in a circle, and one to nothing")
+@case(LINKS, "a circular link, and a broken one")
 def _(folder: Path) -> None:
     source = arranged(folder, "cat", "dog")
     (source / "cat" / "again").symlink_to(source)
     (source / "dog" / "gone.png").symlink_to(folder / "nowhere.png")
     spec = ready(source, folder)
-    assert sum(counts(spec)) == 12 and "2 links lead nowhere, or back" in spec.warnings[0], spec.warnings
+    assert sum(counts(spec)) == 12 and "2 links are broken or lead back" in spec.warnings[0], spec.warnings
 
 
-@case(LINKS, "a source that is a link, with links to pictures")
+@case(LINKS, "a source that is a link, with links to images")
 def _(folder: Path) -> None:
     source = arranged(folder, "cat", "dog")
     photo(folder / "one.png", 99)
@@ -312,7 +312,7 @@ def _(folder: Path) -> None:
     assert sum(counts(ready(folder / "link", folder))) == 13
 
 
-@case(LINKS, "a link in a tar is told")
+@case(LINKS, "a link in a tar gives a warning")
 def _(folder: Path) -> None:
     source = arranged(folder, "cat", "dog")
     (source / "bird").symlink_to("cat")
@@ -322,7 +322,7 @@ def _(folder: Path) -> None:
     assert "1 links are not followed in an archive, and are left out, such as 'in/bird'" in spec.warnings[0], spec.warnings
 
 
-@case(LINKS, "a folder to predict, with a link to a folder and one in a circle")
+@case(LINKS, "a folder to predict, with a link to a folder and a circular one")
 def _(folder: Path) -> None:
     source = arranged(folder, "cat")
     photos(folder / "elsewhere", each=2)
@@ -364,11 +364,11 @@ def _(folder: Path) -> None:
     labels(source / "train.csv", ["id,label", *(f"{n}.png,{('cat', 'dog')[n % 2]}" for n in range(12))])
     spec = ready(source, folder)
     assert spec.classes == ("cat", "dog") and sum(counts(spec)) == 12
-    assert any("12 pictures have no label" in warning for warning in spec.warnings), spec.warnings
+    assert any("12 images have no label" in warning for warning in spec.warnings), spec.warnings
 
 
-@case(TABLE, "rows of a picture that is not there")
+@case(TABLE, "rows of a missing image")
 def _(folder: Path) -> None:
     source = arranged(folder, "images", each=12)
     labels(source / "labels.csv", ["file,label", *(f"{n}.png,{('cat', 'dog')[n % 2]}" for n in range(14))])
-    assert any("2 rows of labels.csv have no picture" in warning for warning in ready(source, folder).warnings)
+    assert any("2 rows of labels.csv have no image" in warning for warning in ready(source, folder).warnings)

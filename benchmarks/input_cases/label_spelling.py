@@ -23,7 +23,7 @@ def _spell(name: str, labels: list[str]) -> None:
     def alike(folder: Path) -> None:
         spec, _ = prepared(table([1.5, 2.5, 3.5], labels), folder)
         assert set(spec.classes) == set(labels)
-        warned(spec, "labels of 'y' differ in their spelling alone")
+        warned(spec, "labels of 'y' differ only in their spelling")
 
 
 for _name, _labels in ALIKE.items():

@@ -49,14 +49,14 @@ def headed(path: Path, width: int, height: int, **options: Any) -> Path:
     return path
 
 
-@case(LARGE, "a JPEG that promises 60,000 x 60,000", refused="60,000 x 60,000 pixels is too large")
+@case(LARGE, "a JPEG whose header claims 60,000 x 60,000", refused="60,000 x 60,000 pixels is too large")
 def _(folder: Path) -> None:
     source = arranged(folder, "cat", "dog", each=4)
     headed(source / "cat/bomb.jpg", 60_000, 60_000)
     ready(source, folder)
 
 
-@case(LARGE, "a PNG that promises 60,000 x 60,000", refused="an image of 3,600,000,000 pixels is too large")
+@case(LARGE, "a PNG whose header claims 60,000 x 60,000", refused="an image of 3,600,000,000 pixels is too large")
 def _(folder: Path) -> None:
     source = arranged(folder, "cat", "dog", each=4)
     ready(bomb(source / "cat/bomb.png").parents[1], folder)
@@ -76,7 +76,7 @@ def bomb(path: Path, side: int = 60_000) -> Path:
     return path
 
 
-@case(LARGE, "one of them asked of a model", refused="an image of 3,600,000,000 pixels is too large")
+@case(LARGE, "such a PNG, for a prediction", refused="an image of 3,600,000,000 pixels is too large")
 def _(folder: Path) -> None:
     spec = ready(arranged(folder, "cat", "dog"), folder)
     preprocess = load_preprocess(json.loads((Path(spec.folder) / "preprocess.json").read_text()))
@@ -85,7 +85,7 @@ def _(folder: Path) -> None:
 
 @case(
     LARGE,
-    "a progressive JPEG, which is held whole, that promises 20,000 x 16,000",
+    "a progressive JPEG, which is decoded at full size, whose header claims 20,000 x 16,000",
     refused="20,000 x 16,000 pixels is too large",
 )
 def _(folder: Path) -> None:
@@ -94,11 +94,11 @@ def _(folder: Path) -> None:
     ready(source, folder)
 
 
-@case(LARGE, "a JPEG of 4,000 x 3,000 on its side, in a zip, answers as when it is small")
+@case(LARGE, "a rotated JPEG of 4,000 x 3,000 in a zip is read like a small one")
 def _(folder: Path) -> None:
     source = arranged(folder, "cat", "dog")
     pixels = np.zeros((3000, 4000), np.uint8)
-    pixels[:1500] = 255  # above; shown upright, it is on the right
+    pixels[:1500] = 255  # the top half; after rotation, the right half
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(pixels).save(source / "cat/large.jpg", exif=exif)

@@ -1,7 +1,7 @@
 """Subclasses of layers that compute more than their base class."""
 
-# ruff: noqa: N812  # networks as people write them, in cases that need not use their folder
-# Networks as people write them, patched and hooked, are what types cannot follow.
+# ruff: noqa: N812  # networks in typical user style, in cases that may ignore their folder
+# Type checkers cannot follow user-style networks with patches and hooks.
 # mypy: ignore-errors
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class StandardConv(nn.Conv2d):
 
 
 class SameConv(nn.Conv2d):
-    """Padded as in TensorFlow, by the size of its input."""
+    """Padded as in TensorFlow, depending on the input's size."""
 
     def forward(self, rows: Tensor) -> Tensor:
         pad = [max((math.ceil(size / 2) - 1) * 2 + 3 - size, 0) for size in rows.shape[-2:]]
@@ -71,7 +71,7 @@ class Skip(nn.Sequential):
 
 
 class ChannelNorm(nn.LayerNorm):
-    """As in ConvNeXt: over the channels of an image."""
+    """As in ConvNeXt: normalises over the channels of an image."""
 
     def forward(self, rows: Tensor) -> Tensor:
         return super().forward(rows.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -87,7 +87,7 @@ class GeM(nn.AdaptiveAvgPool2d):
         return super().forward(rows.clamp(min=1e-6) ** 3) ** (1 / 3)
 
 
-network(SUBCLASS, "BNAct: relu behind a batch norm")(with_layer(lambda: BNAct(16)))
+network(SUBCLASS, "BNAct: relu after a batch norm")(with_layer(lambda: BNAct(16)))
 network(SUBCLASS, "timm's BatchNormAct2d")(with_layer(lambda: BatchNormAct2d(16)))
 network(SUBCLASS, "a linear layer that scales and shifts")(lambda: layers(ScaledLinear(64, 32)))
 network(SUBCLASS, "a convolution that standardises its weights")(with_layer(lambda: StandardConv(16, 16, 3, padding=1)))
@@ -95,7 +95,7 @@ network(SUBCLASS, "a convolution that pads as TensorFlow does", slow=True)(with_
 network(SUBCLASS, "a ReLU that shifts and scales")(with_layer(Shifted))
 network(SUBCLASS, "a Sequential with a skip")(with_layer(lambda: Skip(nn.Conv2d(16, 16, 3, padding=1), BNAct(16))))
 network(SUBCLASS, "a layer norm over channels")(with_layer(lambda: ChannelNorm(16)))
-network(SUBCLASS, "a convolution with a __call__ of its own")(with_layer(lambda: Called(16, 16, 1)))
+network(SUBCLASS, "a convolution with a custom __call__")(with_layer(lambda: Called(16, 16, 1)))
 network(SUBCLASS, "generalised mean pooling")(
     lambda: nn.Sequential(nn.Conv2d(1, 16, 3), GeM(1), nn.Flatten(), nn.Linear(16, 4))
 )

@@ -1,4 +1,4 @@
-"""Texts that stand for a missing value, or do not, in numbers, categories and labels."""
+"""Texts that may mean a missing value, in numbers, categories and labels."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ for _name, _words in WORDS.items():
     _keep(_name, _words)
 
 
-@case(MISSING, "missing= says that NA means it")
+@case(MISSING, "missing= makes NA a missing value")
 def _(folder: Path) -> None:
     spec, columns = prepared(table(["NA", "EU", "US", "NA"], ["NA", "p", "q"]), folder, missing="NA")
     assert spec.classes == ("p", "q") and columns["a"].categories == ("EU", "US")
     warned(spec, "taken as missing: 'NA' (40)")
 
 
-@case(MISSING, "missing= for one column alone")
+@case(MISSING, "missing= for one column only")
 def _(folder: Path) -> None:
     spec, columns = prepared(table(["NA", "EU", "US", "NA"], ["NA", "p", "q"]), folder, missing={"a": ["NA"]})
     assert spec.classes == ("NA", "p", "q") and columns["a"].categories == ("EU", "US")
@@ -64,7 +64,7 @@ def _(folder: Path) -> None:
     warned(spec, "40 rows without a 'y' are left out")
 
 
-@case(MISSING, "among numbers NA, null, - and ? mean it, and are counted")
+@case(MISSING, "among numbers, NA, null, - and ? are missing, and counted")
 def _(folder: Path) -> None:
     spec, columns = prepared(table(["1.5", "NA", "7", "null", "12", "-", "3", "?"]), folder)
     assert all(np.isnan(number(columns["a"], text)) for text in ("NA", "null", "-", "?", "n/a", "")) and columns["a"].flag
@@ -102,7 +102,7 @@ def _(folder: Path) -> None:
     warned(spec, "'?' (40)")
 
 
-@case(GAPS, "words are no quantity", refused="Set task to multiclass")
+@case(GAPS, "words as a target of numbers", refused="Set task to multiclass")
 def _(folder: Path) -> None:
     prepared(table([1.5, 2.5, 3.5], ["low", "high", "7"]), folder, task="regression")
 

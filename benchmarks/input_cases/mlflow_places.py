@@ -22,11 +22,11 @@ from lepton_automl.widgets.run import run_html
 
 from .case import case
 
-REFUSED, DELETED = "B MLflow refuses the experiment", "B a deleted MLflow experiment comes back"
+REFUSED, DELETED = "B MLflow rejects the experiment", "B a deleted MLflow experiment comes back"
 
 
 def store(folder: Path) -> None:
-    """The experiments table of a home's MLflow store."""
+    """Create the experiments table of a home's MLflow store."""
     with closing(sqlite3.connect(folder / "mlflow.db")) as file:
         file.execute("create table experiments (experiment_id integer, name text, lifecycle_stage text)")
         rows = [(0, "Default", "active"), (1, "birds", "active"), (2, "bees", "deleted"), (3, "lepton/digits", "deleted")]
@@ -44,7 +44,7 @@ def _(folder: Path) -> None:
     begin(folder, Tracking(experiment_id="999"))
 
 
-@case(REFUSED, "an id that is no number", refused="there is no MLflow experiment with the id birds")
+@case(REFUSED, "an id that is not a number", refused="there is no MLflow experiment with the id birds")
 def _(folder: Path) -> None:
     begin(folder, Tracking(experiment_id="birds"))
 
@@ -64,7 +64,7 @@ def _(folder: Path) -> None:
     AutoML(experiment="birds\nbees", home=folder)
 
 
-@case(REFUSED, "a name and an id that are there")
+@case(REFUSED, "a name and an id that exist")
 def _(folder: Path) -> None:
     begin(folder, Tracking(experiment="birds"))
     for place in (Tracking(experiment="new"), Tracking(experiment_id="1"), Tracking()):
@@ -86,13 +86,13 @@ def _(folder: Path) -> None:
     begin(folder, Tracking(), "digits")
 
 
-@case(DELETED, "in a team's store", refused="'bees' was deleted")
+@case(DELETED, "in a shared store", refused="'bees' was deleted")
 def _(folder: Path) -> None:
     store(folder)
     check_experiment(folder / "home", "flowers", Tracking(uri=f"sqlite:///{folder / 'mlflow.db'}", experiment="bees"))
 
 
-SILENT = "B MLflow refuses, and nobody says so"
+SILENT = "B MLflow rejects the experiment without a message"
 WHY = "MLflow refuses the experiment: Could not find experiment with ID 999"
 
 
@@ -126,7 +126,7 @@ def _(folder: Path) -> None:
     assert all(WHY in text for text in shown.values()), shown
 
 
-@case(SILENT, "the latest reason counts, and none once all is there")
+@case(SILENT, "the latest reason is shown, and none once MLflow is up to date")
 def _(folder: Path) -> None:
     shown = standing(folder, refusal("the server does not answer", "error"), refusal())
     assert all(WHY in text and "does not answer" not in text for text in shown.values()), shown
@@ -134,13 +134,13 @@ def _(folder: Path) -> None:
     assert not any("behind" in text or WHY in text for text in shown.values()) and not shown["state"], shown
 
 
-@case(SILENT, "a note on something else says nothing of MLflow")
+@case(SILENT, "a note on something else does not concern MLflow")
 def _(folder: Path) -> None:
     shown = standing(folder, Noted(at=1.0, level="warning", text="a worker was replaced", subject="worker"))
     assert not shown["state"] and "behind" not in shown["status"] + shown["dashboard"], shown
 
 
-@case(SILENT, "marks and colours in a reason do no harm")
+@case(SILENT, "markup and colour codes in a reason are harmless")
 def _(folder: Path) -> None:
     shown = standing(folder, refusal("<script>alert(1)</script> \x1b[31mred\x1b[0m"))
     assert "<script" not in shown["dashboard"] and "\x1b" not in shown["dashboard"] + shown["status"], shown

@@ -17,12 +17,12 @@ from lepton_automl.modalities.table.spec import table_input
 from .case import case
 from .columns import DATES, NUMBERS, ROWS, SPELLING, TEST, day, number, prepared, table, warned
 
-# Cells, a text and its number.
+# Cells, one text, and its number.
 PRICES: dict[str, tuple[list[str], str, float]] = {
     "5,-": (["5,-", "12,-", "7,50"], "5,-", 5.0),
     "CHF 7.— and 1'200.-": (["CHF 7.—", "CHF 12.50", "CHF 1'200.-"], "CHF 1'200.-", 1200.0),
     "12,-- €": (["12,-- €", "5,- €", "-7,50 €"], "12,-- €", 12.0),
-    "a minus behind": (["5-", "3", "7.5-"], "7.5-", -7.5),
+    "a minus sign at the end": (["5-", "3", "7.5-"], "7.5-", -7.5),
 }
 
 
@@ -60,7 +60,7 @@ def _(folder: Path) -> None:
     prepared(table([1.5, 2.5, 3.5], list(pd.period_range("2024-01", periods=20, freq="M"))), folder)
 
 
-@case(DATES, "times as labels, where a person says so; results of games and sizes are labels by themselves")
+@case(DATES, "times as labels with task=; scores of games and sizes are labels by default")
 def _(folder: Path) -> None:
     for at, (labels, task) in enumerate(
         ((["08:00", "16:00"], "multiclass"), (["2:1", "0:0", "1:3"], None), (["s", "m"], None))
@@ -81,7 +81,7 @@ def _(folder: Path) -> None:
 
 
 LOOK_ALIKE: dict[str, tuple[list[Any], str]] = {
-    "letters of no width": (["cat", "cat\u200b", "\ufeffdog", "dog"], "'cat', 'cat\\u200b'"),
+    "zero-width characters": (["cat", "cat\u200b", "\ufeffdog", "dog"], "'cat', 'cat\\u200b'"),
     "1 and 1.0 as texts": (["1", "1.0", "2"], "'1', '1.0'"),
     "a hyphen": (["re-open", "re open", "shut"], "'re open', 're-open'"),
 }
@@ -91,14 +91,14 @@ def _look(name: str, labels: list[Any], pair: str) -> None:
     @case(SPELLING, name)
     def alike(folder: Path) -> None:
         spec, _ = prepared(table([1.5, 2.5, 3.5], labels), folder)
-        warned(spec, f"labels of 'y' differ in their spelling alone, and are classes of their own: {pair}")
+        warned(spec, f"labels of 'y' differ only in their spelling, and are separate classes: {pair}")
 
 
 for _name, (_labels, _pair) in LOOK_ALIKE.items():
     _look(_name, _labels, _pair)
 
 
-@case(SPELLING, "nothing is told of -1 and 1, nor of A, A- and A+")
+@case(SPELLING, "no warning about -1 and 1, nor about A, A- and A+")
 def _(folder: Path) -> None:
     every: list[list[Any]] = [[-1, 1], ["-1", "1", "0"], ["A", "A-", "A+", "B"], ["+", "-"], ["<=50K", ">50K"]]
     for at, labels in enumerate(every):
@@ -110,15 +110,15 @@ def _(folder: Path) -> None:
 DAYS = ["2024-01-31", "2023-05-01", "2022-07-08"]
 
 
-@case(TEST, "no dates in test rows: counted, and missing")
+@case(TEST, "invalid dates in test rows: counted, and missing")
 def _(folder: Path) -> None:
     frame = table(DAYS)
     spec, columns = prepared(frame, folder, test=frame.assign(a=["soon", *frame["a"][1:]]))
     assert day(columns["a"], "2024-01-31") == "2024-01-31T00:00"
-    warned(spec, "one cell of 'a' outside the training rows is no date, such as 'soon': taken as missing")
+    warned(spec, "one cell of 'a' outside the training rows is not a date, such as 'soon': taken as missing")
 
 
-@case(TEST, "no numbers in rows that validate, of a split column: counted, and missing")
+@case(TEST, "invalid numbers in the validation rows of a split column: counted, and missing")
 def _(folder: Path) -> None:
     split = np.array(["train", "valid", "test"])[np.arange(ROWS) % 3]
     frame = table([1.5, 2.5, 3.5, 4.5]).assign(split=split)
@@ -126,17 +126,17 @@ def _(folder: Path) -> None:
     cells[split != "train"] = "oops"
     spec = prepare(frame.assign(a=cells), folder / "data", DataOptions(target="y"))
     assert dict(table_input(spec).columns)["a"] == "number"
-    warned(spec, "80 cells of 'a' outside the training rows are no numbers, such as 'oops': taken as missing")
+    warned(spec, "80 cells of 'a' outside the training rows are not numbers, such as 'oops': taken as missing")
 
 
-@case(TEST, "such a number in a prediction", refused="column 'a' takes numbers, not 'oops'")
+@case(TEST, "an invalid number in a prediction", refused="column 'a' takes numbers, not 'oops'")
 def _(folder: Path) -> None:
     frame = table([1.5, 2.5, 3.5])
     _, columns = prepared(frame, folder, test=frame.assign(a="oops"))
     number(columns["a"], "oops")
 
 
-@case(TEST, "such a date in a prediction", refused="'soon'")
+@case(TEST, "an invalid date in a prediction", refused="'soon'")
 def _(folder: Path) -> None:
     frame = table(DAYS)
     _, columns = prepared(frame, folder, test=frame.assign(a="soon"))

@@ -16,7 +16,7 @@ PRELU = "B PReLU with one weight"
 
 
 def cut(model: nn.Module, rows: Tensor) -> nn.Module:
-    """Prune half of the channels; pruning itself checks the outputs of the rest."""
+    """Prune half of the channels; pruning itself checks the outputs of the remaining network."""
     small = prune(model.eval(), PruneOptions(ratio=0.5, multiple=4), rows).model
     before, after = (sum(weight.numel() for weight in network.parameters()) for network in (model, small))
     assert after < 0.7 * before
@@ -45,7 +45,7 @@ def _one_layer_used_twice(folder: Path) -> None:
     cut(nn.Sequential(nn.Linear(8, 32), act, nn.Linear(32, 24), act, nn.Linear(24, 3)), torch.rand(4, 8))
 
 
-@case(PRELU, "beside one with a weight for each channel")
+@case(PRELU, "together with one with a weight per channel")
 def _beside_one_for_each_channel(folder: Path) -> None:
     del folder
     model = nn.Sequential(nn.Linear(8, 32), nn.PReLU(32), nn.BatchNorm1d(32), nn.PReLU(), nn.Linear(32, 3))
@@ -53,7 +53,7 @@ def _beside_one_for_each_channel(folder: Path) -> None:
     assert [layer.weight.numel() for layer in small.modules() if isinstance(layer, nn.PReLU)] == [16, 1]
 
 
-@case("B weights computed from others", "weight norm is cut and stays weight norm")
+@case("B weights computed from others", "weight norm is pruned and stays weight norm")
 def _weight_norm(folder: Path) -> None:
     del folder
     norm = parametrizations.weight_norm
@@ -64,7 +64,7 @@ def _weight_norm(folder: Path) -> None:
     assert torch.equal(model(rows), before)
 
 
-@case("B a recurrent layer", "what stands behind it is cut")
+@case("B a recurrent layer", "layers after it are pruned")
 def _recurrent(folder: Path) -> None:
     del folder
 
@@ -82,7 +82,7 @@ def _recurrent(folder: Path) -> None:
     cut(Reader(), torch.rand(4, 6, 4))
 
 
-@case("B a recurrent layer", "cells in a loop, nothing else", refused="recurrent layer mixes its channels")
+@case("B a recurrent layer", "only cells in a loop", refused="recurrent layer mixes its channels")
 def _cells(folder: Path) -> None:
     del folder
 
@@ -101,7 +101,7 @@ def _cells(folder: Path) -> None:
     cut(Loop(), torch.rand(4, 6, 4))
 
 
-@case("B a layer that only training uses", "an auxiliary head keeps what it reads")
+@case("B a layer that only training uses", "an auxiliary head keeps its inputs")
 def _auxiliary(folder: Path) -> None:
     del folder
 

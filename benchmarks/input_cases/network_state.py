@@ -1,7 +1,7 @@
 """The state of a network that is passed in: export, lean and accelerate keep its modes, weights and gradients."""
 
-# ruff: noqa: ARG001, N812, PLW0108  # networks as people write them, in cases that need not use their folder
-# Networks as people write them, patched and hooked, are what types cannot follow.
+# ruff: noqa: ARG001, N812, PLW0108  # networks in typical user style, in cases that may ignore their folder
+# Type checkers cannot follow user-style networks with patches and hooks.
 # mypy: ignore-errors
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Folded(nn.BatchNorm2d):
         return super().forward(rows).abs()
 
 
-@case(SUBCLASS, "through accelerate, with the scores of the network itself", slow=True)
+@case(SUBCLASS, "accelerated, with the scores of the network itself", slow=True)
 def _accelerated(folder: Path) -> None:
     torch.manual_seed(0)
     net = taught(plain(Folded(16)))
@@ -39,10 +39,10 @@ def _accelerated(folder: Path) -> None:
     assert (answers == labelled()[1].numpy()).mean() >= fast.after["accuracy"] - 1e-9
 
 
-STATE = "A2 the state of a given network"
+STATE = "A2 the state of the given network"
 
 
-@case(STATE, "lean: evaluation mode stays, one row a call")
+@case(STATE, "lean: evaluation mode stays, one row per call")
 def _lean_eval(folder: Path) -> None:
     torch.manual_seed(0)
     small = leaned(taught(plain()))
@@ -71,10 +71,10 @@ def _lean_frozen(folder: Path) -> None:
         parameter.requires_grad for parameter in net.parameters()
     ]
     norm = small[1]  # type: ignore[index]  # a Sequential
-    assert not bool((norm.running_var == 1).all()), "its statistics were thrown away"
+    assert not bool((norm.running_var == 1).all()), "its statistics were discarded"
 
 
-@case(STATE, "lean: a network that it refuses", refused="a copy of Sequential still uses the weights '1.weight'")
+@case(STATE, "lean: a network that it rejects", refused="a copy of Sequential still uses the weights '1.weight'")
 def _lean_refuses(folder: Path) -> None:
     torch.manual_seed(0)
     net = taught(plain())
@@ -83,7 +83,7 @@ def _lean_refuses(folder: Path) -> None:
     leaned(net)
 
 
-@case(STATE, "lean: weight_norm, whose weights hang on the last call", slow=True)
+@case(STATE, "lean: weight_norm, whose weights stem from the last call", slow=True)
 def _lean_weight_norm(folder: Path) -> None:
     torch.manual_seed(0)
     net = plain()
@@ -118,7 +118,7 @@ def _counting(folder: Path) -> None:
     torch.manual_seed(0)
     net = Counting().eval()
     answers_alike(net, folder)
-    assert net.calls == 1 and len(net.seen) == 1, "the one call of this case itself"
+    assert net.calls == 1 and len(net.seen) == 1, "only this case's own call"
 
 
 @case(STATE, "accelerate: training mode, gradients, and a network that changes at every call", slow=True)
@@ -131,6 +131,6 @@ def _accelerate_counting(folder: Path) -> None:
     assert net.calls == calls and len(net.seen) == calls
 
 
-@case(STATE, "lean and accelerate refuse what has no weights yet", refused="LazyLinear '1' has no weights yet")
+@case(STATE, "a layer whose weights are not initialised is rejected", refused="LazyLinear '1' has no weights yet")
 def _lazy(folder: Path) -> None:
     accelerate(nn.Sequential(nn.Flatten(), nn.LazyLinear(4), nn.Linear(4, 4)), labelled(), progress=False)

@@ -1,7 +1,7 @@
-"""Networks for the cases: each is exported and compared with its file, and must stay unchanged."""
+"""Networks for the cases: each is exported, compared with its file, and must stay unchanged."""
 
-# ruff: noqa: N812, SLF001  # networks as people write them, in cases that need not use their folder
-# Networks as people write them, patched and hooked, are what types cannot follow.
+# ruff: noqa: N812, SLF001  # networks in typical user style, in cases that may ignore their folder
+# Type checkers cannot follow user-style networks with patches and hooks.
 # mypy: ignore-errors
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ SUBCLASS = "A1 layers of a subclass"
 HOOKED = "A1 hooks"
 PATCHED = "A1 patched instances"
 COMPUTED = "A1 weights computed from others"
-NORMS = "A1 batch norms that are not as usual"
-FUNCTIONS = "A1 functional calls and changes in place"
-UNFOLLOWED = "A1 what has no one answer"
+NORMS = "A1 unusual batch norms"
+FUNCTIONS = "A1 functional calls and in-place changes"
+UNFOLLOWED = "A1 networks without one output per row"
 
 
 def pictures() -> Tensor:
@@ -60,7 +60,7 @@ def layers(between: nn.Module) -> nn.Sequential:
 
 
 def stirred(net: nn.Sequential) -> nn.Sequential:
-    """The same with batch-norm statistics as after training."""
+    """Give a network batch-norm statistics like those after training."""
     for part in net.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is not None:  # no public name
             assert part.running_var is not None
@@ -73,7 +73,7 @@ def stirred(net: nn.Sequential) -> nn.Sequential:
 
 
 def state(net: nn.Module) -> dict[str, Any]:
-    """Everything of a network that must not change, copied without the package's code."""
+    """The parts of a network that must not change, copied without the package's code."""
     weights = dict([*net.named_parameters(), *net.named_buffers()])
     return {
         "modes": [part.training for part in net.modules()],
@@ -85,7 +85,7 @@ def state(net: nn.Module) -> dict[str, Any]:
         "hooks": [(list(part._forward_hooks), list(part._forward_pre_hooks)) for part in net.modules()],  # no public name
         "names": [sorted(name for name in vars(part) if not isinstance(vars(part)[name], Tensor)) for part in net.modules()],
         "random": torch.get_rng_state().clone(),
-        "numpy": np.random.get_state()[1].tolist(),  # noqa: NPY002  # the state that others use
+        "numpy": np.random.get_state()[1].tolist(),  # noqa: NPY002  # the global state that other code uses
     }
 
 
@@ -100,7 +100,7 @@ def same(first: Any, other: Any) -> bool:
 
 @contextmanager
 def unchanged(net: nn.Module) -> Iterator[None]:
-    """Asserts that a network is not changed."""
+    """Assert that a network is not changed."""
     before = state(net)
     yield
     after = state(net)
@@ -114,7 +114,7 @@ def answers_alike(net: nn.Module, folder: Path, rows: Tensor | None = None) -> N
     net.eval()
     copy = rows.clone()
     with warnings.catch_warnings(), unchanged(net):
-        warnings.simplefilter("ignore")  # that the slow exporter was taken
+        warnings.simplefilter("ignore")  # that the slow exporter was used
         export(Bare(net), {INPUT: rows}, folder / "model.onnx")
     assert torch.equal(rows, copy), "the rows were changed"
     file = OnnxModel(folder / "model.onnx")
@@ -123,12 +123,12 @@ def answers_alike(net: nn.Module, folder: Path, rows: Tensor | None = None) -> N
     alone = np.concatenate([file({INPUT: rows[n : n + 1].numpy()}) for n in range(len(rows))])
     for outputs in (file({INPUT: rows.numpy()}), alone):
         worst = float(np.abs(outputs - expected).max())
-        assert worst <= 1e-4 * float(expected.std()), f"by up to {worst:.3g}"
+        assert worst <= 1e-4 * float(expected.std()), f"the outputs differ by up to {worst:.3g}"
         assert (outputs.argmax(1) == expected.argmax(1)).all()
 
 
 def network(kind: str, name: str, *, refused: str = "", slow: bool = False) -> Callable[[Callable[[], nn.Module]], Body]:
-    """Register a function that builds a network: its export must give the network's outputs, or be rejected by name."""
+    """Register a function that builds a network: its export must give the network's outputs, or fail with the expected error."""
 
     def register(make: Callable[[], nn.Module]) -> Body:
         @case(kind, name, refused=refused, slow=slow)

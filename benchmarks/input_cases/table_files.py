@@ -25,13 +25,13 @@ PRICES = [("price", "rooms", "area", "sold")] + [
     (f"{900 + 7 * n % 40}.5", str(n % 5 + 1), str(30 + 13 * n % 47), ("yes", "no")[n % 3 == 0]) for n in range(ROWS)
 ]
 A3 = "A3 rows that end in a separator"
-A4 = "A4 texts that pandas takes for missing, in files"
-A11 = "A11 a bundle reads what training could read"
+A4 = "A4 texts that pandas reads as missing, in files"
+A11 = "A11 a bundle reads the files that training could read"
 TITLES = "B a title line or sep= before the header"
 EMPTY = "B headers with empty last columns"
 ZEROS = "B labels and codes that begin with zeros"
 ENCODED = "B tables in other encodings"
-RAGGED = "B rows and lines that are not as the others"
+RAGGED = "B irregular rows and lines"
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class Prepared:
 
 
 def prepared(file: Path, **options: Any) -> Prepared:
-    """Prepare a file, and assert that prediction reads it bit by bit as training does."""
+    """Prepare a file, and assert that prediction reads the same bits as training."""
     folder = file.parent / f"{file.name}.prepared"
     spec = prepare(file, folder, DataOptions(folds=0, **options))
     preprocess = load_preprocess(json.loads((folder / "preprocess.json").read_text()))
-    with warnings.catch_warnings(action="ignore"):  # training has told them
+    with warnings.catch_warnings(action="ignore"):  # training has already given them
         answered = preprocess.arrays(read_examples(str(file), preprocess))
     for name, part in answered.items():
         stored = np.concatenate([np.load(folder / side / f"{name}.npy") for side in ("rows", "test")])
-        assert len(stored) == len(part), f"{len(part)} rows are answered, {len(stored)} were learnt from"
+        assert len(stored) == len(part), f"prediction reads {len(part)} rows, training read {len(stored)}"
         assert sorted(row.tobytes() for row in part) == sorted(row.tobytes() for row in stored), f"{name} differs"
     return Prepared(spec, dict(table_input(spec).columns), "\n".join([*spec.notes, *spec.warnings]))
 
@@ -76,7 +76,7 @@ def usual(prepared: Prepared) -> None:
 
 
 def write(folder: Path, text: str | bytes, name: str = "prices.csv") -> Path:
-    """A file."""
+    """Write a file."""
     (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
     return folder / name
 
@@ -96,14 +96,14 @@ def _(folder: Path) -> None:
     usual(prepared(write(folder, lines(PRICES, ";", ";"))))
 
 
-@case(A3, "columns of text alone, with tabs")
+@case(A3, "only text columns, with tabs")
 def _(folder: Path) -> None:
     rows = [("city", "sold")] + [(("Rome", "Bonn", "Oslo")[n % 3], row[3]) for n, row in enumerate(PRICES[1:])]
     result = prepared(write(folder, lines(rows[:1], "\t") + lines(rows[1:], "\t", "\t"), "prices.tsv"))
     assert result.columns == {"city": "category"} and result.spec.target == "sold"
 
 
-@case(A3, "a cell behind the last column", refused="line 11 has 5 cells; the header names 4 columns")
+@case(A3, "a cell after the last column", refused="line 11 has 5 cells; the header names 4 columns")
 def _(folder: Path) -> None:
     prepared(write(folder, lines(PRICES[:10]) + lines(PRICES[10:], end=",7")))
 
@@ -172,7 +172,7 @@ def _(folder: Path) -> None:
     usual(prepared(write(folder, lines(rows, ";"))))
 
 
-@case(A11, "quotes, line ends within quotes, spaces behind separators")
+@case(A11, "quotes, line ends within quotes, spaces after separators")
 def _(folder: Path) -> None:
     texts = ('"x, y"', '"x\ny"', '"say ""x"""')
     rows = [("a", "b", "sold")] + [(texts[n % 3], f'"{n % 9}"', row[3]) for n, row in enumerate(PRICES[1:])]
@@ -202,7 +202,7 @@ def _(folder: Path) -> None:
     usual(prepared(write(folder, "sep=;\n" + lines(PRICES, ";"))))
 
 
-@case(TITLES, "sep= of another sign than the names hold")
+@case(TITLES, "sep= with a separator that names do not contain")
 def _(folder: Path) -> None:
     rows = [("price, net", "rooms, all", "area", "sold"), *PRICES[1:]]
     assert prepared(write(folder, '"sep=^"\r\n' + lines(rows, "^"))).columns == dict.fromkeys(rows[0][:3], "number")
@@ -215,7 +215,7 @@ def _(folder: Path) -> None:
     assert "'Sales of 2024'" in result.messages
 
 
-@case(TITLES, "a title filled up with separators, and a blank line")
+@case(TITLES, "a title padded with separators, and a blank line")
 def _(folder: Path) -> None:
     usual(prepared(write(folder, "Sales of 2024;;;\n;;;\n" + lines(PRICES, ";"))))
 
@@ -240,14 +240,14 @@ def _(folder: Path) -> None:
     usual(prepared(write(folder, lines(PRICES, end=",,"))))
 
 
-@case(EMPTY, "the header alone")
+@case(EMPTY, "only the header")
 def _(folder: Path) -> None:
     result = prepared(write(folder, lines(PRICES[:1], end=",,,") + lines(PRICES[1:])))
     usual(result)
     assert "fewer cells" not in result.messages
 
 
-@case(EMPTY, "spaces for names, and for cells")
+@case(EMPTY, "spaces as names and as cells")
 def _(folder: Path) -> None:
     usual(prepared(write(folder, lines(PRICES, "\t", "\t \t "), "prices.tsv")))
 
@@ -313,13 +313,13 @@ def _(folder: Path) -> None:
     prepared(write(folder, lines(rows).encode("latin-1")))
 
 
-@case(ENCODED, "line ends of Windows and of old Macs, a file without a last one")
+@case(ENCODED, "line ends of Windows and of old Macs, a file without a final one")
 def _(folder: Path) -> None:
     for end in ("\r\n", "\r"):
         usual(prepared(write(folder, lines(PRICES).replace("\n", end).rstrip(), f"{len(end)}.csv")))
 
 
-@case(RAGGED, "rows that end early are filled up, and told")
+@case(RAGGED, "short rows are padded, with a warning")
 def _(folder: Path) -> None:
     rows = [("sold", *PRICES[0][:3])] + [(row[3], *row[:3]) for row in PRICES[1:]]
     result = prepared(write(folder, lines(rows[:50]) + lines([row[:2] for row in rows[50:]])), target="sold")
@@ -332,17 +332,17 @@ def _(folder: Path) -> None:
     usual(prepared(write(folder, "\n\n" + lines(PRICES).replace("\n", "\n\n  \n") + "\n\n")))
 
 
-@case(RAGGED, "a quote that is left open", refused="line 62: unexpected end of data")
+@case(RAGGED, "an unclosed quote", refused="line 62: unexpected end of data")
 def _(folder: Path) -> None:
     prepared(write(folder, lines(PRICES) + '"1,2,3,yes\n'))
 
 
-@case(RAGGED, "two columns of one name", refused="columns share a name: 'rooms'")
+@case(RAGGED, "two columns with the same name", refused="columns share a name: 'rooms'")
 def _(folder: Path) -> None:
     prepared(write(folder, lines([("price", "rooms", "rooms ", "sold"), *PRICES[1:]])))
 
 
-@case(RAGGED, "no header: told")
+@case(RAGGED, "no header: a warning")
 def _(folder: Path) -> None:
     rows = [(str(n), str(n * n % 17), str(n % 2)) for n in range(ROWS)]
     assert "the first line contains only numbers" in prepared(write(folder, lines(rows[2:] + rows[:2]))).messages

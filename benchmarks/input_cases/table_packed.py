@@ -13,7 +13,7 @@ from .case import case
 from .table_files import PRICES, lines, prepared, usual, write
 
 PACKED = "B packed tables"
-FOREIGN = "B a pointer, a page or another format as CSV"
+FOREIGN = "B a pointer, a web page or another format as CSV"
 
 
 @case(PACKED, "train.csv.zip, and a zip of one table")
@@ -26,7 +26,7 @@ def _(folder: Path) -> None:
         usual(prepared(folder / name))
 
 
-@case(PACKED, "gzip, xz and bzip2, whatever the name says")
+@case(PACKED, "gzip, xz and bzip2, whatever the file's name")
 def _(folder: Path) -> None:
     text = lines(PRICES).encode()
     for name, content in (("a.csv.gz", gzip.compress(text)), ("b.csv.xz", lzma.compress(text)), ("c.csv.bz2", bz2.compress(text)), ("d.csv", gzip.compress(text)), ("e.csv.gz", text)):  # fmt: skip
@@ -41,7 +41,7 @@ def _(folder: Path) -> None:
     prepared(folder / "all.zip")
 
 
-@case(PACKED, "a download that was cut off", refused="cannot be read")
+@case(PACKED, "an incomplete download", refused="cannot be read")
 def _(folder: Path) -> None:
     prepared(write(folder, gzip.compress(lines(PRICES).encode())[:-40], "prices.csv.gz"))
 
@@ -74,6 +74,6 @@ def _(folder: Path) -> None:
     prepared(write(folder, json.dumps([{"a": 1, "b": 2}] * 30)))
 
 
-@case(FOREIGN, "Parquet that is called CSV", refused="its content is Parquet")
+@case(FOREIGN, "Parquet with the ending .csv", refused="its content is Parquet")
 def _(folder: Path) -> None:
     prepared(write(folder, b"PAR1\x15\0\x15\0"))

@@ -1,7 +1,7 @@
-"""PyTorch's errors in short sentences, and clear names for parts of Lightning."""
+"""Short messages for PyTorch's errors, and clear errors about recurrent layers and Lightning's attributes."""
 
-# ruff: noqa: ARG001, N812  # networks as people write them, in cases that need not use their folder
-# Networks as people write them, patched and hooked, are what types cannot follow.
+# ruff: noqa: ARG001, N812  # networks in typical user style, in cases that may ignore their folder
+# Type checkers cannot follow user-style networks with patches and hooks.
 # mypy: ignore-errors
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .networks import Calls, answers_alike, branch_on_values, pictures
 from .trained_networks import labelled, leaned, plain
 
 WORDS = "B errors of PyTorch inside ours"
-NAMED = "B GRU and Lightning's parts, named as what they are"
+NAMED = "B clear errors about GRU and Lightning's attributes"
 
 
 def _refusal(call: Callable[[], object]) -> str:
@@ -34,7 +34,7 @@ def _refusal(call: Callable[[], object]) -> str:
         call()
     except LeptonError as error:
         return str(error)
-    raise AssertionError("it was not refused")
+    raise AssertionError("it was not rejected")
 
 
 def _plain_words(message: str) -> None:
@@ -47,20 +47,20 @@ def _essay(folder: Path) -> None:
     _plain_words(_refusal(lambda: export(Bare(Calls(branch_on_values).eval()), {INPUT: pictures()}, folder / "model.onnx")))
 
 
-@case(WORDS, "shapes that do not fit")
+@case(WORDS, "shapes that do not match")
 def _shapes(folder: Path) -> None:
     message = _refusal(lambda: accelerate(nn.Sequential(nn.Flatten(), nn.Linear(63, 4)), labelled(), progress=False))
     _plain_words(message)
     assert "mat1 and mat2 shapes cannot be multiplied" in message, message
 
 
-@case(WORDS, "arguments that torch explains at length")
+@case(WORDS, "invalid arguments, with torch's long explanation")
 def _signature(folder: Path) -> None:
     message = _refusal(lambda: lean(Calls(lambda rows: torch.conv2d(rows, 3)), labelled(), ratio=0.5, progress=False))  # type: ignore[call-overload]  # on purpose
     _plain_words(message)
 
 
-@case(WORDS, "a file that is no model")
+@case(WORDS, "a file that is not a model")
 def _no_model(folder: Path) -> None:
     (folder / "model.onnx").write_bytes(b"\x1b[31mno model\x1b[0m")
     _plain_words(_refusal(lambda: OnnxModel(folder / "model.onnx")))

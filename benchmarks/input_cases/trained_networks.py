@@ -1,7 +1,7 @@
 """Small networks, trained on images of four classes."""
 
-# ruff: noqa: N812  # networks as people write them, in cases that need not use their folder
-# Networks as people write them, patched and hooked, are what types cannot follow.
+# ruff: noqa: N812  # networks in typical user style, in cases that may ignore their folder
+# Type checkers cannot follow user-style networks with patches and hooks.
 # mypy: ignore-errors
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def labelled(count: int = 160) -> tuple[Tensor, Tensor]:
 
 
 def taught(net: nn.Module, steps: int = 60) -> nn.Module:
-    """The same network, trained on these."""
+    """The same network, trained on these images."""
     rows, classes = labelled()
     optimizer = torch.optim.Adam(net.parameters(), 1e-2)
     for _ in range(steps):
@@ -56,7 +56,7 @@ def accuracy(net: nn.Module) -> float:
 
 
 def leaned(net: nn.Module, **options: Any) -> nn.Module:
-    """The result of `lean`; asserts that the network itself is not changed."""
+    """Return the result of `lean`, and assert that the original network is not changed."""
     with unchanged(net), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = lean(

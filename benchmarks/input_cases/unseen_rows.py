@@ -23,7 +23,7 @@ def _(folder: Path) -> None:
     frame = table([1.5, 2.5, 3.5])
     spec, columns = prepared(frame, folder, test=frame.assign(a="oops"))
     assert number(columns["a"], 2.5) == 2.5
-    warned(spec, "120 cells of 'a' outside the training rows are no numbers, such as 'oops': taken as missing")
+    warned(spec, "120 cells of 'a' outside the training rows are not numbers, such as 'oops': taken as missing")
 
 
 def _same(name: str, frame: pd.DataFrame, **changes: Any) -> None:
@@ -45,20 +45,20 @@ def _same(name: str, frame: pd.DataFrame, **changes: Any) -> None:
 
 
 _same("a word among numbers, in a table with a split column", table([1.5, 2.5, 3.5]), a="oops")
-_same("no value among whole numbers that number the rows", table(range(ROWS)), a=None)
+_same("a missing value among integers that number the rows", table(range(ROWS)), a=None)
 _same("another unit in test rows", table(["1 kg", "2 kg", "3.5 kg"]), a="7 g")
 _same("the month first in test rows", table(["31/12/2024", "1/2/2024", "5/6/2023"]), a="12/31/2024")
 _same("numbers among categories in test rows", table(["red", "blue", "green"]), a=17)
 
 
-@case(TEST, "a class that only test rows have", refused="no training example is of class 'r'")
+@case(TEST, "a class that occurs only in test rows", refused="no training example is of class 'r'")
 def _(folder: Path) -> None:
     prepared(table([1.5, 2.5, 3.5]), folder, test=table([1.5, 2.5, 3.5]).assign(y=["p", "q", "r"] * (ROWS // 3)))
 
 
 @case(
     TEST,
-    "fractions as targets of test rows alone make no quantity of whole labels",
+    "fractions as test targets do not turn integer labels into numbers",
     refused="no training example is of class '0.5'",
 )
 def _(folder: Path) -> None:
@@ -86,13 +86,13 @@ def _same_file(name: str, cells: list[str], targets: list[str], old: str, new: s
         assert first == second and specs[0].task == specs[1].task and specs[0].classes == specs[1].classes
 
 
-_same_file("a word in test rows among three whole numbers", ["1", "2", "3"], ["p", "q"], "1,", "oops,")
+_same_file("a word in test rows among three integers", ["1", "2", "3"], ["p", "q"], "1,", "oops,")
 _same_file("a word in test rows among booleans", ["true", "false"], ["p", "q"], "true,", "oops,")
 _same_file("a label without a value in test rows", ["1.5", "2.5"], ["0", "1"], ",0,test", ",?,test")
 _same_file("another decimal sign in test rows", ["1.5", "2.25"], ["p", "q"], "1.5,", "1;5,")
 
 
-@case(TEST, "test data in a file of their own are read as the training data")
+@case(TEST, "a separate test file is read like the training file")
 def _(folder: Path) -> None:
     train = written(folder / "train", text_rows(["1.234,50", "12.000,00", "7,25", "1.500"], ["p", "q"], separator=";"))
     test = written(folder / "test", text_rows(["1.500", "2.750"], ["p", "q"], separator=";"))

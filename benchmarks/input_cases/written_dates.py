@@ -11,7 +11,7 @@ import pandas as pd
 from .case import case
 from .columns import DATES, day, has_note, prepared, table, warned
 
-# Cells, a text and its moment, and what is told.
+# Cells, one text, its time, and part of the note.
 MOMENTS: dict[str, tuple[list[str], str, str, str]] = {
     "31/12/2024": (["31/12/2024", "1/2/2024", "5/6/2023"], "1/2/2024", "2024-02-01T00:00", "have the day first"),
     "1/31/24 8:30": (["1/31/24 8:30", "2/3/24 17:05", "12/1/23 0:00"], "2/3/24 17:05", "2024-02-03T17:05", "have the month first"),
@@ -22,8 +22,8 @@ MOMENTS: dict[str, tuple[list[str], str, str, str]] = {
     "Dec 31, 2024": (["Dec 31, 2024", "June 5, 2023", "Feb 1, 2024"], "Feb 1, 2024", "2024-02-01T00:00", "point in time"),
     "months alone": (["1949-01", "1949-12", "1950-07", "1951-03"], "1950-07", "1950-07-01T00:00", "point in time"),
     "AM and PM": (["12/31/2024 1:05 PM", "1/2/2024 12:00 AM", "3/4/2024 8:30 am"], "1/2/2024 12:00 AM", "2024-01-02T00:00", "month"),
-    "0000-00-00": (["2024-01-31", "2023-05-01", "0000-00-00", "2022-07-08"], "2023-05-01", "2023-05-01T00:00", "are no dates"),
-    "a day that is none": (["30/01/2024"] * 9 + ["31/02/2024"] + ["5/6/2023"] * 10, "5/6/2023", "2023-06-05T00:00", "'31/02/2024'"),
+    "0000-00-00": (["2024-01-31", "2023-05-01", "0000-00-00", "2022-07-08"], "2023-05-01", "2023-05-01T00:00", "are not dates"),
+    "an invalid day": (["30/01/2024"] * 9 + ["31/02/2024"] + ["5/6/2023"] * 10, "5/6/2023", "2023-06-05T00:00", "'31/02/2024'"),
 }  # fmt: skip
 
 
@@ -43,14 +43,14 @@ for _name, _moment in MOMENTS.items():
     _date(_name, *_moment)
 
 
-@case(DATES, "cells that are no date are counted, and stay missing in predictions")
+@case(DATES, "invalid cells are counted, and stay missing in predictions")
 def _(folder: Path) -> None:
     spec, columns = prepared(table(["2024-01-31", "2023-05-01", "unknown", "2022-07-08"]), folder)
     assert np.isnan(columns["a"].day("unknown")) and columns["a"].flag
-    warned(spec, "cells of 'a' are no dates ('unknown'): taken as missing")
+    warned(spec, "cells of 'a' are not dates ('unknown'): taken as missing")
 
 
-@case(DATES, "all cells allow both: a warning names dayfirst=")
+@case(DATES, "all cells are ambiguous: a warning mentions dayfirst=")
 def _(folder: Path) -> None:
     spec, columns = prepared(table(["1/2/2024", "3/4/2024", "5/6/2023"]), folder)
     assert day(columns["a"], "1/2/2024") == "2024-01-02T00:00"

@@ -15,7 +15,7 @@ from lepton_automl.shipped import load_preprocess
 from .case import case
 from .columns import NUMBERS, ROWS, has_note, number, prepared, scale, stored_arrays, table, text_rows, warned, written
 
-# Cells, a text and its number, and what is told.
+# Cells, one text, its number, and part of the note.
 WRITTEN: dict[str, tuple[list[str], str, float, str]] = {
     '"1,234"': (["1,234", "999", "1,234,567", "17"], "1,234", 1234, "'1,234' is 1234"),
     "$1,234.00": (["$1,234.00", "$5.50", "$12", "$8,000.10"], "$1,234.00", 1234, "($)"),
@@ -51,14 +51,14 @@ for _name, _given in WRITTEN.items():
     _write(_name, *_given)
 
 
-@case(NUMBERS, "a price with thousands separators is no name as a target")
+@case(NUMBERS, "a price with thousands separators as a target is a number")
 def _(folder: Path) -> None:
     prices = [f"${1000 + 317 * row:,}.00" for row in range(ROWS)]
     spec, _ = prepared(table([1.5, 2.5, 3.5], prices), folder)
     assert spec.task == "regression" and 1000 < scale(spec).mean < 40_000
 
 
-@case(NUMBERS, "numeric= reads them, too")
+@case(NUMBERS, "numeric= reads them as well")
 def _(folder: Path) -> None:
     _, columns = prepared(table(["$1,234.00", "007", "$2.50"]), folder, numeric="a")
     assert number(columns["a"], "$1,234.00") == 1234 and number(columns["a"], "007") == 7
@@ -70,7 +70,7 @@ def _(folder: Path) -> None:
     assert columns["a"].categories == ("10%", "4.5%")
 
 
-@case(NUMBERS, "1,234 alone allows both: as ever the point is the decimal sign, and a warning names decimal=")
+@case(NUMBERS, "1,234 only is ambiguous: by default the point is the decimal sign, and a warning mentions decimal=")
 def _(folder: Path) -> None:
     spec, columns = prepared(table(["1,234", "5,678", "9,012", "3,456"]), folder)
     assert number(columns["a"], "1,234") == 1234
@@ -83,7 +83,7 @@ def _(folder: Path) -> None:
     assert number(columns["a"], "1,234") == 1.234 and not any("two ways" in warning for warning in spec.warnings)
 
 
-@case(NUMBERS, "1.234 € alone allows both")
+@case(NUMBERS, "1.234 € only is ambiguous")
 def _(folder: Path) -> None:
     spec, columns = prepared(table(["1.234 €", "5.678 €", "9.012 €"]), folder)
     assert number(columns["a"], "1.234 €") == 1.234
@@ -123,12 +123,12 @@ CATEGORIES = {
     "ranges": ["10-19", "20-29", "30-39"],
     "an open end": ["10+ years", "1 year", "2 years", "3 years", "< 1 year"],
     "codes with zeros": ["01234", "98052", "02139", "10001"],
-    "codes behind letters": ["Q1", "Q2", "Q3", "Q4"],
+    "codes after letters": ["Q1", "Q2", "Q3", "Q4"],
 }
 
 
 def _leave(name: str, cells: list[str]) -> None:
-    @case(NUMBERS, f"no numbers: {name}")
+    @case(NUMBERS, f"not numbers: {name}")
     def kept(folder: Path) -> None:
         _, columns = prepared(table(cells), folder)
         assert columns["a"].kind == "category" and set(columns["a"].categories) == set(cells)
@@ -138,7 +138,7 @@ for _name, _cells in CATEGORIES.items():
     _leave(_name, _cells)
 
 
-@case(NUMBERS, "1,234 alone between semicolons: as ever the comma is the decimal sign, with a warning")
+@case(NUMBERS, "1,234 only between semicolons: by default the comma is the decimal sign, with a warning")
 def _(folder: Path) -> None:
     path = written(folder / "file", text_rows(["1,234", "5,678", "9,012"], ["p", "q"], separator=";"))
     spec = prepare(path, folder / "data", DataOptions(target="y"))

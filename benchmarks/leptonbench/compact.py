@@ -1,4 +1,4 @@
-"""`python -m benchmarks.leptonbench.compact --table NAME --raw FOLDER --work FOLDER` makes the Parquet file of a ledger."""
+"""`python -m benchmarks.leptonbench.compact --table NAME --raw FOLDER --work FOLDER` writes the Parquet file of a ledger."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def compact(name: str, raw: Path, work: Path) -> int:
     """Write one table's Parquet file.
 
     Returns:
-        How many rows it has.
+        The number of its rows.
     """
     source = SOURCES[name]
     spec = source.prepared(raw, work / "data" / name)
@@ -73,7 +73,7 @@ def compact(name: str, raw: Path, work: Path) -> int:
 
 
 def _row(line: Line) -> dict[str, Any]:
-    """A ledger's line as a row of the schema."""
+    """A ledger line as a row of the schema."""
     number = rows.TEN * line["number"]
     fixed = {
         "id": number + line["k"],

@@ -1,4 +1,4 @@
-"""The ledger: one JSON line a finished row, written by any number of processes at once."""
+"""The ledger: one JSON line per finished row, written by any number of processes at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Line = dict[str, Any]
 class Ledger:
     """An append-only file of recorded rows, and a claim file for each number that a process works on.
 
-    A claim is a lock and ends with its process: the number of a killed one is free again.
+    A claim is a lock and ends with its process: the number that a killed process had claimed is free again.
 
     Args:
             path: The file; its folder exists.
@@ -38,7 +38,7 @@ class Ledger:
         return lines_read
 
     def add(self, lines: Iterable[Line]) -> None:
-        """Append rows that belong together."""
+        """Append related rows at once."""
         text = "".join(json.dumps(line) + "\n" for line in lines)
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
@@ -56,7 +56,7 @@ class Ledger:
             file = os.open(self.claims / str(number), os.O_RDWR | os.O_CREAT)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if number not in {line["number"] for line in self.lines()}:  # asked under the lock
+                if number not in {line["number"] for line in self.lines()}:  # checked while locked
                     yield number
                     return
             except BlockingIOError:

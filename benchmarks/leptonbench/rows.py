@@ -19,15 +19,15 @@ from .ledger import Line
 # A fresh network has no scores before its pruning, so pruning comes early.
 LEAN = PrunePlan(cut_at=0.05)
 
-TEN = 10  # a row's id is ten times its number; its children follow
-RANDOM, LOCAL = 1_000, 5_000  # where the numbers of random and local rows begin; designs have the first
-RANDOM_BLOCK, LOCAL_BLOCK = 25, 25  # this many of each in turn
+TEN = 10  # a row's id is ten times its number; its children have the next ids
+RANDOM, LOCAL = 1_000, 5_000  # the first numbers of random and local rows; designs start at 0
+RANDOM_BLOCK, LOCAL_BLOCK = 25, 25  # this many of each kind alternate
 SHARES = (0.7, 0.5, 0.35)  # share of the parent's channels that a child keeps
-NEAR = 3  # so many rows may dominate one that counts as near the front
+NEAR = 3  # a row counts as near the front if at most this many rows dominate it
 
 
 def numbers(designs: int) -> Iterator[int]:
-    """All numbers in the order in which they are used, without end."""
+    """An endless iterator over all numbers in the order of their use."""
     yield from range(designs)
     block = 0
     while True:
@@ -42,7 +42,7 @@ def origin(number: int) -> str:
 
 
 def config(number: int, spec: DataSpec, lines: list[Line], metric: str) -> Config:
-    """The configuration of a fresh row; a local one depends on what is recorded so far."""
+    """The configuration of a fresh row; a local one depends on the rows recorded so far."""
     space, kind = families.space_for(spec), origin(number)
     if kind == "design":
         return families.initial_designs(spec)[number]
@@ -59,7 +59,7 @@ def config(number: int, spec: DataSpec, lines: list[Line], metric: str) -> Confi
 
 
 def identity(settings: Config, spec: DataSpec) -> str:
-    """A key that is equal for the same training of the same network."""
+    """A key that is the same for equal trainings of equal networks."""
     recipe = families.final_recipe(settings, spec, LEAN).to_json()
     training = {name: setting for name, setting in settings.items() if name.startswith("train.")}
     return json.dumps([recipe, training], sort_keys=True)
@@ -79,7 +79,7 @@ def costs(lines: Iterable[Line], metric: str) -> front.Costs:
 
 
 def near(line: Line, lines: list[Line], metric: str) -> bool:
-    """Whether few rows dominate this one."""
+    """Whether only a few rows dominate this one."""
     own, others = costs([line], metric)[0], costs([line for line in lines if not line["failure"]], metric)
     return int(((others <= own).all(axis=1) & (others < own).any(axis=1)).sum()) <= NEAR
 
@@ -91,7 +91,7 @@ def _good(lines: list[Line], metric: str) -> list[Line]:
 
 
 def children(number: int, settings: Config, spec: DataSpec, *, many: bool) -> list[Config]:
-    """Configurations with fewer channels that can be cut out of this one's final shape; one, or two where `many`."""
+    """Configurations that this one's final shape can be pruned to: at most two if `many`, else one."""
     rng = random.Random(-1 - number)
     remaining, high = 1 - float(settings["prune.ratio"]), families.space_for(spec)["prune.ratio"].high or 0.0
     own = families.final_recipe(settings, spec, LEAN)

@@ -1,4 +1,4 @@
-"""The tables of LeptonBench: which data, which target, how long a training."""
+"""The tables of LeptonBench: their data, deployment and number of epochs."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Source:
     Args:
         about: The data, in a sentence.
         read: Reads the data from the folder of raw files.
-        options: How the data are prepared.
-        batch_size: Rows of one call on the target.
+        options: The options of data preparation.
+        batch_size: Rows per call in deployment.
         metric: The score.
-        second: Another score that is kept beside it.
-        epochs: Of a full training.
-        child_epochs: Of a child's recovery.
+        second: A second score that is also recorded.
+        epochs: Number of epochs of a full training.
+        child_epochs: Number of epochs of a child's recovery.
     """
 
     about: str

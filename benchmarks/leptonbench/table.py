@@ -1,4 +1,4 @@
-"""Opens recorded tables, without torch."""
+"""Recorded tables, read without torch."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ class Row:
     """One configuration, trained in full.
 
     Args:
-        id: Stays the same when rows are added.
-        origin: `"design"`, `"random"`, `"local"` (one or two hyperparameters of a good row drawn anew) or `"child"`.
+        id: The row's id; it does not change when rows are added.
+        origin: `"design"`, `"random"`, `"local"` (a good row with one or two hyperparameters resampled) or `"child"`.
         parent: Id of the row whose weights a child inherited; -1 for a fresh network.
         config: All hyperparameters.
         recipe: The final shape.
-        score: The table's metric after each epoch, by the averaged weights; NaN before the cut, and after a failure.
-        second_score: Another score, likewise.
-        final_score: Of the exported artifact, which has the weights of the epoch with the best validation loss; NaN where
+        score: The table's metric after each epoch, with the averaged weights; NaN before pruning, and after a failure.
+        second_score: The second metric, in the same way.
+        final_score: The metric of the exported artifact, which has the weights of the epoch with the best validation loss; NaN if
             the row failed.
-        final_second_score: Likewise.
-        epoch_seconds: CPU seconds of one epoch of the final shape on one thread, scoring included; NaN where unknown.
-        weighing_seconds: CPU seconds until the untrained network is exported and timed; NaN where unknown.
+        final_second_score: The second metric, in the same way.
+        epoch_seconds: CPU seconds of one epoch of the final shape on one thread, including scoring; NaN if unknown.
+        weighing_seconds: CPU seconds until the untrained network is exported and timed; NaN if unknown.
         packing_seconds: CPU seconds from the last epoch until the artifact is exported, checked, scored and timed.
-        latency_ms: Time of one call on the target; of the untrained network, roughly timed, where the row failed.
+        latency_ms: Latency of one call in deployment; if the row failed, a rough latency of the untrained network.
         latency_low: Lower end of its 95 % interval.
-        latency_high: Upper end of it.
-        size_bytes: Of the exported file.
-        parameters: Weights.
-        epochs: Of the plan: fewer for a child, whose epochs are all recovery.
-        failure: Why it has no artifact; empty where it has one.
+        latency_high: Its upper end.
+        size_bytes: Size of the exported file.
+        parameters: Number of weights.
+        epochs: Planned number of epochs; fewer for a child, which only recovers.
+        failure: Why there is no artifact; empty if there is one.
     """
 
     id: int
@@ -70,22 +70,22 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of one data set and deployment, with everything that a search needs to know about them.
+    """Rows of one data set and deployment, with everything that a search needs.
 
     Args:
         name: `"digits"`, `"fashion"` or `"housing"`.
         about: The data, in a sentence.
         rows: The rows by id.
         spec: The description of the prepared data, which no longer exist.
-            target: The deployment that latencies were measured for.
+            deployment: The deployment that latencies were measured for.
         space: The space of all configurations.
-        prune: When the cut of a fresh network falls.
-        metric: Of `score`.
-        second: Of `second_score`.
-        epochs: Of a fresh row.
-        child_epochs: Of a child.
-        hosts: Machines it was recorded on.
-        torch: Versions of torch.
+        prune: When a fresh network is pruned.
+        metric: The metric of `score`.
+        second: The metric of `second_score`.
+        epochs: Number of epochs of a fresh row.
+        child_epochs: Number of epochs of a child.
+        hosts: Machines that it was recorded on.
+        torch: Versions of torch that it was recorded with.
         date: First and last day of recording.
     """
 
@@ -161,7 +161,7 @@ def path(name: str) -> Path:
 
 @functools.lru_cache(maxsize=8)
 def load(name: str) -> Table:
-    """Open a table; `names` lists all."""
+    """Read a table; see `names` for the available ones."""
     import pyarrow.parquet as pq
 
     content = pq.read_table(path(name))
@@ -185,7 +185,7 @@ def load(name: str) -> Table:
 
 
 def names() -> list[str]:
-    """The tables that are recorded."""
+    """The names of all recorded tables."""
     return sorted(file.stem for file in FOLDER.glob("*.parquet"))
 
 

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.leptonbench.upgrade` gives recorded tables today's names of hyperparameters and fields; no value changes.
+"""`python -m benchmarks.leptonbench.upgrade` updates the names of hyperparameters and fields in recorded tables; values do not change.
 
-It compares the written file with the one before, column by column, and writes nothing where anything but a name differs.
+It writes a table only if all of its values stay the same, and compares the written file with the previous one.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ KEY = b"leptonbench"
 
 
 def upgraded(table: pa.Table) -> pa.Table:
-    """A table with today's names.
+    """A table with the current names.
 
     Args:
-        table: As it was recorded.
+        table: The recorded table.
     """
     configs = [json.dumps(converted_config(json.loads(text))) for text in table.column("config").to_pylist()]
     place = table.schema.get_field_index("config")
@@ -31,7 +31,7 @@ def upgraded(table: pa.Table) -> pa.Table:
 
 
 def _described(header: dict[str, Any]) -> dict[str, Any]:
-    """What a table says of itself, with today's names; `target`, `lean` and `space` are those of a study's request."""
+    """A table's description with the current names; `target`, `lean` and `space` are those of a study's request."""
     names: dict[str, str] = {"target": "deployment", "lean": "prune"}
     request: dict[str, Any] = {name: header[name] for name in ("target", "lean", "space") if name in header}
     line = converted({"event": "StudyStarted", "config": request})["config"] if request.keys() & names.keys() else request
@@ -39,7 +39,7 @@ def _described(header: dict[str, Any]) -> dict[str, Any]:
 
 
 def values_of(table: pa.Table) -> list[str]:
-    """Every value of a table as text, in order, without any name; NaN is equal to itself."""
+    """Every value of a table as text, in order and without names; as text, NaN equals itself."""
     rows = [{**row, "config": list(json.loads(row["config"]).values())} for row in table.to_pylist()]
     return [*(repr(list(row.values())) for row in rows), repr(_leaves(json.loads(table.schema.metadata[KEY])))]
 
@@ -51,7 +51,7 @@ def _leaves(item: Any) -> list[Any]:
 
 
 def main() -> None:
-    """Rewrite the tables that have older names."""
+    """Rewrite the tables that have old names."""
     for name in table.names():
         before = pq.read_table(table.path(name))
         after = upgraded(before)
@@ -59,10 +59,10 @@ def main() -> None:
             print(f"{name}: nothing to do")
             continue
         if values_of(before) != values_of(after):
-            raise SystemExit(f"{name}: a value would change; nothing is written")
+            raise SystemExit(f"{name}: a value would change; nothing was written")
         pq.write_table(after, table.path(name), compression="zstd")
         if values_of(pq.read_table(table.path(name))) != values_of(before):
-            raise SystemExit(f"{name}: the written file differs from the one before")
+            raise SystemExit(f"{name}: the written file differs from the previous one")
         print(f"{name}: {after.num_rows} rows, {len(values_of(after))} lists of values compared, all equal")
 
 

@@ -1,1 +1,1 @@
-"""The contestants of `python -m benchmarks live`, each in processes of its own."""
+"""The contestants of `python -m benchmarks live`, each in its own processes."""

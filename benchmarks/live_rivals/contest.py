@@ -24,15 +24,15 @@ Found = dict[str, Any]
 
 
 def contest(who: str, setting: Setting) -> Found:
-    """Run one contestant, alone.
+    """Run one contestant.
 
     Returns:
         `trainings`: [seconds since the start, accuracy, latency as a multiple of the reference network's, latency in ms]
         of every full training that was finished in time; `trials`, `failed`, `ready` (seconds before the first trial),
-        `epochs` and `digest` of the data, `load` of the machine before the start; of ours, `kept` minutes.
+        `epochs`, `digest` of the data, `load` of the machine before the start; for ours, `kept`: the minutes used.
 
     Raises:
-        RuntimeError: One of its processes died; the message ends with its last words.
+        RuntimeError: One of its processes died; the message ends with its last output.
     """
     load = os.getloadavg()[0]
     setting.write()
@@ -48,7 +48,7 @@ def contest(who: str, setting: Setting) -> Found:
 
 
 def start(who: str, setting: Setting, number: int) -> subprocess.Popen[bytes]:
-    """A process with one thread, in its run's folder, so that files of libraries go there."""
+    """Start a process with one thread in the run's folder, so that libraries write their files there."""
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONPATH": str(CHECKOUT)}
     with log(setting, number).open("wb") as file:
         return subprocess.Popen(
@@ -67,7 +67,7 @@ def log(setting: Setting, number: int) -> Path:
 
 
 def wait(crew: Sequence[subprocess.Popen[bytes]], setting: Setting, *, until: float, ends: bool) -> None:
-    """Wait until the time is over, or until all have ended if they end by themselves."""
+    """Wait until the time is up, or until all have ended if they end by themselves."""
     while time.time() < until:
         codes = [process.poll() for process in crew]
         for number, code in enumerate(codes):
@@ -94,7 +94,7 @@ def end(crew: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def end_searches(setting: Setting) -> None:
-    """Kill this run's searches in processes of their own, which an interrupted run may leave; their workers end with them."""
+    """Kill this run's separate search processes, which an interrupted run may leave behind; their workers end with them."""
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             words = entry.read_bytes()
@@ -103,7 +103,7 @@ def end_searches(setting: Setting) -> None:
 
 
 def of_rival(setting: Setting) -> Found:
-    """The records of a rival's processes."""
+    """The results recorded by a rival's processes."""
     notes, spec = setting.notes(), load_spec(setting.path / "data")
     trained = [note for note in notes if note["what"] == "trained"]
     failed = [note["reason"] for note in notes if note["what"] == "failed"]
@@ -128,8 +128,8 @@ def of_ours(setting: Setting) -> Found:
     state = StudyState.replay(StudyStore(setting.path / "home").journal(NAME))
     spec, epochs = state.settings.data, state.settings.train.epochs
     if epochs != setting.plan(spec).epochs:
-        fix = f"its rivals get {setting.plan(spec).epochs}; say --epochs {epochs} or fewer, or give it more --minutes"
-        raise RuntimeError(f"ours found that only {epochs} epochs a training can be afforded, and {fix}")
+        fix = f"its rivals get {setting.plan(spec).epochs}; use --epochs {epochs} or fewer, or more --minutes"
+        raise RuntimeError(f"the time allows ours only {epochs} epochs per training, but {fix}")
     trainings = [
         [round(trial.ended_at - setting.began, 2), trial.result.scores["accuracy"], profile.latency.ratio, profile.latency_ms]
         for trial in state.trials.values()

@@ -1,4 +1,4 @@
-"""This project's search, started as a user would."""
+"""This project's search, started as a user would start it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def fix_epochs(epochs: int) -> None:
         settings = usual(request, spec, name)
         return settings.replace(train=settings.train.replace(epochs=epochs))
 
-    setattr(api, "study_config", config)  # noqa: B010  # the name that `fit` calls
+    setattr(api, "study_config", config)  # noqa: B010  # the function that `fit` calls
 
 
 def compete(setting: Setting) -> None:
@@ -44,7 +44,7 @@ def compete(setting: Setting) -> None:
     try:
         automl.fit(*setting.source())
     except BaseException:
-        with contextlib.suppress(LeptonError):  # it had not begun
-            open_study(NAME, home).stop()  # a search in a process of its own would outlive this one
+        with contextlib.suppress(LeptonError):  # if it had not begun
+            open_study(NAME, home).stop()  # the search has its own process, which would outlive this one
         raise
     setting.note(what="kept", minutes=(time.monotonic() - began) / 60)

@@ -1,4 +1,4 @@
-"""A plain Optuna study over this project's space: two objectives, the default sampler, workers that share a file."""
+"""A plain Optuna study over this project's space: two objectives, the default sampler, and workers that share a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Objective = Callable[[optuna.Trial, Config], tuple[float, float]]
 
 
 def optimize(setting: Setting, space: Space, objective: Objective) -> None:
-    """Try configurations until the time is over; then the process is killed, even in the middle of a training.
+    """Try configurations until the time is up; then the process is killed, even in the middle of a training.
 
     Args:
         setting: The run.
@@ -25,7 +25,7 @@ def optimize(setting: Setting, space: Space, objective: Objective) -> None:
         objective: Returns accuracy and latency in ms. If it raises, the trial fails and the study continues.
     """
 
-    def tried(trial: optuna.Trial) -> tuple[float, float]:
+    def run_objective(trial: optuna.Trial) -> tuple[float, float]:
         try:
             return objective(trial, {name: suggested(trial, name, hyperparameter) for name, hyperparameter in space.items()})
         except Exception as error:
@@ -39,7 +39,7 @@ def optimize(setting: Setting, space: Space, objective: Objective) -> None:
         storage=JournalStorage(JournalFileBackend(str(setting.path / "optuna.log"))),
         load_if_exists=True,
     )
-    study.optimize(tried, catch=(Exception,))
+    study.optimize(run_objective, catch=(Exception,))
 
 
 def suggested(trial: optuna.Trial, name: str, hyperparameter: Hyperparameter) -> SpaceSetting:

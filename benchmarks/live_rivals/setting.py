@@ -41,7 +41,7 @@ class Setting:
         seed: Seed of the split and the trainings.
         rows: Number of training images.
         epochs: Epochs of a full training; 0 for the package's number without a time limit.
-        began: Seconds since the epoch: before the first process was started.
+        began: Time in seconds since the epoch, before the first process was started.
     """
 
     folder: str
@@ -86,7 +86,7 @@ class Setting:
 
     @contextmanager
     def alone(self, what: str) -> Iterator[None]:
-        """One process at a time."""
+        """Let only one process at a time enter this context."""
         with open(self.path / f"{what}.lock", "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -102,7 +102,7 @@ class Setting:
         self.note(what="trained", accuracy=accuracy, ratio=profile.latency.ratio, latency_ms=profile.latency_ms)
 
     def notes(self) -> list[dict[str, Any]]:
-        """All lines so far, except one that a kill cut off."""
+        """All lines so far, except a line that a kill cut off."""
         path, entries = self.path / "notes.jsonl", []
         for line in path.read_text().splitlines() if path.exists() else []:
             try:

@@ -1,7 +1,7 @@
-"""The textbook: Optuna, Lightning's Trainer with its defaults, a DataLoader, MLflow by Lightning's logger, no stopping.
+"""The textbook script: Optuna, Lightning's Trainer with its defaults, a DataLoader, Lightning's MLflow logger, no stopping.
 
-A typical script around the same networks. Three things favour it: batches are augmented as a whole
-(one image at a time costs more), the finished network is exported by this project's exporter (torch's own takes seconds),
+A typical script for the same networks. Three things favour it: batches are augmented as a whole
+(one image at a time is slower), the finished network is exported by this project's exporter (torch's own takes seconds),
 and `train.lr` is scaled, see `ADAMW`.
 """
 
@@ -36,7 +36,7 @@ from .plain import optimize
 from .setting import Setting
 
 # Factor for the space's rates, which are meant for schedule-free AdamW with warm-up and clipped gradients. On three networks
-# of the space after 19 epochs: mean accuracy 0.68 with the rates as they are, 0.80 with 0.3 of them, 0.78 with 0.1.
+# of the space after 19 epochs: mean accuracy 0.68 with the original rates, 0.80 with a factor of 0.3, 0.78 with 0.1.
 ADAMW = 0.3
 
 
@@ -93,8 +93,8 @@ def compete(setting: Setting) -> None:
         model = build(families.final_recipe(config, data.spec, PrunePlan()), seed=seed)
         logger = MLFlowLogger("textbook", run_name=f"trial-{trial.number}", tracking_uri=uri)
         trainer = pl.Trainer(max_epochs=plan.epochs, logger=logger, default_root_dir=setting.path / "lightning")
-        taught = Classifier(model, plan, image_input(data.spec).pixel_mean, config)
-        trainer.fit(taught, loader(data.train, plan, shuffle=True), loader(data.validation, plan))
+        classifier = Classifier(model, plan, image_input(data.spec).pixel_mean, config)
+        trainer.fit(classifier, loader(data.train, plan, shuffle=True), loader(data.validation, plan))
         accuracy, profile = finished(model.cpu(), data, profiler, setting, trial.number)
         logger.log_metrics({"accuracy": accuracy, "latency_ms": profile.latency_ms})
         setting.trained(accuracy, profile)
@@ -109,7 +109,7 @@ def loader(split: Split, plan: TrainPlan, *, shuffle: bool = False) -> DataLoade
 
 
 def finished(model: LeptonNet, data: Data, profiler: CostProfiler, setting: Setting, number: int) -> tuple[float, Profile]:
-    """Accuracy and profile of the exported network, on the same rows and with the same clock as for all."""
+    """Accuracy and profile of the exported network, on the same rows and with the same clock as for all contestants."""
     path = setting.path / f"{number}.onnx"
     export(deployable(model, data.spec), profiler.sample, path)
     return artifact_scores(path, data.validation, data.spec)["accuracy"], profiler.profile_file(path, model)

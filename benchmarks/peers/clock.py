@@ -13,10 +13,10 @@ Status = Literal["complete", "stopped", "failed"]
 
 
 class Algorithm(Protocol):
-    """A search over the table's rows. Latencies are known from the start, scores as far as a row is trained."""
+    """A search over the table's rows. Latencies are known from the start, scores up to the epoch that a row is trained to."""
 
     def ask(self) -> int | None:
-        """Propose a row that was not proposed before; None to start nothing more."""
+        """Propose a row that was not proposed before; None to start no more trials."""
 
     def hear(self, row: int, epoch: int) -> bool:
         """Report a row after an epoch, except the last; returns whether it continues."""
@@ -31,7 +31,7 @@ def simulate(landscape: Landscape, algorithm: Algorithm, *, workers: int) -> lis
     A trial takes its recorded seconds of cost profiling, then its recorded seconds per epoch.
     """
     moments: list[Moment] = []
-    heap: list[tuple[float, int, int, int]] = []  # when, tie-break, row, epochs done by then
+    heap: list[tuple[float, int, int, int]] = []  # time, tie-break, row, epochs done at that time
     order, trained = count(), 0
 
     def start(now: float) -> None:

@@ -1,4 +1,4 @@
-"""The contestants, and what a cached run of each depends on."""
+"""The contestants, and the dependencies of their cached runs."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Contestant:
 
     Args:
         name: Its name in the output.
-        run: From a landscape, a seed and a number of workers to the moments at which trials ended.
-        role: `"ours"`; `"warm"`, ours after another study; a `"peer"`, which counts for the wins; a `"yardstick"`, which is
-            printed only.
-        missing: Why it is not available; empty if it is.
-        sources: The modules whose text a cached run depends on.
-        version: Of what it wraps.
+        run: Returns the ends of all trials, for a landscape, a seed and a number of workers.
+        role: `"ours"`; `"warm"`, ours after another study; a `"peer"`, which ours is tested against; a `"yardstick"`, which is
+            only printed.
+        missing: Returns why it is not available; empty if it is.
+        sources: The modules whose source a cached run depends on.
+        version: Returns the version of the wrapped package.
     """
 
     name: str
@@ -48,11 +48,11 @@ class Contestant:
 
     @property
     def cached(self) -> bool:
-        """Our own search changes daily in many files: it is run each time."""
+        """Whether runs are cached. Our own search depends on many files that change often, so it is run each time."""
         return self.role in {"peer", "yardstick"}
 
     def digest(self) -> str:
-        """A key of everything that its result depends on, except the table, the seed and the workers."""
+        """A key of everything that a result depends on, except the table, the seed and the workers."""
         texts = [inspect.getsource(module) for module in (clock, landscape, *self.sources)]
         parts = [self.name, *texts, metadata.version("optuna"), metadata.version("numpy"), self.version()]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Asynchronous successive halving by non-dominated rank, with rows drawn at random: the effect of rungs alone."""
+"""Asynchronous successive halving by non-dominated rank, with rows drawn at random: the effect of rungs only."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ETA = 3
 
 
 class Rungs:
-    """Which trials continue at which epoch (Schmucker et al., Multi-objective Asynchronous Successive Halving, 2021).
+    """Decides at each rung which trials continue (Schmucker et al., Multi-objective Asynchronous Successive Halving, 2021).
 
     Args:
             landscape: The table to search.
             first: The first rung.
-            eta: One in `eta` continues.
+            eta: One trial in `eta` continues.
     """
 
     def __init__(self, landscape: Landscape, *, first: int = 1, eta: int = ETA) -> None:
@@ -30,17 +30,17 @@ class Rungs:
         self._seen: dict[int, list[tuple[float, float]]] = {rung: [] for rung in self._rungs}
 
     def goes_on(self, row: int, epoch: int) -> bool:
-        """Whether a row continues; a rung without a score is postponed until there is one."""
+        """Whether a row continues; a rung without a score is postponed until there is a score."""
         passed = self._passed.get(row, 0)
         due = [rung for rung in self._rungs if passed < rung <= epoch]
         costs = self._landscape.costs(self._landscape.rows[row], epoch)
         if not due or not all(map(math.isfinite, costs)):
             return True
         self._passed[row] = due[-1]
-        others = self._seen[due[-1]]
-        on = is_promoted(costs, others, self._eta)
-        others.append(costs)
-        return on
+        earlier_costs = self._seen[due[-1]]
+        promoted = is_promoted(costs, earlier_costs, self._eta)
+        earlier_costs.append(costs)
+        return promoted
 
 
 class RandomHalving:
@@ -57,7 +57,7 @@ class RandomHalving:
         return self._rungs.goes_on(row, epoch)
 
     def end(self, row: int, epoch: int, status: Status) -> None:
-        """Ignored: nothing is learned from it."""
+        """Ignored, as random search does not learn from results."""
 
 
 def halving_random(landscape: Landscape, seed: int, workers: int) -> list[Moment]:

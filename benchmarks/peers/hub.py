@@ -22,10 +22,10 @@ PACKAGE = Path("package") / "pruners" / "multi_metric_pruner"
 
 
 def missing() -> str:
-    """Why it is not available; empty if it is."""
+    """Return why it is not available; empty if it is."""
     named = os.environ.get(REGISTRY)
     if not named:
-        return f"name a checkout of github.com/optuna/optunahub-registry by --hub PATH or ${REGISTRY}"
+        return f"set --hub PATH or ${REGISTRY} to a checkout of github.com/optuna/optunahub-registry"
     return "" if (Path(named) / PACKAGE / "__init__.py").is_file() else f"{named} does not contain {PACKAGE}"
 
 
@@ -50,16 +50,16 @@ def load() -> Any:
 
 
 def lighten(pruner: Any) -> None:
-    """Leave the parameters out of the single-objective study that the plug-in builds for each report.
+    """Omit the parameters from the single-objective study that the pruner builds for each report.
 
-    The median rule reads reported values only, so that it decides the same; copying the parameters takes most of the time.
+    The median rule reads only reported values, so its decisions stay the same; copying the parameters takes most of the time.
     """
     create = pruner.create_trial
     pruner.create_trial = lambda **arguments: create(**{**arguments, "params": {}, "distributions": {}})
 
 
 class MultiMetric(OptunaSearch):
-    """TPE with the median rule over Pareto ranks, both objectives reported each epoch, as the plug-in's own page does it."""
+    """TPE with the median rule over Pareto ranks, both objectives reported after each epoch, as on the pruner's own page."""
 
     def __init__(self, landscape: Landscape, seed: int) -> None:
         self._module = load()
@@ -80,7 +80,7 @@ class MultiMetric(OptunaSearch):
 
     def _trial(self, row: int) -> optuna.Trial:
         frozen = self.study.get_trials(deepcopy=False)[self.numbers[row]]
-        return optuna.Trial(self.study, frozen._trial_id)  # noqa: SLF001  # a trial that was added has no other handle
+        return optuna.Trial(self.study, frozen._trial_id)  # noqa: SLF001  # there is no other access to a trial that was added
 
     def end(self, row: int, epoch: int, status: Status) -> None:
         if status == "stopped":

@@ -18,16 +18,16 @@ from lepton_automl.space import Hyperparameter
 
 from .recorded import Row, Table
 
-THRESHOLD = 0.9  # the quantile of the fully trained fresh rows' scores that is good enough to count
-LEFT_OUT = "left out"  # how the recorder begins the reason of a row that it did not train
-TRAININGS = 150  # of a search without stopping
-TABLE_SHARE = 0.6  # of the fresh rows that such a search may use up: the last rows would come to everyone by themselves
+THRESHOLD = 0.9  # the quantile of the fully trained fresh rows' costs that is the reference point
+LEFT_OUT = "left out"  # start of the failure text of a row that the recorder skipped
+TRAININGS = 150  # maximum trainings of a search without early stopping
+TABLE_SHARE = 0.6  # maximum share of the fresh rows that such a search may use, as every search finds the last rows
 Corner = tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Landscape:
-    """A table with everything that is computed once.
+    """A table with cached values for the searches.
 
     Args:
         name: The table's name.
@@ -43,7 +43,7 @@ class Landscape:
 
     @cached_property
     def fresh(self) -> list[Row]:
-        """The rows that a search may propose: networks that inherited nothing.
+        """The rows that a search may propose: networks without inherited weights.
 
         Rows that the recorder skipped because they would have taken too long are excluded, as their scores are unknown.
         """
@@ -51,20 +51,20 @@ class Landscape:
 
     @property
     def trainings(self) -> int:
-        """Number of full trainings in the budget of a search without stopping."""
+        """Number of full trainings in the budget of a search without early stopping."""
         return min(TRAININGS, int(TABLE_SHARE * len(self.fresh)))
 
     @property
     def budget(self) -> int:
-        """The same in epochs: every search's budget."""
+        """The budget of every search, in epochs."""
         return self.trainings * self.table.epochs
 
     @cached_property
     def corners(self) -> Corner:
-        """Ideal and reference point in (cost of the score, logarithm of the latency), fixed by the table alone.
+        """Ideal and reference point in (cost of the score, logarithm of the latency), which depend only on the table.
 
-        The reference is the 90th percentile of the fully trained fresh rows' costs and their worst latency: with the
-        worst cost of all, a single broken training would stretch the axis until all good networks look alike. The ideal
+        The reference is the 90th percentile of the fully trained fresh rows' costs and their highest latency: with the
+        worst cost, a single failed training would stretch the axis until all good networks look alike. The ideal
         only scales the axes, so that each objective's range over the useful rows is one.
         """
         whole = np.array([self._raw(row.final_score, row.latency_ms) for row in self.fresh if self.whole(row)])
@@ -75,11 +75,11 @@ class Landscape:
         return (-score if self.table.direction == "maximize" else score), math.log(latency)
 
     def whole(self, row: Row) -> bool:
-        """Whether a training is complete and has all measurements."""
+        """Whether a row's training is complete with all measurements."""
         return not row.failure and math.isfinite(row.final_score) and math.isfinite(row.latency_ms)
 
     def length(self, row: Row) -> int:
-        """Epochs until a row's training ends: all, or those until it failed."""
+        """Number of epochs until a row's training ends, possibly by a failure."""
         return (
             row.epochs
             if self.whole(row)
@@ -103,7 +103,7 @@ class Landscape:
 
         Args:
             row: A recorded training.
-            epoch: After so many epochs; the final score if None. The cost is NaN where there was no score yet.
+            epoch: Use the score after this epoch; None for the final score. The cost is NaN if there was no score yet.
         """
         score = row.final_score if epoch is None else row.score[epoch - 1]
         (best, fastest), (threshold, slowest) = self.corners
@@ -111,17 +111,17 @@ class Landscape:
         return (cost - best) / (threshold - best), (latency - fastest) / (slowest - fastest)
 
     def volume(self, rows: Iterable[int]) -> float:
-        """The hypervolume of fully trained rows; 1 were there a row at the ideal point."""
+        """The hypervolume of fully trained rows; a row at the ideal point would give 1."""
         costs = np.array([self.costs(self.rows[row]) for row in rows], dtype=np.float64).reshape(-1, 2)
         return front.hypervolume(costs[front.front(costs)], (1.0, 1.0))
 
     @cached_property
     def ceiling(self) -> float:
-        """The hypervolume of all fresh rows: what no search without children can pass."""
+        """The hypervolume of all fresh rows: the maximum for a search without children."""
         return self.volume(row.id for row in self.fresh if self.whole(row))
 
     def describe(self) -> str:
-        """The reference point and the scale in words."""
+        """Describe the reference point and the scale."""
         (best, fastest), (threshold, slowest) = self.corners
         sign = -1 if self.table.direction == "maximize" else 1
         return (
@@ -133,7 +133,7 @@ class Landscape:
 
     @cached_property
     def digest(self) -> str:
-        """Names the table's content."""
+        """A digest of the table's content."""
         facts = [[row.id, row.parent, dict(row.config), *map(_plain, _figures(row)), row.failure] for row in self.table.rows]
         text = json.dumps([self.name, self.table.direction, self.table.epochs, facts], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -148,10 +148,11 @@ def _plain(number: float) -> float | None:
 
 
 class Deck:
-    """The fresh rows that nobody proposed yet; a proposal draws the nearest.
+    """The fresh rows that were not proposed yet; a proposal takes the nearest one.
 
-    The distance is Gower's: the mean over hyperparameters of |difference| on the hyperparameter's own scale (logarithmic for log hyperparameters)
-    brought to [0, 1], and of 0 or 1 for a categorical hyperparameter (Gower, A General Coefficient of Similarity, 1971).
+    The distance is Gower's: the mean over hyperparameters of the absolute difference on the hyperparameter's own scale (logarithmic for
+    log hyperparameters), scaled to [0, 1], or of 0 or 1 for a categorical hyperparameter (Gower, A General Coefficient of Similarity,
+    1971).
     """
 
     def __init__(self, landscape: Landscape) -> None:
@@ -166,14 +167,14 @@ class Deck:
         return int(self._free.sum())
 
     def draw(self, config: Mapping[str, Any]) -> int | None:
-        """Take the nearest unused row; None when all were used."""
+        """Take the nearest unused row; None if all were used."""
         row = self.nearest(config)
         if row is not None:
             self.take(row)
         return row
 
     def nearest(self, config: Mapping[str, Any]) -> int | None:
-        """The nearest unused row; None when all were used."""
+        """The nearest unused row; None if all were used."""
         left = np.flatnonzero(self._free)
         if not len(left):
             return None
@@ -182,7 +183,7 @@ class Deck:
         return self._ids[int(left[np.argmin(apart.sum(axis=1))])]
 
     def take(self, row: int) -> None:
-        """This row is used from now on."""
+        """Mark a row as used."""
         self._free[self._number[row]] = False
 
     def _place(self, config: Mapping[str, Any]) -> NDArray[np.float64]:

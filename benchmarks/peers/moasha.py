@@ -1,4 +1,4 @@
-"""Syne Tune's MOASHA, its scheduler driven on our clock."""
+"""Syne Tune's MOASHA: its scheduler on our virtual clock."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MODULE = "syne_tune.optimizer.schedulers.multiobjective.moasha"
 
 
 def missing() -> str:
-    """Why it is not available; empty if it is."""
+    """Return why it is not available; empty if it is."""
     try:
         importlib.import_module(MODULE)
     except ImportError as error:
-        return f"pip install syne-tune, or put a folder that holds it on PYTHONPATH ({error})"
+        return f"pip install syne-tune, or put a folder that contains it on PYTHONPATH ({error})"
     return ""
 
 
@@ -34,10 +34,10 @@ def version() -> str:
 
 
 class Moasha:
-    """The scheduler with its own defaults: one bracket, grace of one epoch, a third goes on, epsilon-net priority."""
+    """The scheduler with its own defaults: one bracket, a grace period of one epoch, one third continues, epsilon-net priority."""
 
     def __init__(self, landscape: Landscape, seed: int) -> None:
-        # It draws its configurations from NumPy's global generator, whatever seed it is given.
+        # It samples configurations from NumPy's global generator, whatever its seed.
         np.random.seed(seed)  # noqa: NPY002
         self._landscape, self._deck = landscape, Deck(landscape)
         self._trial = importlib.import_module("syne_tune.backend.trial_status").Trial

@@ -1,4 +1,4 @@
-"""Plain Optuna with its own defaults: TPE, NSGA-II and random without stopping, and TPE with rungs."""
+"""Plain Optuna with its own defaults: TPE, NSGA-II and random without early stopping, and TPE with rungs."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ReportedConfig = Literal["row", "asked"]
 
 
 class OptunaSearch:
-    """An Optuna study that is held to the table's rows by ask and tell.
+    """An Optuna study that is restricted to the table's rows, by ask and tell.
 
     Args:
-            landscape: What is searched.
-            sampler: Proposes.
-            reported: Whose parameters a row's values are reported with: the row's own, so that the model learns the truth, or
-            those that were asked.
-            limit: Trials at most; None for as many as there are rows.
+            landscape: The landscape to search.
+            sampler: The sampler.
+            reported: The parameters that a row's values are reported with: the row's own, so that the model learns from correct
+            data, or the proposed ones.
+            limit: Maximum number of trials; None for as many as there are rows.
             pruner: The study's pruner.
     """
 
@@ -49,7 +49,7 @@ class OptunaSearch:
         self._deck = Deck(landscape)
         self._distributions = {name: distribution(hyperparameter) for name, hyperparameter in landscape.table.space.items()}
         self.study = optuna.create_study(directions=["minimize"] * 2, sampler=sampler, pruner=pruner)
-        self.numbers: dict[int, int] = {}  # of the running trials, by row
+        self.numbers: dict[int, int] = {}  # trial numbers of the running trials, by row
 
     def ask(self) -> int | None:
         if self._left is not None:
@@ -65,9 +65,9 @@ class OptunaSearch:
         return row
 
     def _stand_in(self, trial: optuna.Trial, row: int) -> int:
-        """The number of a running trial with the row's parameters, and all else that the sampler wrote into what it asked.
+        """Add a running trial with the row's parameters and the system attributes of the proposed trial; returns its number.
 
-        NSGA-II keeps its generation there; of trials that are queued and asked it knows none, and draws at random for ever.
+        NSGA-II stores its generation there; without it, as in enqueued trials, it would sample at random forever.
         """
         running = optuna.create_trial(
             state=TrialState.RUNNING,
@@ -78,7 +78,7 @@ class OptunaSearch:
         self.study.add_trial(running)
         return self.study.get_trials(deepcopy=False)[-1].number
 
-    def hear(self, row: int, epoch: int) -> bool:  # noqa: ARG002  # a search that stops overrides it
+    def hear(self, row: int, epoch: int) -> bool:  # noqa: ARG002  # overridden by a search that stops trials
         return True
 
     def end(self, row: int, epoch: int, status: Status) -> None:
@@ -92,7 +92,7 @@ class OptunaSearch:
 
 
 class OptunaHalving(OptunaSearch):
-    """The same with asynchronous successive halving; a stopped trial is told with its score as far as it came."""
+    """The same with asynchronous successive halving; a stopped trial is told with its last score."""
 
     def __init__(self, landscape: Landscape, sampler: BaseSampler) -> None:
         super().__init__(landscape, sampler)
@@ -105,7 +105,7 @@ class OptunaHalving(OptunaSearch):
 def unstopped(
     make: Callable[[int], BaseSampler], reported: ReportedConfig = "row"
 ) -> Callable[[Landscape, int, int], list[Moment]]:
-    """A contestant: this sampler, every network trained to the end."""
+    """A contestant with this sampler that trains every network to the end."""
 
     def contest(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
         search = OptunaSearch(landscape, make(seed), reported=reported, limit=landscape.trainings)
@@ -131,7 +131,7 @@ def tpe_halving(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
 
 
 def distribution(hyperparameter: Hyperparameter) -> BaseDistribution:
-    """A hyperparameter as Optuna has it."""
+    """The Optuna distribution of a hyperparameter."""
     if hyperparameter.choices:
         return CategoricalDistribution(hyperparameter.choices)
     assert hyperparameter.low is not None and hyperparameter.high is not None

@@ -31,21 +31,21 @@ from lepton_automl.study.runner import jobs
 from .landscape import Deck, Landscape
 from .recorded import Moment
 
-OTHER = {"digits": "fashion", "fashion": "digits"}  # tables of one family, which teach each other
+OTHER = {"digits": "fashion", "fashion": "digits"}  # tables of the same family, for warm starts
 
 
 def missing() -> str:
-    """Why it is not available; empty if it is."""
+    """Return why it is not available; empty if it is."""
     return ""
 
 
 def run(landscape: Landscape, seed: int, workers: int, **settings: Any) -> list[Moment]:
-    """What the search had fully trained, and when: one moment for every trial that ended, in the order of the clock."""
+    """Run the search; returns the ends of all trials, in the order of the clock."""
     return play(landscape, seed, workers, **settings).moments
 
 
 def thawless(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
-    """The same where what is stopped is never taken up again."""
+    """The same, but stopped trials are never resumed."""
     with patch("lepton_automl.state.MOST_CHECKPOINTED", 0):
         return run(landscape, seed, workers)
 
@@ -54,11 +54,11 @@ def warm(landscape: Landscape, seed: int, workers: int, *, initial_designs: bool
     """The same after a study of another table.
 
     Args:
-        landscape: What is searched, one of `OTHER`.
-        seed: Seeds both searches.
-        workers: Trials at a time.
+        landscape: The landscape to search, one of `OTHER`.
+        seed: The seed of both searches.
+        workers: Number of concurrent trials.
         initial_designs: Whether the known-good designs are tried as well.
-        misled: Whether the earlier study is turned upside down: its worst stand on its front, its best at the end.
+        misled: Whether the ranking of the earlier study is reversed: its worst designs are on its front, its best are last.
     """
     name = OTHER[landscape.name]
     designs = prior_trials(play(Landscape(name, load(name)), seed, workers).state, landscape.table.space)
@@ -79,61 +79,61 @@ def play(
     initial_designs: bool = True,
     rule: Rule = "either",
     known: tuple[PriorTrial, ...] = (),
-) -> Played:
-    """A search to its end.
+) -> RecordedStudy:
+    """Run a search to its end.
 
     Args:
-        landscape: What is searched.
-        seed: Seeds the search.
-        workers: Trials at a time.
-        rungs: Whether unpromising trials are stopped.
-        screen: Whether candidates are picked by what they are expected to add, their speed guessed before training.
+        landscape: The landscape to search.
+        seed: The seed of the search.
+        workers: Number of concurrent trials.
+        rungs: Whether unpromising trials are stopped early.
+        screen: Whether candidates are chosen by their expected gain, with their latency predicted before training.
         children: Whether proposals may inherit weights (rows with a parent).
         initial_designs: Whether the search begins with known-good designs.
-        rule: By which a trial goes on.
-        known: What an earlier study tried.
+        rule: The rule by which a trial continues.
+        known: Trials of an earlier study.
     """
-    played = Played(landscape, seed, workers, known)
-    usual = families.initial_designs(played.table.spec) if initial_designs else []
-    first = warm_start_designs(known, played.table.space, usual)
-    state, forecaster = played.state, Forecaster(played.state)
+    recorded_study = RecordedStudy(landscape, seed, workers, known)
+    usual = families.initial_designs(recorded_study.table.spec) if initial_designs else []
+    first = warm_start_designs(known, recorded_study.table.space, usual)
+    state, forecaster = recorded_study.state, Forecaster(recorded_study.state)
     proposer = Proposer(
         state,
         make_sampler("tpe", state.settings.space, state.settings.objectives, seed=seed),
         forecaster=forecaster if screen else None,
-        first=played.project([played.table.space.nearest(design) for design in first]),
-        children=played.children if children else lambda _: (),
-        project=played.project,
+        first=recorded_study.project([recorded_study.table.space.nearest(design) for design in first]),
+        children=recorded_study.children if children else lambda _: (),
+        project=recorded_study.project,
         identity=key,
         seed=seed,
     )
     loop = Loop(
         state,
-        journal=Nowhere(Path("nowhere")),
-        executor=SimulatedExecutor(workers, played.recording, played.weighed),
+        journal=NullJournal(Path("nowhere")),
+        executor=SimulatedExecutor(workers, recorded_study.recording, recorded_study.weighed),
         proposer=proposer,
         early_stopper=EarlyStopper(state, forecaster, rule if rungs else "none"),
         forecaster=forecaster,
         job=jobs(state, Path("/nowhere/studies/table")),
-        announce=played.watch,
+        announce=recorded_study.watch,
     )
     loop.run()
-    return played
+    return recorded_study
 
 
-class Nowhere(Journal):
-    """Keeps nothing."""
+class NullJournal(Journal):
+    """A journal that discards events."""
 
     def append(self, event: Event, *, durable: bool = True) -> None:
-        """Forget it."""
+        """Discard the event."""
 
 
 def key(config: Config) -> str:
-    """A row by its configuration."""
+    """A key for a row, from its configuration."""
     return json.dumps(config, sort_keys=True)
 
 
-class Played:
+class RecordedStudy:
     """A study whose trials are a table's rows."""
 
     def __init__(self, landscape: Landscape, seed: int, workers: int, known: tuple[PriorTrial, ...]) -> None:
@@ -141,10 +141,10 @@ class Played:
         self._deck = Deck(landscape)
         table = self.table = cast("Table", landscape.table)
         self._fresh = {key(dict(row.config)): row for row in landscape.fresh}
-        self._born: dict[int, list[Row]] = defaultdict(list)
+        self._children_by_parent: dict[int, list[Row]] = defaultdict(list)
         for row in table.rows:
             if row.parent >= 0:
-                self._born[row.parent].append(row)
+                self._children_by_parent[row.parent].append(row)
         whole = next(row for row in landscape.fresh if landscape.whole(row))
         self.weighed = weighed(1.0).replace(fastest=table.profile(cast("Row", whole)))
         config = StudyConfig(
@@ -164,20 +164,20 @@ class Played:
             seed=seed,
             prior_trials=known,
         )
-        begun = HostBenchmarked(at=0.0, benchmark=self.weighed, epochs=table.epochs)
-        self.state = StudyState().feed([StudyStarted(at=0.0, config=config), begun])
+        benchmarked = HostBenchmarked(at=0.0, benchmark=self.weighed, epochs=table.epochs)
+        self.state = StudyState().feed([StudyStarted(at=0.0, config=config), benchmarked])
 
     def project(self, drawn: list[Config]) -> list[Config]:
-        """The unused rows nearest to what was drawn."""
+        """The configurations of the unused rows nearest to the drawn ones."""
         near = [self._deck.nearest(config) for config in drawn]
         return [dict(self.landscape.rows[row].config) for row in dict.fromkeys(near) if row is not None]
 
     def children(self, trial: Trial) -> list[Config]:
-        """The recorded children of a trial's row."""
-        return [dict(row.config) for row in self._born.get(self.rows[trial.number].id, ())]
+        """The configurations of the recorded children of a trial's row."""
+        return [dict(row.config) for row in self._children_by_parent.get(self.rows[trial.number].id, ())]
 
     def recording(self, job: TrialJob) -> Recording:
-        """The row that a trial is."""
+        """The recording of a trial's row."""
         row, metric = self.rows[job.trial], self.table.metric
         weighing, epoch = self.landscape.seconds(row)
         return Recording(
@@ -190,13 +190,13 @@ class Played:
         )
 
     def watch(self, event: Event) -> None:
-        """Take the rows that are proposed, and note what ended."""
+        """Mark proposed rows as used, and record the ends of trials."""
         if isinstance(event, TrialProposed):
             if event.parent is None:
                 row = self._fresh[key(event.config)]
                 self._deck.take(row.id)
             else:
-                born = self._born[self.rows[event.parent].id]
+                born = self._children_by_parent[self.rows[event.parent].id]
                 row = next(candidate for candidate in born if key(candidate.config) == key(event.config))
             self.rows[event.trial] = cast("Row", row)
         if isinstance(event, TrialEnded):

@@ -1,4 +1,4 @@
-"""What a table of recorded trainings must offer to be searched."""
+"""The interface of a table of recorded trainings for searches."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Table(Protocol):
     def direction(self) -> str: ...
     @property
     def epochs(self) -> int:
-        """Epochs of a fresh network's whole training."""
+        """Number of epochs of a fresh network's full training."""
 
     @property
     def rows(self) -> Sequence[Row]: ...
@@ -59,8 +59,8 @@ class Moment(NamedTuple):
 
     Args:
         epochs: Epochs that all workers together had trained by then.
-        seconds: Recorded seconds since the search began.
-        row: The row that is now fully trained; None where the trial was stopped or failed.
+        seconds: Recorded seconds since the start of the search.
+        row: The row that is now fully trained; None if the trial was stopped or failed.
     """
 
     epochs: float

@@ -1,4 +1,4 @@
-"""Runs of all contestants in processes, those of others kept from one time to the next."""
+"""Runs of all contestants in processes; the peers' runs are cached."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .landscape import Landscape
 from .recorded import Moment
 
 RESULTS = Path(__file__).parents[2] / "mlruns" / "benchmarks"
-EVERY = 50  # runs between two words about progress
+EVERY = 50  # number of runs between progress messages
 LOADER = "benchmarks.leptonbench.table:load"
 
 
@@ -31,24 +31,24 @@ class Run(NamedTuple):
 
 @lru_cache
 def landscape_of(name: str, loader: str = LOADER) -> Landscape:
-    """A table by its name, once a process."""
+    """The landscape of a table, created once per process."""
     module, _, function = loader.partition(":")
     return Landscape(name, getattr(importlib.import_module(module), function)(name))
 
 
 def carry_out(run: Run, loader: str, workers: int) -> list[Moment]:
-    """One run, in any process."""
+    """Execute one run, in any process."""
     contestant = next(candidate for candidate in everyone() if candidate.name == run.contestant)
     return [Moment(*moment) for moment in contestant.run(landscape_of(run.table, loader), run.seed, workers)]
 
 
 class Store:
-    """Finished runs of one table's peers, a line each.
+    """The cached runs of the peers on one table, one per line.
 
     Args:
             landscape: The table.
-            workers: Trials at a time.
-            folder: Where the lines are kept; None for the usual place.
+            workers: Number of concurrent trials.
+            folder: The folder of the cache; None for the default.
     """
 
     def __init__(self, landscape: Landscape, workers: int, folder: Path | None = None) -> None:
@@ -74,7 +74,7 @@ class Store:
 
 
 def all_runs(runs: Iterable[Run], *, loader: str, workers: int, processes: int) -> dict[Run, list[Moment]]:
-    """Every run's moments, from the store where it has them."""
+    """The trial ends of every run, from the cache if they are there."""
     wanted = list(runs)
     stores = {name: Store(landscape_of(name, loader), workers) for name in {run.table for run in wanted}}
     done = {run: moments for run in wanted if (moments := stores[run.table].get(run)) is not None}
@@ -87,5 +87,5 @@ def all_runs(runs: Iterable[Run], *, loader: str, workers: int, processes: int) 
             done[run] = future.result()
             stores[run.table].put(run, done[run])
             if number % EVERY == 0 or number == len(left):
-                print(f"{number} of {len(left)} runs, {len(done) - number} were kept", flush=True)
+                print(f"{number} of {len(left)} runs, {len(done) - number} were cached", flush=True)
     return done

@@ -1,4 +1,4 @@
-"""Curves of hypervolume, who leads where, and how sure that is."""
+"""Hypervolume curves, who leads at which budget, and the significance of the lead."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from .recorded import Moment
 
 Axis = Literal["epochs", "seconds"]
 STEP, FIRST = 0.05, 0.10  # budget points: shares of plain TPE's budget
-REACHED = 0.99  # of what plain TPE reaches
-AT_CEILING = 0.999  # of the hypervolume of all fresh rows: there two searches tie, as no room is left
+REACHED = 0.99  # of plain TPE's final hypervolume
+AT_CEILING = 0.999  # of the hypervolume of all fresh rows: two searches above it tie, as neither can improve
 CERTAIN = 0.05  # the error rate over the whole family of comparisons
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Hypervolume as a step function of what was spent in one run."""
+    """The hypervolume of one run as a step function of the used budget."""
 
     spent: dict[Axis, NDArray[np.float64]]
     volumes: NDArray[np.float64]
 
     @classmethod
     def of(cls, landscape: Landscape, moments: Iterable[Moment]) -> Curve:
-        """The volume after every fully trained row; a stopped trial counts for nothing."""
+        """The volume after every fully trained row; stopped trials do not count."""
         whole: list[int] = []
         spent: dict[Axis, list[float]] = {"epochs": [0.0], "seconds": [0.0]}
         volumes, reached = [0.0], 0.0
@@ -44,21 +44,21 @@ class Curve:
         return cls({axis: np.array(values) for axis, values in spent.items()}, np.array(volumes))
 
     def at(self, axis: Axis, amount: float) -> float:
-        """The volume when so much was spent."""
+        """The volume after this amount was spent."""
         return float(self.volumes[np.searchsorted(self.spent[axis], amount, side="right") - 1])
 
     def first(self, axis: Axis, volume: float) -> float:
-        """What was spent when this volume was reached; infinite if it never was."""
+        """The amount spent when this volume was reached; infinite if it never was."""
         reached = np.flatnonzero(self.volumes >= volume)
         return float(self.spent[axis][reached[0]]) if len(reached) else math.inf
 
 
 class Contest:
-    """All runs on one table against one axis, as shares of what plain TPE spends and reaches.
+    """All runs on one table over one axis, relative to plain TPE's budget and final hypervolume.
 
     Args:
             landscape: The table.
-            axis: What is spent.
+            axis: The kind of budget.
             curves: Runs by contestant, in the order of the seeds.
             yardstick: The contestant whose budget and final hypervolume (median over seeds) are 1.
     """
@@ -72,14 +72,14 @@ class Contest:
         self.ceiling = landscape.ceiling / self.final
 
     def at(self, name: str, share: float) -> NDArray[np.float64]:
-        """Volumes at a share of the budget, one a seed."""
+        """Volumes at a share of the budget, one per seed."""
         return np.array([curve.at(self._axis, share * self.budget) for curve in self._curves[name]]) / self.final
 
     def median(self, name: str, share: float) -> float:
         return float(np.median(self.at(name, share)))
 
     def needed(self, name: str) -> float:
-        """The share of the budget at which 0.99 of the yardstick's end is reached, median over seeds."""
+        """The share of the budget at which 0.99 of the yardstick's final volume is reached, median over seeds."""
         return float(np.median([curve.first(self._axis, REACHED * self.final) for curve in self._curves[name]])) / self.budget
 
     def points(self, peers: Iterable[str]) -> list[float]:
@@ -109,7 +109,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class Point:
-    """One comparison: a table, a peer, a budget."""
+    """One comparison: a table, a peer and a budget."""
 
     table: str
     peer: str
@@ -124,9 +124,9 @@ class Point:
 
 
 def duels(contests: Mapping[str, Contest], champion: str, peers: Sequence[str]) -> list[Point]:
-    """Every budget point of every table against every peer, corrected as one family.
+    """Compare with every peer at every budget point of every table, corrected as one family of tests.
 
-    A tie at the ceiling: both medians within 0.1 % of the hypervolume of all fresh rows.
+    A tie at the ceiling means that both medians are within 0.1 % of the hypervolume of all fresh rows.
     """
     points = []
     for table, contest in contests.items():

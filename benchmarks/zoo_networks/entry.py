@@ -20,7 +20,7 @@ class Entry:
     """One network.
 
     Args:
-        name: What distinguishes it.
+        name: A unique name that describes it.
         rows: A key of `rows.KINDS`: the input of its forward pass.
         make: Builds it, untrained.
     """

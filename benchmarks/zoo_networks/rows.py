@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 Pairs = tuple[Tensor, Tensor]
-HELD = 400  # rows to score on, or a quarter where there are fewer
+HELD = 400  # maximum number of rows for scoring; at most a quarter of the rows
 CLASSES = 10
 
 
 @cache
 def split(kind: str) -> tuple[Pairs, Pairs]:
-    """Rows and targets for training, and for scoring.
+    """Rows and targets for training and for scoring.
 
     Args:
         kind: A key of `KINDS`.

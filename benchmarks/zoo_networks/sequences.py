@@ -256,7 +256,7 @@ class StateSpace(nn.Module):
         return self.head(functional.silu(self.mix((u * powers).sum(dim=1))))
 
 
-@network("sequence to sequence, teacher-free", "steps")
+@network("sequence to sequence, without teacher forcing", "steps")
 class Decoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -56,7 +56,7 @@ def hooked() -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), norm, nn.ReLU(), conv, nn.ReLU(), pooled(32))
 
 
-@network("features caught by a hook")
+@network("features stored by a hook")
 class Caught(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -184,7 +184,7 @@ class Branches(nn.Module):
         return self.heads[which](torch.cat([branches_out["near"], branches_out["far"]], 1))
 
 
-@network("inputs normalised inside, recomputed blocks")
+@network("inputs normalised in the network, recomputed blocks")
 class Recomputed(nn.Module):
     mean: Tensor
     std: Tensor
@@ -237,7 +237,7 @@ class MemoryEfficientSwish(nn.Module):
         return Swish.apply(x)  # type: ignore[no-untyped-call]
 
 
-@network("an autograd function of one's own")
+@network("a custom autograd function")
 def own_gradient() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(1, 16, 3, padding=1),
@@ -262,7 +262,7 @@ class Auxiliary(nn.Module):
         return {"low": low, "high": self.body(low)}
 
     def forward(self, x: Tensor) -> Tensor:
-        assert x.dim() == 4, "pictures are expected"
+        assert x.dim() == 4, "images are expected"
         outputs = self.features(x)
         if self.training:
             return self.head(outputs["high"]) + 0.3 * self.auxiliary(outputs["low"])

@@ -22,15 +22,15 @@ from lepton_automl.models.plain import INPUT, Bare
 from .entry import Entry
 from .rows import Pairs, split
 
-ROWS = 64  # that are compared one by one, too
-CLOSE = 1e-4  # of the answers' scale
+ROWS = 64  # number of rows that are also compared one by one
+CLOSE = 1e-4  # allowed difference, relative to the outputs' scale
 EPOCHS, BATCH = 3, 64
-STEPS = 60  # at least, where there are few rows
+STEPS = 60  # minimum number of training steps, for data with few rows
 Array = NDArray[Any]
 
 
-class Wrong(Exception):  # noqa: N818  # what the benchmark looks for, not an error of its own
-    """A wrong output, score or state without an error."""
+class Wrong(Exception):  # noqa: N818  # what the benchmark looks for, not an error in its own code
+    """A wrong output, score or state that raised no error."""
 
 
 def trial(entry: Entry, *, training: bool, deployment: Deployment) -> dict[str, Any]:
@@ -39,14 +39,14 @@ def trial(entry: Entry, *, training: bool, deployment: Deployment) -> dict[str, 
     Args:
         entry: The network.
         training: Whether it is passed in training mode.
-            target: The deployment for which it is accelerated.
+            deployment: The deployment for which it is accelerated.
 
     Returns:
         The score of the module itself.
 
     Raises:
         Wrong: Something differs.
-        LeptonError: It was refused.
+        LeptonError: The network was rejected.
     """
     train, held = split(entry.rows)
     torch.manual_seed(0)
@@ -63,7 +63,7 @@ def trial(entry: Entry, *, training: bool, deployment: Deployment) -> dict[str, 
 
 
 def trained(model: nn.Module, train: Pairs) -> nn.Module:
-    """The network after some hundred training steps, in evaluation mode."""
+    """Train a network for a few hundred steps; returns it in evaluation mode."""
     rows, targets = train
     values = targets.is_floating_point()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2 if values else 3e-3)
@@ -97,15 +97,15 @@ def own_answers(model: nn.Module, rows: Tensor) -> Array:
 
 
 def score_of(answers: Array, targets: Tensor) -> float:
-    """Accuracy, or R² of numeric targets."""
+    """Accuracy, or R² for numeric targets."""
     wanted = targets.numpy()
     if not targets.is_floating_point():
         return float((answers.argmax(1) == wanted).mean())
     return float(1 - ((answers.reshape(-1) - wanted) ** 2).sum() / ((wanted - wanted.mean()) ** 2).sum())
 
 
-class unchanged:  # noqa: N801  # used as a context
-    """Compares a network with its earlier state."""
+class unchanged:  # noqa: N801  # a context manager
+    """Checks that a network is still in its earlier state."""
 
     def __init__(self, model: nn.Module, answers: Array, rows: Tensor) -> None:
         self.model, self.answers, self.rows = model, answers, rows
@@ -126,7 +126,7 @@ class unchanged:  # noqa: N801  # used as a context
         need(not changed, f"{who} changed {changed[:3]} of the given network")
         need(self.modes == [module.training for module in self.model.modules()], f"{who} changed the given network's mode")
         need(self.frozen == [weight.requires_grad for weight in self.model.parameters()], f"{who} changed what can be trained")
-        need(np.array_equal(own_answers(self.model, self.rows), self.answers), f"{who} changed the given network's answers")
+        need(np.array_equal(own_answers(self.model, self.rows), self.answers), f"{who} changed the given network's outputs")
 
 
 def need(good: object, what: str) -> None:
@@ -135,12 +135,12 @@ def need(good: object, what: str) -> None:
 
 
 def alike(answers: Array, expected: Array, what: str) -> None:
-    """Whether floats are close and lead to the same decisions, apart from rounding."""
+    """Require that outputs are close and lead to the same decisions, apart from rounding."""
     need(answers.shape == expected.shape, f"{what}: the shape is {answers.shape}, the module's {expected.shape}")
-    need(np.isfinite(answers).all(), f"{what}: not all answers are finite")
+    need(np.isfinite(answers).all(), f"{what}: not all outputs are finite")
     allowed = CLOSE * float(np.abs(expected).max())
     apart = float(np.abs(answers - expected).max())
-    need(apart <= allowed, f"{what}: answers differ by {apart:.3g}; {allowed:.3g} is allowed")
+    need(apart <= allowed, f"{what}: outputs differ by {apart:.3g}; {allowed:.3g} is allowed")
     if expected.ndim == 2 and expected.shape[1] > 1:
         best = np.sort(expected, 1)
         clear = best[:, -1] - best[:, -2] > 2 * allowed
@@ -159,9 +159,9 @@ def check_accelerated(model: nn.Module, train: Pairs, held: Pairs, expected: Arr
         alike(batch, expected, "the accelerated file, in a batch")
         alike(single, expected[:ROWS], "the accelerated file, row by row")
     else:
-        need(own - score_of(batch, held[1]) <= 0.02, f"{fast.variant.name} lost more than may be lost")
+        need(own - score_of(batch, held[1]) <= 0.02, f"{fast.variant.name} lost more than allowed")
         scale = float(np.abs(expected).max())
-        need(float(np.abs(single - batch[:ROWS]).mean()) < 0.05 * scale, f"{fast.variant.name} answers single rows otherwise")
+        need(float(np.abs(single - batch[:ROWS]).mean()) < 0.05 * scale, f"{fast.variant.name} differs for single rows")
     check_export(model, held[0], expected, "the plain export")
 
 
@@ -191,10 +191,10 @@ def check_lean(model: nn.Module, train: Pairs, held: Pairs, score: float) -> Non
         f"lean reports {result.after.scores[metric]:.4f} after, it is {after:.4f}",
     )
     weights = [sum(weight.numel() for weight in network.parameters()) for network in (model, small)]
-    need([result.before.parameters, result.after.parameters] == weights, "lean reports other numbers of weights than there are")
-    need(weights[1] < weights[0], "lean returns a network that is no smaller")
+    need([result.before.parameters, result.after.parameters] == weights, "lean reports wrong numbers of weights")
+    need(weights[1] < weights[0], "lean returns a network that is not smaller")
     check_export(small, held[0], answers, "the smaller network's export")
     need(
         small.training == model.training,
-        f"lean returns the network with training={small.training}; it came with {model.training}",
+        f"lean returns the network with training={small.training}; the original has {model.training}",
     )

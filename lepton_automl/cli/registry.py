@@ -11,7 +11,7 @@ import typer
 
 from .shared import Json, StudyName, app, opened
 
-LATEST = 10  # studies whose pages are named
+LATEST = 10  # studies whose pages are listed
 
 
 @app.command()
@@ -29,14 +29,14 @@ def sync(
     handle = opened(study)
     trials = handle.tracking.sync(tracking_uri, follow=follow)
     print(
-        f"{study} is in {masked(tracking_uri or handle.tracking.uri)}: {trials} ended trials, each once. Nothing was registered."
+        f"{study} is synced to {masked(tracking_uri or handle.tracking.uri)}: {trials} ended trials. No model was registered."
     )
 
 
 @app.command()
 def ui(
     study: Annotated[
-        str | None, typer.Argument(help="Print the address of this study's page; default: of the latest studies.")
+        str | None, typer.Argument(help="Print the address of this study's page; default: those of the latest studies.")
     ] = None,
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
 ) -> None:
@@ -51,7 +51,7 @@ def ui(
     from lepton_automl.tracking.tracking_uri import requested_tracking
 
     if study is not None:
-        opened(study)  # says what is not there
+        opened(study)  # raises if there is no such study
     home = StudyStore().folder
     store = requested_tracking(home).uri
     if not store:
@@ -128,7 +128,7 @@ def serve(
     from lepton_automl.tracking.serving import serve_command
 
     registry = Registry()
-    version = registry.compare(name, alias).columns[0]  # says at once what is not there
+    version = registry.compare(name, alias).columns[0]  # raises if there is no such version
     command, environment = serve_command(name, home=registry.home.folder, uri=registry.uri, alias=alias, host=host, port=port)
     print(f"{name} version {version}: POST http://{host}:{port}/invocations, as the model card shows.", flush=True)
     os.execve(command[0], command, environment)  # noqa: S606  # no shell is wanted: signals reach the server itself

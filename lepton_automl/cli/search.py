@@ -30,7 +30,7 @@ def demo(
     from lepton_automl.specs import Budget, Deployment
     from lepton_automl.study_store import StudyStore
 
-    # A page of digits a call: one digit alone costs ten microseconds of calling, whatever the network.
+    # A page of digits per call: for one digit, the call alone takes ten microseconds, whatever the network.
     page = Deployment(batch_size=256)
     study = AutoML(name=name or StudyStore().free_name("digits"), deployment=page, budget=Budget(minutes=minutes)).fit(
         *digits()
@@ -47,7 +47,7 @@ def demo(
 
 
 @app.command()
-def search(  # noqa: PLR0917  # options of the shell, which are named there
+def search(  # noqa: PLR0917  # command-line options, which are passed by name
     data: Annotated[
         str, typer.Argument(help="A folder or zip file of images, a CSV or Parquet file, or a folder of idx files.")
     ],
@@ -102,7 +102,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     warm_start: Annotated[str | None, search_option(help="Earlier studies to learn from, separated by commas.")] = None,
     seed: Annotated[int, search_option(help="Random seed of splits, proposals, weights and batches.")] = 0,
     test: Annotated[bool, search_option("--test", help="Evaluate the front on the test split at the end.")] = False,
-    name: Annotated[str | None, study_option(help="The study's name; default: after the data.")] = None,
+    name: Annotated[str | None, study_option(help="The study's name; default: derived from the data.")] = None,
     resume: Annotated[bool, study_option("--resume", help="Resume the unfinished study of this name.")] = False,
     detach: Annotated[
         bool, study_option("--detach", help="Run in the background; control it with lepton status, pause and stop.")
@@ -121,7 +121,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
 
     if detach and test:
         raise ConfigError(
-            "--test needs a search that is waited for",
+            "--test needs a search in the foreground",
             where="--detach",
             fix="Evaluate the test split later: study.evaluate_test().",
         )
@@ -181,12 +181,12 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
 
 
 def _numbers(option: str, text: str | None) -> tuple[float, ...]:
-    """The numbers of a text that is separated by commas."""
+    """The numbers in a comma-separated text."""
     try:
         return tuple(float(part) for part in listed(text))
     except ValueError:
         raise ConfigError(
-            f"{text!r} holds something that is not a number", where=option, fix=f"Use {option} 0.1,0.5,0.9."
+            f"{text!r} contains something that is not a number", where=option, fix=f"Use {option} 0.1,0.5,0.9."
         ) from None
 
 
@@ -198,6 +198,6 @@ def _prices(pairs: list[str]) -> dict[str, float]:
         try:
             prices[device] = float(price)
         except ValueError:
-            complaints.add(f"{pair!r} is no price", "Use --price cpu=0.04.")
+            complaints.add(f"{pair!r} is not a valid price", "Use --price cpu=0.04.")
     complaints.raise_any()
     return prices

@@ -26,7 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 
 def opened(study: str) -> Study:
-    """The study of a name, with a warning where its journal is damaged."""
+    """The study with this name, with a warning if its journal is damaged."""
     from lepton_automl.study.study import open_study
 
     handle = open_study(study)
@@ -39,14 +39,14 @@ def opened(study: str) -> Study:
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Without the warning of a damaged journal, which is printed in the words of the command line."""
+    """Suppress the warning about a damaged journal, which the command line prints itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def listed(text: str | None) -> tuple[str, ...]:
-    """The parts of a text that is separated by commas."""
+    """The parts of a comma-separated text."""
     return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
 
 
@@ -68,7 +68,7 @@ def show_end(study: Study) -> None:
     """Print the result of a search: the front, the chosen model and how to load it."""
     from lepton_automl.tracking.secrets import masked
 
-    model = study.best()  # raises where there is none, and says what to do
+    model = study.best()  # raises if there is none
     print_front(study)
     metric = study.state.settings.metric
     print(f"\nchosen: {model}")

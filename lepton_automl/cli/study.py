@@ -29,18 +29,18 @@ def list_studies() -> None:
         handle = Study(name, home)
         try:
             with quietly():
-                state, standing = handle.state, _standing(handle)
+                state, status_text = handle.state, _status_text(handle)
         except LeptonError as error:
             print(f"{name}: did not begin: {error.what}")
         else:
             behind = "; MLflow is behind" * bool(state.mlflow_trouble)
             damaged = f"; its journal is damaged: lepton repair {name}" if handle.client.damage else ""
             counted = f"{many(len(state.trials), 'trial')}, {many(len(state.front()), 'model')} on the front"
-            print(f"{name}: {counted}, {standing}{behind}{damaged}")
+            print(f"{name}: {counted}, {status_text}{behind}{damaged}")
 
 
-def _standing(handle: Study) -> str:
-    """A study's status, in words."""
+def _status_text(handle: Study) -> str:
+    """A study's status, as text."""
     status, state = handle.status, handle.state
     if status == "ended" and state.ended:
         return f"ended: {state.ended.reason.partition('. ')[0]}"
@@ -67,7 +67,7 @@ def status(study: StudyName, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(status_json(handle.state, handle.status)))
         return
-    print(f"{study}: {'ended' if handle.status == 'ended' else _standing(handle)}")  # why it ended is in the next line
+    print(f"{study}: {'ended' if handle.status == 'ended' else _status_text(handle)}")  # the next line has the reason
     print("\n".join(status_lines(handle.state, handle.status)))
 
 
@@ -83,7 +83,7 @@ def resume(study: StudyName, trust: Trust = False) -> None:
     """Resume a study after a pause, a stop or a crash."""
     handle = opened(study)
     if trust and handle.state.settings.code:
-        handle.control.trust()  # stands, even where the study cannot go on
+        handle.control.trust()  # kept even if the study cannot continue
         print(f"{study}: its code may run here from now on.")
     handle.resume()
     print(f"{study} continues.")
@@ -98,7 +98,7 @@ def stop(
     handle = opened(study)
     handle.stop(wait=wait)
     if not handle.folder.exists():
-        print(f"{study} is stopped; it had not begun, and nothing is left of it.")
+        print(f"{study} is stopped; it had not begun, so nothing of it is kept.")
     elif not wait:
         print(f"{study} is stopping.")
     else:
@@ -140,13 +140,13 @@ def limit(
 
 
 def _limit(text: str | None, complaints: Complaints) -> Any:
-    """A limit as `Study.limit` takes it: `...` where it is not given, None where it is removed."""
+    """A limit for `StudyControl.limit`: `...` if it is not given, None if it is removed."""
     if text is None or text.lower() == "none":
         return ... if text is None else None
     try:
         return float(text)
     except ValueError:
-        complaints.add(f"{text!r} is no limit", "Give a number, or `none` to remove it.")
+        complaints.add(f"{text!r} is not a valid limit", "Give a number, or `none` to remove it.")
         return ...
 
 
@@ -161,11 +161,11 @@ def pin(
     handle = opened(study)
     space, complaints = handle.state.settings.space, Complaints("pin")
     for setting_text in settings:
-        complaints.check("=" in setting_text, f"{setting_text!r} names no setting", "Give NAME=VALUE, such as train.lr=0.01.")
+        complaints.check("=" in setting_text, f"{setting_text!r} has no value", "Give NAME=VALUE, such as train.lr=0.01.")
     complaints.raise_any()
     pairs = [setting.partition("=") for setting in settings]
     handle.control.pin({name: space[name].read(text) if name in space else text for name, _, text in pairs})
-    print(f"{study}: pinned are {', '.join(f'{name}={setting}' for name, setting in handle.state.pinned.items())}.")
+    print(f"{study}: now pinned: {', '.join(f'{name}={setting}' for name, setting in handle.state.pinned.items())}.")
 
 
 @app.command()
@@ -179,7 +179,7 @@ def unpin(
     handle = opened(study)
     handle.control.unpin(*hyperparameters or ())
     left = ", ".join(f"{name}={setting}" for name, setting in handle.state.pinned.items())
-    print(f"{study}: {f'pinned are {left}' if left else 'nothing is pinned'}.")
+    print(f"{study}: {f'now pinned: {left}' if left else 'nothing is pinned'}.")
 
 
 @app.command()
@@ -196,10 +196,10 @@ def retune(
 @app.command()
 def repair(study: StudyName) -> None:
     """Repair a study's damaged journal, or convert an older one; the old file is kept."""
-    from lepton_automl.study.repair import repair as mend
+    from lepton_automl.study.repair import repair as repair_journal
     from lepton_automl.study_store import StudyStore
 
-    done = mend(study, StudyStore())
+    done = repair_journal(study, StudyStore())
     print(f"{study}: {done}\nNext: lepton status {study}" if done else f"{study}: nothing is damaged.")
 
 
@@ -213,7 +213,7 @@ def delete(
 
     home = StudyStore()
     if not home.path(study).exists():
-        opened(study)  # says that there is none, and which there are
+        opened(study)  # raises, and lists the existing studies
     if home.running(study):
         raise StudyError("the study is running", where=study, fix=f"End it first: lepton stop {study}")
     size = home.size(study) / 1e6

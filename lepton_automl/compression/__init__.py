@@ -1,4 +1,4 @@
-"""Networks made smaller: `shrink` is the one move, torch-pruning stands behind it."""
+"""Make networks smaller by removing channels and blocks, with torch-pruning."""
 
 from __future__ import annotations
 

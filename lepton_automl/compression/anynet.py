@@ -21,9 +21,9 @@ from .reparam import depthwise_kernels
 
 
 def trace(model: nn.Module, rows: Tensor) -> Any:
-    """torch-pruning's graph of a network. Gradients must be on: the trace reads autograd's graph."""
+    """torch-pruning's graph of a network. Gradients must be enabled: the trace reads autograd's graph."""
     with warnings.catch_warnings(), opaque_layers(model):
-        warnings.simplefilter("ignore")  # its remarks on bare parameters
+        warnings.simplefilter("ignore")  # its warnings about bare parameters
         return torch_pruning.DependencyGraph().build_dependency(
             model,
             example_inputs=(rows,),
@@ -34,36 +34,36 @@ def trace(model: nn.Module, rows: Tensor) -> Any:
 
 
 def groups_of(graph: Any) -> Iterator[tuple[Group, str]]:
-    """Each group of layers that share a width, with the reason why it cannot be pruned; empty where it may be tried.
+    """Each group of layers that share a width, and why it cannot be pruned; an empty reason means that it may be tried.
 
     Layers that compute the network's outputs keep all channels, and are in no group.
     """
-    twice = _shared_weights(graph.model)
+    shared = _shared_weights(graph.model)
     names = {module: name for name, module in graph.model.named_modules()} | dict(graph._param_to_name)  # noqa: SLF001  # it has no public name for them
     for pruning_items in graph.get_all_groups(ignored_layers=_heads(graph), root_module_types=ROOTS):
         items = [
             item for item in pruning_items if item.dep.target.module in names and not _shared_by_all(item.dep.target.module)
         ]
-        known = [item for item in items if None not in item.root_idxs]
-        members = tuple(member_of(graph, item, names[item.dep.target.module]) for item in known)
+        traced = [item for item in items if None not in item.root_idxs]
+        members = tuple(member_of(graph, item, names[item.dep.target.module]) for item in traced)
         group = Group(len(pruning_items[0].idxs), members, math.lcm(*map(_parts, members)))
-        lost = next((names[item.dep.target.module] for item in items if None in item.root_idxs), "")
-        yield group, f"the trace cannot distinguish its channels at {lost!r}" if lost else _reason(graph, group, twice)
+        untraced = next((names[item.dep.target.module] for item in items if None in item.root_idxs), "")
+        yield group, f"the trace cannot distinguish its channels at {untraced!r}" if untraced else _reason(graph, group, shared)
 
 
 def _shared_weights(model: nn.Module) -> dict[int, str]:
-    """Of weights that several layers have in common, by their identity, the names of those layers."""
+    """The names of the layers that share a weight, by the `id` of the weight."""
     owners: dict[int, list[str]] = {}
     for name, weight in model.named_parameters(remove_duplicate=False):
         owners.setdefault(id(weight), []).append(repr(name.rpartition(".")[0]))
     return {weight: " and ".join(names) for weight, names in owners.items() if len(names) > 1}
 
 
-def _reason(graph: Any, group: Group, twice: dict[int, str]) -> str:
+def _reason(graph: Any, group: Group, shared: dict[int, str]) -> str:
     """Why a group cannot be pruned, as far as can be checked without trying."""
     for member in group.members:
-        if id(member.weight) in twice:
-            return f"{twice[id(member.weight)]} share one weight"
+        if id(member.weight) in shared:
+            return f"{shared[id(member.weight)]} share one weight"
         if why := _special_weights(member.layer):
             return f"{member.name!r} {why}"
         for kind, why in NEVER_PRUNED.items():
@@ -76,14 +76,14 @@ def _reason(graph: Any, group: Group, twice: dict[int, str]) -> str:
         if _parts(member) > 1 and member.places.tolist() != member.channels.tolist():
             return f"only a part of the groups of {member.name!r} shares this width"
         if group.width == 1 and member.outputs and isinstance(member.layer, ROOTS) and graph.get_out_channels(member.layer) > 1:
-            return f"a layer with one channel goes over all channels of {member.name!r}"
+            return f"a layer with one channel is broadcast over all channels of {member.name!r}"
     if group.width == group.parts > 1:
         return "every channel is a group of its own"
     return ""
 
 
 def _special_weights(layer: nn.Module | nn.Parameter) -> str:
-    """What a layer does beyond its class so that pruning could not be verified; empty for most."""
+    """Why pruning a layer's weights could not be verified; empty for most layers."""
     if isinstance(layer, nn.Parameter):
         return ""
     if parametrize.is_parametrized(layer):
@@ -102,7 +102,7 @@ def _special_weights(layer: nn.Module | nn.Parameter) -> str:
 def _plain(layer: nn.Module) -> bool:
     """Whether a layer does what its class in torch does, and nothing else."""
     own = type(layer).__module__.startswith("torch.nn.") and "forward" not in layer.__dict__
-    return own and not layer._forward_hooks and not layer._forward_pre_hooks  # noqa: SLF001  # there is no public way to ask
+    return own and not layer._forward_hooks and not layer._forward_pre_hooks  # noqa: SLF001  # there is no public accessor
 
 
 def unpruned_layers(model: nn.Module) -> list[str]:
@@ -116,7 +116,7 @@ def unpruned_layers(model: nn.Module) -> list[str]:
 
 
 def _shared_by_all(layer: object) -> bool:
-    """Whether a layer has one weight for all channels, which is never removed."""
+    """Whether a layer has one weight for all channels; it is never removed."""
     return isinstance(layer, nn.PReLU) and layer.num_parameters == 1
 
 
@@ -131,24 +131,24 @@ def _parts(member: Member) -> int:
 
 
 def _heads(graph: Any) -> list[nn.Module]:
-    """The layers that compute the network's outputs: the first ones on every path back from the end."""
+    """The layers that compute the network's outputs: the last convolution or linear layer on each path to them."""
     heads: list[nn.Module] = []
-    ahead = [node for node in graph.module2node.values() if not node.outputs]
+    stack = [node for node in graph.module2node.values() if not node.outputs]
     visited: set[int] = set()
-    while ahead:
-        node = ahead.pop()
+    while stack:
+        node = stack.pop()
         if id(node) in visited:
             continue
         visited.add(id(node))
         if isinstance(node.module, ROOTS):
             heads.append(node.module)
         else:
-            ahead.extend(node.inputs)
+            stack.extend(node.inputs)
     return heads
 
 
 def _is_misread(graph: Any, member: Member) -> bool:
-    """Whether a reshape that the trace does not support led it to channels that a layer does not have."""
+    """Whether an unsupported reshape made the trace refer to channels that a layer does not have."""
     if not isinstance(member.layer, ROOTS):
         return False
     width = (graph.get_out_channels if member.outputs else graph.get_in_channels)(member.layer)

@@ -19,43 +19,43 @@ def drop_blocks(model: Network, count: int, sample: Tensor) -> tuple[Network, tu
     """A copy of a network without the blocks that change their input least.
 
     A block is an element of a `Sequential` or `ModuleList` that has weights, is more than one layer, and returns one tensor
-    of its input's shape. It is replaced by `nn.Identity`, so that all other names stay. After each one the rest is
-    measured again: what a block does depends on those before it. (Veit et al., Residual Networks Behave Like Ensembles of
-    Relatively Shallow Networks, NeurIPS 2016, saw that single residual blocks can go.)
+    of its input's shape. It is replaced by `nn.Identity`, so that all other names stay the same. The remaining blocks
+    are measured again after each removal, as a block's effect depends on the blocks before it. (Veit et al., Residual Networks
+    Behave Like Ensembles of Relatively Shallow Networks, NeurIPS 2016, found that single residual blocks can be removed.)
 
     Args:
         model: Called as `model(rows)`. It is left unchanged.
         count: Blocks to remove.
-        sample: Rows to measure on; some hundreds are enough.
+        sample: Rows to measure on; a few hundred are enough.
 
     Returns:
         The shallower network in the same mode, and the names of the removed blocks.
 
     Raises:
-        ConfigError: There are fewer such blocks.
+        ConfigError: The network has fewer removable blocks.
     """
     shallower = deep_copy(model)
-    gone: list[str] = []
+    removed: list[str] = []
     for _ in range(count):
         name = _least_active(shallower, sample)
         if name is None:
             raise ConfigError(
-                f"only {len(gone)} of {count} blocks can be removed",
+                f"only {len(removed)} of {count} blocks can be removed",
                 where="lean",
                 fix="Removable blocks are elements of a Sequential or ModuleList whose output has the shape of their input.",
             )
         shallower.set_submodule(name, nn.Identity())
-        gone.append(name)
-    return shallower, tuple(gone)
+        removed.append(name)
+    return shallower, tuple(removed)
 
 
 def _least_active(model: nn.Module, sample: Tensor) -> str | None:
     """The name of the block that changes its input least."""
-    holders = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Sequential | nn.ModuleList)]
+    containers = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Sequential | nn.ModuleList)]
     blocks = {
         child: f"{name}.{key}" if name else key
-        for name, holder in holders
-        for key, child in holder.named_children()
+        for name, container in containers
+        for key, child in container.named_children()
         if any(True for _ in child.children()) and any(True for _ in child.parameters())
     }
     training = [(module, module.training) for module in model.modules()]

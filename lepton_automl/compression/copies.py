@@ -1,4 +1,4 @@
-"""Deep copies of networks that compute some of their weights anew at each call."""
+"""Deep copies of networks that recompute some of their weights at each call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def deep_copy(model: Network) -> Network:
-    """A deep copy; what a hook computes at each call, as `weight_norm` does, is not a leaf tensor, which deepcopy refuses."""
+    """A deep copy. Non-leaf tensors, computed by hooks such as `weight_norm`, are cloned: deepcopy rejects them."""
     return copy.deepcopy(
         model, {id(tensor): tensor.detach().clone() for part in model.modules() for tensor in computed_tensors(part).values()}
     )

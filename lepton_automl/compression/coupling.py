@@ -24,9 +24,9 @@ def find_groups(model: nn.Module, width_map: WidthMap, widths: Widths, inputs: d
     """The groups of some widths of a network.
 
     Args:
-        model: The network; left in evaluation mode. Gradients must be on: the trace reads autograd's graph.
+        model: The network; left in evaluation mode. Gradients must be enabled: the trace reads autograd's graph.
         width_map: Each layer's input and output width, by the layer's name.
-        widths: The present size of each width to look for.
+        widths: The current size of each width to find.
         inputs: A few rows for tracing.
 
     Raises:
@@ -48,7 +48,7 @@ def _group(graph: Any, model: nn.Module, width_map: WidthMap, path: str, width: 
         if layer in names:
             member = member_of(graph, item, names[layer])
             if sorted(item.idxs) != list(range(len(item.idxs))) or len(item.idxs) % width:
-                raise _disagreement(path, f"{member.name} shares only a part of it")
+                raise _disagreement(path, f"{member.name} shares only a part of this width")
             members[member.name, member.outputs] = member
     _check(path, set(members), width_map, model)
     return Group(width, tuple(members.values()))
@@ -57,12 +57,12 @@ def _group(graph: Any, model: nn.Module, width_map: WidthMap, path: str, width: 
 def _check(path: str, names: set[tuple[str, bool]], width_map: WidthMap, model: nn.Module) -> None:
     """The trace must find exactly the layers that the width map lists for this width."""
     expected = {(name, True) for name, (_, outputs) in width_map.items() if outputs == path}
-    # Where one channel in is one channel out, cutting the outputs cuts the inputs too.
+    # In a layer that maps each input channel to one output channel, pruning the outputs also prunes the inputs.
     expected |= {
         (name, False) for name, (incoming, _) in width_map.items() if incoming == path and not _one_to_one(model, name)
     }
     if names != expected:
-        raise _disagreement(path, f"only one of the two names {sorted(names ^ expected)}")
+        raise _disagreement(path, f"only one of them lists {sorted(names ^ expected)}")
 
 
 def _one_to_one(model: nn.Module, name: str) -> bool:
@@ -85,11 +85,11 @@ class _InputPruner(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # torc
     TARGET_MODULES = nn.Module
 
     def prune_in_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
-        stay = torch.tensor(sorted(set(range(layer.in_features)) - set(idxs)))
+        kept = torch.tensor(sorted(set(range(layer.in_features)) - set(idxs)))
         for name, axis in layer.input_axes.items():
             weight = getattr(layer, name).detach()
-            setattr(layer, name, nn.Parameter(weight.index_select(axis, stay.to(weight.device))))
-        layer.in_features = len(stay)
+            setattr(layer, name, nn.Parameter(weight.index_select(axis, kept.to(weight.device))))
+        layer.in_features = len(kept)
         return layer
 
     def prune_out_channels(self, layer: Any, idxs: Sequence[int]) -> Any:

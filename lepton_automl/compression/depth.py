@@ -1,4 +1,4 @@
-"""Which blocks a shallower network keeps."""
+"""Choose the blocks that a shallower network keeps."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ def choose_blocks(recipe: Recipe, smaller: Recipe, change: Sequence[Sequence[flo
     """For each stage, the blocks to keep: those that change their input least are removed, among the choices that give `smaller`.
 
     Args:
-        recipe: The network to cut.
-        smaller: What it must become; `recipe.contains(smaller)`.
+        recipe: The recipe of the network.
+        smaller: The recipe to reach; `recipe.contains(smaller)`.
         change: How much each block of each stage changes its input.
     """
     blocks_kept = recipe.kept_blocks(smaller)
     for s, depth in enumerate(smaller.depths):
-        fits = [
+        options = [
             option
             for option in combinations(range(recipe.depths[s]), depth)
-            if _gives(recipe, smaller, (*blocks_kept[:s], option, *blocks_kept[s + 1 :]))
+            if _leads_to(recipe, smaller, (*blocks_kept[:s], option, *blocks_kept[s + 1 :]))
         ]
-        # Minimise what is removed, not maximise what stays: a block that cannot be removed counts infinitely much.
-        best = min(fits, key=lambda option: sum(c for b, c in enumerate(change[s]) if b not in option))
+        # Minimise over removed blocks, not maximise over kept ones: the change of a block that cannot be removed is infinite.
+        best = min(options, key=lambda option: sum(c for b, c in enumerate(change[s]) if b not in option))
         blocks_kept = (*blocks_kept[:s], best, *blocks_kept[s + 1 :])
     return blocks_kept
 
 
-def _gives(recipe: Recipe, smaller: Recipe, kept: Kept) -> bool:
+def _leads_to(recipe: Recipe, smaller: Recipe, kept: Kept) -> bool:
     """Whether narrowing these blocks gives `smaller`."""
     try:
         return recipe.keep_blocks(kept).contains(smaller)
@@ -45,13 +45,13 @@ def _gives(recipe: Recipe, smaller: Recipe, kept: Kept) -> bool:
 
 
 def measure_change(model: nn.Module, block_lists: Sequence[str], inputs: dict[str, Tensor]) -> list[list[float]]:
-    """How much each block changes its input: the norm of what it adds over the norm of what it gets.
+    """How much each block changes its input: the norm of output minus input, over the norm of the input.
 
-    A first block that changes the shape counts as infinitely much.
+    The change is infinite for a first block that changes the shape.
 
     Args:
         model: The network, in evaluation mode.
-        block_lists: Names of the modules that hold the blocks of a stage.
+        block_lists: Name of the module that contains the blocks, for each stage.
         inputs: Rows to run.
     """
     stages = [list(model.get_submodule(name).children()) for name in block_lists]
@@ -60,20 +60,20 @@ def measure_change(model: nn.Module, block_lists: Sequence[str], inputs: dict[st
 
 
 def input_changes(blocks: Iterable[nn.Module], run: Callable[[], object]) -> dict[nn.Module, float]:
-    """How much each block changes its input while something runs: the norm of what it adds over the norm of what it gets.
+    """How much each block changes its input during `run()`: the norm of output minus input, over the norm of the input.
 
-    One that does more than pass on one tensor of the same shape, or that runs more than once, counts as infinitely much;
-    one that did not run is left out.
+    The change is infinite for a block that does more than map one tensor to one of the same shape, or that runs more than once.
+    Blocks that do not run are left out.
     """
     change: dict[nn.Module, float] = {}
 
-    def note(block: nn.Module, incoming: tuple[Any, ...], named: dict[str, Any], outgoing: Any) -> None:
-        both = (*incoming, outgoing)
-        alike = len(both) == 2 and not named and block not in change
-        alike = alike and all(isinstance(tensor, Tensor) for tensor in both) and both[0].shape == both[1].shape
-        change[block] = float((both[1] - both[0]).norm() / both[0].norm().clamp(min=1e-30)) if alike else torch.inf
+    def record_change(block: nn.Module, incoming: tuple[Any, ...], kwargs: dict[str, Any], outgoing: Any) -> None:
+        ends = (*incoming, outgoing)
+        same_shape = len(ends) == 2 and not kwargs and block not in change
+        same_shape = same_shape and all(isinstance(tensor, Tensor) for tensor in ends) and ends[0].shape == ends[1].shape
+        change[block] = float((ends[1] - ends[0]).norm() / ends[0].norm().clamp(min=1e-30)) if same_shape else torch.inf
 
-    hooks = [block.register_forward_hook(note, with_kwargs=True) for block in blocks]
+    hooks = [block.register_forward_hook(record_change, with_kwargs=True) for block in blocks]
     try:
         with torch.no_grad():
             run()
@@ -84,7 +84,7 @@ def input_changes(blocks: Iterable[nn.Module], run: Callable[[], object]) -> dic
 
 
 def keep_blocks(model: nn.Module, block_lists: Sequence[str], kept: Kept) -> None:
-    """Remove all other blocks, in place; those that stay move up."""
+    """Remove all other blocks, in place; the remaining ones are renumbered."""
     for name, blocks in zip(block_lists, kept, strict=True):
         children = list(model.get_submodule(name).children())
         model.set_submodule(name, nn.Sequential(*(children[b] for b in blocks)))

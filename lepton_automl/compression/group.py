@@ -16,15 +16,15 @@ ROOTS = (_ConvNd, nn.Linear)  # layers whose outputs are a width
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One side of one layer in a group: its outputs or its inputs (a depthwise or normalising layer's outputs are both).
+    """One side of one layer in a group: its outputs or its inputs (outputs stand for both in depthwise and normalisation layers).
 
     Args:
         name: The layer's name in the network, or that of a bare parameter.
         layer: The layer or parameter.
-        outputs: Which side.
+        outputs: Whether this is the output side rather than the input side.
         cut: torch-pruning's dependency, which removes entries of this side.
-        places: The entries of this side that the group has: several for one channel where a map was flattened.
-        channels: The channel of each.
+        places: The indices of this side's entries in the group: several per channel if a map was flattened.
+        channels: The channel of each entry.
         scale_free: Whether a batch normalisation follows, so that doubling these weights changes nothing.
     """
 
@@ -38,7 +38,7 @@ class Member:
 
     @property
     def weight(self) -> nn.Parameter | None:
-        """The layer's weights; None where it has none."""
+        """The layer's weights; None if it has none."""
         weight = self.layer if isinstance(self.layer, nn.Parameter) else getattr(self.layer, "weight", None)
         return weight if isinstance(weight, nn.Parameter) else None
 
@@ -49,15 +49,15 @@ class Member:
             return [getattr(self.layer, name).data.movedim(axis, 0)[None] for name, axis in axes.items()]
         sides = [] if self.weight is None else [self.channel_view(self.weight.data)]
         if self.outputs and not isinstance(self.layer, nn.Parameter):
-            # The mean too: a zeroed channel without weights of its own must not leave a normalisation as a constant.
+            # The running mean too: otherwise a normalisation would turn a zeroed channel into a non-zero constant.
             ends = [getattr(self.layer, name, None) for name in ("bias", "running_mean")]
             sides += [tensor.data[None] for tensor in ends if isinstance(tensor, Tensor)]
         return sides
 
     def channel_view(self, tensor: Tensor) -> Tensor:
-        """A tensor shaped as the weights, as a view [parts, entries of a part, ...] of this side.
+        """A view [parts, entries of a part, ...] of a tensor shaped like the weights, for this side.
 
-        There is one part but for the inputs of a grouped convolution.
+        There is one part, except for the inputs of a grouped convolution.
         """
         layer: Any = self.layer
         if isinstance(layer, nn.Parameter):
@@ -70,10 +70,10 @@ class Member:
         axes = getattr(layer, "input_axes", None)
         return tensor.movedim(axes["weight"] if axes and not self.outputs else axis, 0)[None]
 
-    def sums(self, worth: Tensor, width: int) -> Tensor:
+    def sums(self, importance: Tensor, width: int) -> Tensor:
         """The summed importance of each channel's weights, [width], from the importance of each weight."""
-        laid = self.channel_view(worth.double())
-        each = laid.reshape(laid.shape[0] * laid.shape[1], -1).sum(1).cpu()
+        view = self.channel_view(importance.double())
+        each = view.reshape(view.shape[0] * view.shape[1], -1).sum(1).cpu()
         return torch.zeros(width, dtype=torch.float64).index_add_(0, self.channels, each[self.places])
 
 
@@ -82,9 +82,9 @@ class Group:
     """All layers that share one width.
 
     Args:
-        width: Its channels.
-        members: The sides of layers that have it.
-        parts: Parts of equal size that lose the same channels each: those of grouped convolutions and normalisations.
+        width: The number of channels.
+        members: The sides of layers that have this width.
+        parts: The number of equal parts, which all lose the same channels, as in grouped convolutions and normalisations.
     """
 
     width: int
@@ -93,12 +93,12 @@ class Group:
 
     @property
     def kind(self) -> tuple[tuple[str, bool], ...]:
-        """The structure of a group apart from its width: groups of one kind are isomorphic."""
+        """The structure of a group apart from its width: groups of the same kind are isomorphic."""
         return tuple((type(member.layer).__name__, member.outputs) for member in self.members)
 
     @property
     def producers(self) -> list[str]:
-        """The names of the layers whose outputs these channels are."""
+        """The names of the layers that output these channels."""
         return [member.name for member in self.members if member.outputs and isinstance(member.layer, ROOTS)]
 
     def spread(self, positions: Iterable[int]) -> list[int]:
@@ -108,12 +108,12 @@ class Group:
 
 
 def member_of(graph: Any, item: Any, name: str) -> Member:
-    """One entry of a group of torch-pruning's."""
+    """The member for one entry of a torch-pruning group."""
     layer, dep = item.dep.target.module, item.dep
     outputs = graph.is_out_channel_pruning_fn(dep.handler)
-    ahead = dep.target.outputs
-    # Where only a normalisation reads what a layer gives.
-    free = outputs and isinstance(layer, ROOTS) and bool(ahead) and all(isinstance(node.module, _BatchNorm) for node in ahead)
+    users = dep.target.outputs
+    # True if only batch normalisations read the layer's outputs.
+    free = outputs and isinstance(layer, ROOTS) and bool(users) and all(isinstance(node.module, _BatchNorm) for node in users)
     return Member(name, layer, outputs, dep, torch.tensor(item.idxs), torch.tensor(item.root_idxs), free)
 
 
@@ -125,30 +125,30 @@ def remove_channels(model: nn.Module, leaving: Leaving) -> None:
 
     Each side of a layer is pruned once, however many groups it belongs to: indices are those before any pruning.
     """
-    for member, gone in _leaving_entries(leaving):
-        # A bare parameter is replaced, a layer cut in place.
-        after = member.cut(gone)
+    for member, removed in _entries_to_remove(leaving):
+        # A bare parameter is replaced; a layer is pruned in place.
+        after = member.cut(removed)
         if isinstance(member.layer, nn.Parameter):
             holder, _, name = member.name.rpartition(".")
             setattr(model.get_submodule(holder), name, after)
 
 
 def zero_channels(leaving: Leaving) -> None:
-    """Set channels to zero in all members of their groups instead: a correctly pruned network equals this one."""
-    for member, gone in _leaving_entries(leaving):
-        places = torch.tensor(gone)
+    """Set channels to zero in all members of their groups: a correctly pruned network has the same outputs as this one."""
+    for member, removed in _entries_to_remove(leaving):
+        places = torch.tensor(removed)
         for side in member.sides():
             each = side.shape[1]
             side[places // each, places % each] = 0
 
 
-def _leaving_entries(leaving: Leaving) -> list[tuple[Member, list[int]]]:
+def _entries_to_remove(leaving: Leaving) -> list[tuple[Member, list[int]]]:
     """Each side of a layer, and the indices of its entries to remove."""
     entries: dict[tuple[int, bool], tuple[Member, set[int]]] = {}
     for group, channels in leaving:
-        leaves = torch.zeros(group.width, dtype=torch.bool)
-        leaves[list(channels)] = True
+        mask = torch.zeros(group.width, dtype=torch.bool)
+        mask[list(channels)] = True
         for member in group.members:
-            places = member.places[leaves[member.channels]].tolist()
+            places = member.places[mask[member.channels]].tolist()
             entries.setdefault((id(member.layer), member.outputs), (member, set()))[1].update(places)
     return [(member, sorted(places)) for member, places in entries.values() if places]

@@ -12,8 +12,8 @@ from lepton_automl.errors import ConfigError, one_of
 
 from .group import Group, Member
 
-Criterion = Callable[[Group], Tensor]  # one score a channel, [width]
-Worth = Callable[[nn.Parameter], Tensor]  # what each weight is worth, shaped as the weights
+Criterion = Callable[[Group], Tensor]  # one score per channel, [width]
+Worth = Callable[[nn.Parameter], Tensor]  # the importance of each weight, shaped as the weights
 Sensitivity = Mapping[str, Tensor]  # by the weights' names: mean |weight x gradient| over calibration batches
 
 CRITERIA = ("l1", "l2", "magnitude", "bn_scale", "taylor", "random")
@@ -22,51 +22,51 @@ CRITERIA = ("l1", "l2", "magnitude", "bn_scale", "taylor", "random")
 def criterion_of(name: str, model: nn.Module, *, sensitivity: Sensitivity | None = None, seed: int = 0) -> Criterion:
     """A criterion by its name.
 
-    * `"l1"`, `"l2"`: the absolute or squared size of all weights that leave with a channel (Li et al., Pruning Filters for
+    * `"l1"`, `"l2"`: the absolute or squared size of all weights that are removed with a channel (Li et al., Pruning Filters for
       Efficient ConvNets, ICLR 2017; over the whole group, Fang et al., DepGraph, CVPR 2023). `"magnitude"` is `"l2"`.
-    * `"bn_scale"`: the scale of the batch normalisations (Liu et al., Network Slimming, ICCV 2017); `"l1"` where there are none.
+    * `"bn_scale"`: the scale of the batch normalisations (Liu et al., Network Slimming, ICCV 2017); `"l1"` if there are none.
     * `"taylor"`: the change of the loss to first order, |weight x gradient| over calibration batches (Molchanov et al.,
       Importance Estimation for Neural Network Pruning, CVPR 2019).
     * `"random"`: a baseline that uses no information.
 
     Args:
         name: One of `CRITERIA`.
-        model: The network that the groups are of.
-        sensitivity: What Taylor needs, by the names of the network's weights.
-        seed: Of the random control.
+        model: The network that the groups belong to.
+        sensitivity: The sensitivity of each weight, by its name; required by `"taylor"`.
+        seed: Seed of the random criterion.
 
     Raises:
-        ConfigError: There is none of that name, or Taylor has no sensitivity.
+        ConfigError: There is no criterion of that name, or `"taylor"` has no sensitivity.
     """
     if name not in CRITERIA:
         raise ConfigError(f"there is no criterion {name!r}", where="criterion", fix=one_of(name, CRITERIA))
     if name == "random":
-        chance = torch.Generator().manual_seed(seed)
-        return lambda group: torch.rand(group.width, generator=chance, dtype=torch.float64)
+        generator = torch.Generator().manual_seed(seed)
+        return lambda group: torch.rand(group.width, generator=generator, dtype=torch.float64)
     if name == "bn_scale":
         return lambda group: score(group, Tensor.abs, _scales(group))
     if name == "taylor":
         if not sensitivity:
             fix = "Pass the weights' sensitivity, computed on labelled rows."
             raise ConfigError("the criterion 'taylor' has no gradients to use", where="criterion", fix=fix)
-        known = {id(weight): sensitivity[name] for name, weight in model.named_parameters() if name in sensitivity}
-        return lambda group: score(group, lambda weight: known.get(id(weight), torch.zeros_like(weight)))
+        by_id = {id(weight): sensitivity[name] for name, weight in model.named_parameters() if name in sensitivity}
+        return lambda group: score(group, lambda weight: by_id.get(id(weight), torch.zeros_like(weight)))
     return lambda group: score(group, Tensor.abs if name == "l1" else Tensor.square)
 
 
 def score(group: Group, worth: Worth, members: tuple[Member, ...] | None = None) -> Tensor:
-    """Mean importance of a channel's weights over the group's layers, each layer's channels averaging 1.
+    """Mean importance of a channel's weights over the group's layers, each layer scaled so that its channels average 1.
 
-    A channel counts all weights that are removed with it. Weights whose scale the batch normalisation behind them undoes are
-    left out: their size means nothing, that of the normalisation does.
+    All weights that are removed with a channel count. Weights whose scale is cancelled by a following batch normalisation are
+    left out: their size carries no information, while the scale of the normalisation does.
 
     Args:
         group: The layers that share a width.
-        worth: What each weight is worth.
-        members: Those of its layers that count; all if not said.
+        worth: The importance of each weight.
+        members: The members to count; all by default.
 
     Returns:
-        One score a channel, [width]; zeros where no layer has weights that count.
+        One score per channel, [width]; zeros if no layer has weights that count.
     """
     scored = [member for member in members or group.members if not member.scale_free]
     with torch.no_grad():
@@ -80,5 +80,5 @@ def _scales(group: Group) -> tuple[Member, ...]:
 
 
 def most_important(scores: Tensor, count: int) -> list[int]:
-    """The indices of the `count` greatest scores, in order; of equals, the first."""
+    """The indices of the `count` highest scores, in ascending order; the first of equal scores."""
     return sorted(scores.argsort(descending=True, stable=True)[:count].tolist())

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 RECURRENT = "a recurrent layer mixes its channels"
-# Never pruned, with what is connected to them directly, and why.
+# Layers that are never pruned, nor is what is directly connected to them, with the reason.
 NEVER_PRUNED: dict[type[nn.Module], str] = {
     nn.MultiheadAttention: "its heads are not pruned",
     nn.RNNBase: RECURRENT,
     nn.RNNCellBase: RECURRENT,
-    nn.Bilinear: "a bilinear layer takes two widths at once",
+    nn.Bilinear: "a bilinear layer has two input widths",
     nn.Embedding: "an embedding's columns are not pruned",
     nn.EmbeddingBag: "an embedding's columns are not pruned",
 }
@@ -37,13 +37,13 @@ class _OpaqueFunction(torch.autograd.Function):
 
 @contextmanager
 def opaque_layers(model: nn.Module) -> Iterator[None]:
-    """Inside, each such layer of a network is one node of autograd's graph."""
+    """Context in which each layer of these types is one node of autograd's graph."""
     changed: list[tuple[nn.Module, Any]] = []
     for module in model.modules():
         if isinstance(module, (*_WRAPPED, nn.GLU)):
             changed.append((module, vars(module).get("forward")))
             own = module.forward
-            module.forward = _halves(module) if isinstance(module, nn.GLU) else _one_node(module, own)  # type: ignore[method-assign]
+            module.forward = _split_glu(module) if isinstance(module, nn.GLU) else _one_node(module, own)  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -54,12 +54,12 @@ def opaque_layers(model: nn.Module) -> Iterator[None]:
 
 
 def _one_node(module: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
-    def run(*args: Any, **named: Any) -> Any:
+    def run(*args: Any, **kwargs: Any) -> Any:
         with torch.no_grad():
-            leaves, structure = tree_flatten(forward(*args, **named))
+            leaves, structure = tree_flatten(forward(*args, **kwargs))
         places = [n for n, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-        # A parameter too: rows alone require no gradient, and without one there is no node.
-        incoming = [leaf for leaf in tree_leaves((args, named)) if isinstance(leaf, Tensor) and leaf.requires_grad]
+        # A parameter as well: without an input that requires a gradient there is no node, and the rows may require none.
+        incoming = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor) and leaf.requires_grad]
         incoming += list(module.parameters())[:1]
         tensors = (leaves[n] for n in places)
         outputs = _OpaqueFunction.apply(len(places), *tensors, *incoming)  # type: ignore[no-untyped-call]
@@ -70,8 +70,8 @@ def _one_node(module: nn.Module, forward: Callable[..., Any]) -> Callable[..., A
     return run
 
 
-def _halves(module: nn.GLU) -> Callable[[Tensor], Tensor]:
-    """A gated linear unit in two traceable operations."""
+def _split_glu(module: nn.GLU) -> Callable[[Tensor], Tensor]:
+    """A gated linear unit as two traceable operations."""
 
     def run(rows: Tensor) -> Tensor:
         first, second = rows.chunk(2, module.dim % rows.ndim)
@@ -81,7 +81,7 @@ def _halves(module: nn.GLU) -> Callable[[Tensor], Tensor]:
 
 
 class _Opaque(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # torch-pruning has no types
-    """Represents a layer that is never pruned in the graph."""
+    """A layer in the graph that is never pruned."""
 
     def prune_out_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
         raise NotImplementedError(f"{type(layer).__name__} is not pruned")
@@ -101,14 +101,14 @@ class _Opaque(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # torch-pru
 
 
 class _RmsNorm(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # likewise
-    """One channel in is one channel out."""
+    """Prunes an RMSNorm, whose input and output channels are the same."""
 
     def prune_out_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
         width = layer.normalized_shape[-1]
-        stay = torch.tensor(sorted(set(range(width)) - set(idxs)))
+        kept = torch.tensor(sorted(set(range(width)) - set(idxs)))
         if layer.weight is not None:
-            layer.weight = nn.Parameter(layer.weight.detach()[..., stay.to(layer.weight.device)])
-        layer.normalized_shape = (*layer.normalized_shape[:-1], len(stay))
+            layer.weight = nn.Parameter(layer.weight.detach()[..., kept.to(layer.weight.device)])
+        layer.normalized_shape = (*layer.normalized_shape[:-1], len(kept))
         return layer
 
     prune_in_channels = prune_out_channels

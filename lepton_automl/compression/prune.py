@@ -21,8 +21,8 @@ from .ranking import choose
 from .reparam import fold_weight_norms
 
 Network = TypeVar("Network", bound=nn.Module)
-ROWS = 4  # that pruning is verified on
-TOLERANCE = 1e-3  # of the answers' size: what the order of sums may change; a channel that is mixed up changes far more
+ROWS = 4  # rows that pruning is verified on
+TOLERANCE = 1e-3  # relative to the outputs' size; summing in another order changes less, mixed-up channels change far more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class PruneOptions:
         criterion: A name of `importance.CRITERIA`.
         ranking: A name of `ranking.RANKINGS`.
         multiple: Widths are rounded to multiples of this.
-        seed: Of the random criterion.
+        seed: Seed of the random criterion.
     """
 
     ratio: float
@@ -45,7 +45,7 @@ class PruneOptions:
 
     @property
     def most(self) -> float:
-        """The largest share that one width may lose where widths compete: half-way from the ratio to all."""
+        """The largest share of its channels that one width may lose if widths compete: halfway between the ratio and 1."""
         return (1 + self.ratio) / 2
 
 
@@ -55,8 +55,8 @@ class PruneResult(Generic[Network]):
 
     Args:
         model: The smaller network.
-        refused: Hidden layers that kept all channels, by name, and why.
-        removed: Channels that left.
+        refused: Hidden layers that kept all channels, by name, with the reason.
+        removed: Number of removed channels.
     """
 
     model: Network
@@ -75,17 +75,17 @@ def prune(
     """A copy of any network without its least important channels.
 
     Pruning is verified on rows: the smaller network must return the outputs of the original with the same channels set to
-    zero. Layers for which that fails keep their channels, and are named.
+    zero. Layers for which that fails keep their channels and are listed in the result.
 
     Args:
         model: Called as `model(rows)`; returns one tensor. It is left unchanged.
         options: The options.
         sample: A few rows as `forward` takes them; [N, ...].
         sensitivity: Used by the criterion `"taylor"`.
-        refused: Layers that are known to fail, from an earlier call.
+        refused: Layers that an earlier call could not prune, with the reason.
 
     Returns:
-        The smaller network, in the same mode, its frozen weights frozen; the rest by name.
+        The smaller network, in the same mode and with the same frozen weights, and the layers that were not pruned.
 
     Raises:
         ConfigError: The graph cannot be traced, or nothing in it can be pruned.
@@ -108,20 +108,20 @@ def prune(
             raise cannot_prune(f"its layers can be pruned one by one, but not together: {error}") from error
 
 
-class _InvalidCutError(Exception):  # it reads as what happened
-    """The pruned network does not return what it should."""
+class _InvalidCutError(Exception):
+    """The pruned network does not run, or returns wrong outputs."""
 
 
 class _Attempt:
     """Attempts to prune copies of a network with the same options."""
 
     def __init__(self, model: nn.Module, options: PruneOptions, rows: Tensor, sensitivity: Sensitivity | None) -> None:
-        self.model, self.how, self.rows, self.sensitivity = model, options, rows, sensitivity
+        self.model, self.options, self.rows, self.sensitivity = model, options, rows, sensitivity
         self.constants = True
-        self.trains = _trains(model, rows)
+        self.trains = _runs_in_training(model, rows)
 
     def prunable_layers(self) -> dict[str, str]:
-        """Every layer with hidden channels, and why it cannot be pruned; empty where it may be tried."""
+        """Every layer with hidden channels, and why it cannot be pruned; empty if pruning may be tried."""
         try:
             return self._find_prunable()
         except Exception:  # torch-pruning's exceptions have no common base
@@ -135,7 +135,7 @@ class _Attempt:
         return {name: reason for group, reason in groups for name in group.producers}
 
     def faults(self, names: list[str]) -> dict[str, str]:
-        """Which of some layers cannot be pruned, each tried alone, and why."""
+        """The layers that cannot be pruned, each tried alone, with the reason."""
         faults: dict[str, str] = {}
         for name in names:
             if name in faults:
@@ -152,11 +152,11 @@ class _Attempt:
         """Prune all groups that are not refused.
 
         Raises:
-            _Wrong: The cut network does not run, or gives other answers than it must; with the names of the layers.
-            ConfigError: There is nothing to cut.
+            _InvalidCutError: The pruned network does not run, or returns wrong outputs; it carries the names of the layers.
+            ConfigError: There is nothing to prune.
         """
         model = self._copy()
-        back = fold_weight_norms(model, constants=self.constants)
+        restorers = fold_weight_norms(model, constants=self.constants)
         groups = [
             group
             for group, reason in groups_of(trace(model, self.rows[:2]))
@@ -166,44 +166,44 @@ class _Attempt:
         if not leaving:
             raise cannot_prune(_why_nothing(self.model, refused))
         try:
-            self._do(model, leaving)
+            self._prune_and_verify(model, leaving)
         except Exception as error:
             names = [name for group, _ in leaving for name in group.producers]
             raise _InvalidCutError(one_line_reason(error), names) from error
-        for put in back:
-            put()
+        for restore in restorers:
+            restore()
         _restore(model, self.model)
-        gone = sum(len(channels) for _, channels in leaving)
-        return PruneResult(model, dict(refused), gone)
+        removed = sum(len(channels) for _, channels in leaving)
+        return PruneResult(model, dict(refused), removed)
 
-    def _do(self, model: nn.Module, leaving: Leaving) -> None:
-        """Prune in place, and verify it."""
+    def _prune_and_verify(self, model: nn.Module, leaving: Leaving) -> None:
+        """Prune in place and verify the result."""
         with torch.no_grad(), _fixed_normalisation(leaving):
-            whole = copy.deepcopy(model.state_dict())
+            state = copy.deepcopy(model.state_dict())
             zero_channels(leaving)
             expected = model(self.rows.clone())
-            model.load_state_dict(whole)
+            model.load_state_dict(state)
             remove_channels(model, leaving)
             output = model(self.rows.clone())
         if output.shape != expected.shape:
             raise ValueError(f"its outputs would change their shape from {tuple(expected.shape)} to {tuple(output.shape)}")
         if not torch.allclose(output, expected, rtol=TOLERANCE, atol=TOLERANCE * float(expected.abs().max())):
-            raise ValueError("without these channels its outputs differ from those with their weights at zero")
-        if self.trains and not _trains(model, self.rows):
+            raise ValueError("its outputs differ between removing these channels and setting them to zero")
+        if self.trains and not _runs_in_training(model, self.rows):
             raise ValueError("it no longer runs in training mode: a layer that only training uses reads these channels")
         with torch.no_grad():
-            model(self.rows.clone())  # with its normalisations as they are
+            model(self.rows.clone())  # with its normalisations active
 
     def _choose(self, model: nn.Module, groups: list[Group]) -> Leaving:
-        criterion = criterion_of(self.how.criterion, model, sensitivity=self.sensitivity, seed=self.how.seed)
+        criterion = criterion_of(self.options.criterion, model, sensitivity=self.sensitivity, seed=self.options.seed)
         positions = choose(
             [criterion(group) for group in groups],
             [group.kind for group in groups],
             [group.parts for group in groups],
-            self.how.ratio,
-            ranking=self.how.ranking,
-            multiple=self.how.multiple,
-            most=self.how.most,
+            self.options.ratio,
+            ranking=self.options.ranking,
+            multiple=self.options.multiple,
+            most=self.options.most,
         )
         return [(group, group.spread(leave)) for group, leave in zip(groups, positions, strict=True) if leave]
 
@@ -211,12 +211,12 @@ class _Attempt:
         return deep_copy(self.model).eval().requires_grad_(requires_grad=True)  # the trace reads autograd's graph
 
 
-def _trains(model: nn.Module, rows: Tensor) -> bool:
+def _runs_in_training(model: nn.Module, rows: Tensor) -> bool:
     """Whether a copy of a network runs in training mode, including parts for training alone, such as auxiliary heads."""
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             deep_copy(model).train()(rows)
-    except Exception:  # whatever its forward pass raises
+    except Exception:  # its forward pass may raise anything
         return False
     return True
 
@@ -233,7 +233,7 @@ def _restore(model: nn.Module, original: nn.Module) -> None:
 
 @contextmanager
 def _fixed_normalisation(leaving: Leaving) -> Iterator[None]:
-    """Normalisations over channels depend on their number, zeroed or not: inside, those of these groups only scale."""
+    """Context in which channel normalisations only scale: they depend on the number of channels, zeroed or not."""
     layers = {member.layer for group, _ in leaving for member in group.members}
     hooks = [
         layer.register_forward_hook(_scaled) for layer in layers if isinstance(layer, nn.LayerNorm | nn.GroupNorm | nn.RMSNorm)
@@ -264,17 +264,17 @@ def one_line_reason(error: Exception) -> str:
 def _why_nothing(model: nn.Module, refused: Mapping[str, str]) -> str:
     if refused:
         return "every layer was refused: " + "; ".join(f"{name!r}: {reason}" for name, reason in refused.items())
-    whole = unpruned_layers(model)
-    if not whole and not any(isinstance(layer, ROOTS) for layer in model.modules()):
+    unpruned = unpruned_layers(model)
+    if not unpruned and not any(isinstance(layer, ROOTS) for layer in model.modules()):
         foreign = next((library for library in map(_library, model.modules()) if library), "")
         what = f"its layers are those of {foreign}, which stores weights in its own variables" if foreign else "bare parameters"
         return f"it contains no torch.nn.Linear or convolution, and nothing else can be traced ({what})"
-    ends = "no layer is wide enough to lose channels, except those that compute the outputs"
-    return "; ".join([ends, *whole])
+    reason = "no layer is wide enough to lose channels, except those that compute the outputs"
+    return "; ".join([reason, *unpruned])
 
 
 def _library(layer: nn.Module) -> str:
-    """The library of a layer that is a torch module but stores its weights in another way."""
+    """The library of a layer that is a torch module but stores its weights differently; empty if there is none."""
     roots = [kind.__module__.partition(".")[0] for kind in type(layer).__mro__]
     return next((name for name in ("keras", "jax", "tensorflow") if name in roots), "")
 

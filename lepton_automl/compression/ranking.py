@@ -1,4 +1,4 @@
-"""Which channels to remove: each width by itself, or ranked together."""
+"""Choose the channels to remove: in each width separately, or ranked across widths."""
 
 from __future__ import annotations
 
@@ -27,48 +27,48 @@ def choose(
 
     * `"layer"`: every width loses the same share, its least important channels.
     * `"global"`: all channels compete, each by its score over the mean of its width.
-    * `"isomorphic"`: channels of widths of one kind compete (Fang et al., Isomorphic Pruning for Vision Models, ECCV 2024).
+    * `"isomorphic"`: channels of all widths of a kind compete (Fang et al., Isomorphic Pruning for Vision Models, ECCV 2024).
 
     Args:
-        scores: Of each width, one score a channel.
-        kinds: What each width is like.
-        parts: Into how many parts of equal size each width is shared out; they lose the same positions.
+        scores: For each width, one score per channel.
+        kinds: The kind of each width.
+        parts: For each width, the number of equal parts that it is divided into; all parts lose the same positions.
         ratio: Share of the channels to remove, 0 to below 1.
         ranking: One of `RANKINGS`.
-        multiple: Widths are rounded to multiples of this, or of a quarter of the width where that is less.
-        most: The largest share of its channels that a width may lose in a contest.
+        multiple: Widths are rounded to multiples of this, or of a quarter of the width if that is less.
+        most: The largest share of its channels that a width may lose if widths compete.
 
     Returns:
-        For each width the positions in a part that leave, the same in all its parts; never all of them.
+        For each width the positions to remove from each of its parts; never all of them.
     """
-    folded = [worths.double().reshape(count, -1).mean(0) for worths, count in zip(scores, parts, strict=True)]
+    folded = [part_scores.double().reshape(count, -1).mean(0) for part_scores, count in zip(scores, parts, strict=True)]
     widths = (
-        [len(worths) * (1 - ratio) for worths in folded]
+        [len(part_scores) * (1 - ratio) for part_scores in folded]
         if ranking == "layer"
-        else _contest(folded, kinds, ratio, ranking, most)
+        else _rank_across(folded, kinds, ratio, ranking, most)
     )
     chosen = []
-    for worths, stay, count in zip(folded, widths, parts, strict=True):
-        width = len(worths)
-        wide = narrowed(width, stay / width, max(1, multiple // count))
-        chosen.append(sorted(worths.argsort(stable=True)[: width - wide].tolist()))
+    for part_scores, remaining, count in zip(folded, widths, parts, strict=True):
+        width = len(part_scores)
+        wide = narrowed(width, remaining / width, max(1, multiple // count))
+        chosen.append(sorted(part_scores.argsort(stable=True)[: width - wide].tolist()))
     return chosen
 
 
-def _contest(folded: Sequence[Tensor], kinds: Sequence[Hashable], ratio: float, ranking: str, most: float) -> list[float]:
-    """How many positions each width keeps, when all of a kind compete."""
+def _rank_across(folded: Sequence[Tensor], kinds: Sequence[Hashable], ratio: float, ranking: str, most: float) -> list[float]:
+    """How many positions each width keeps if all widths of a kind, or all widths, compete."""
     scopes = list(kinds) if ranking == "isomorphic" else [None] * len(folded)
-    widths = [float(len(worths)) for worths in folded]
+    widths = [float(len(part_scores)) for part_scores in folded]
     for scope in dict.fromkeys(scopes):
         inside = [number for number, other in enumerate(scopes) if other == scope]
-        loses = round(ratio * sum(len(folded[number]) for number in inside))
-        # Only so many of each width are candidates, and of those the lowest are removed.
-        standing = [
+        removals = round(ratio * sum(len(folded[number]) for number in inside))
+        # At most the share `most` of each width are candidates; of those the ones with the lowest scores are removed.
+        candidates = [
             (score, number)
             for number in inside
             for score in _relative(folded[number]).sort().values[: math.floor(most * len(folded[number]))].tolist()
         ]
-        for _, number in sorted(standing)[:loses]:
+        for _, number in sorted(candidates)[:removals]:
             widths[number] -= 1
     return widths
 

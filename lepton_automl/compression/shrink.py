@@ -17,7 +17,7 @@ from .group import remove_channels
 from .importance import Criterion, Sensitivity, criterion_of, most_important
 
 Network = TypeVar("Network", bound=nn.Module)
-ROWS = 256  # rows that the change by a block is measured on
+ROWS = 256  # rows on which the change by each block is measured
 
 
 def shrink(
@@ -36,10 +36,10 @@ def shrink(
 
     Args:
         model: A LeptonNet: it has `recipe`, `width_map` and `block_lists`. It is left unchanged.
-        smaller: The recipe to become; the copy's state fits a network built from it.
-        sample_inputs: Rows as `forward` takes them, on any device; some hundreds are enough.
-        criterion: How channels are scored, a name of `compression.importance.CRITERIA`.
-        sensitivity: What `"taylor"` goes by: mean |weight x gradient| of the network's weights by their names.
+        smaller: The recipe of the result; its state fits a network built from it.
+        sample_inputs: Rows as `forward` takes them, on any device; a few hundred are enough.
+        criterion: How channels are scored: a name of `compression.importance.CRITERIA`.
+        sensitivity: Mean |weight x gradient| of each weight, by its name; required by `"taylor"`.
 
     Returns:
         The smaller network, with `recipe == smaller`, on the same device and in the same mode.
@@ -52,11 +52,11 @@ def shrink(
         cut = copy.deepcopy(model)
         score = criterion_of(criterion, cut, sensitivity=sensitivity)
         _cut(cut, smaller, sample_inputs, score)
-        return _like(cut, model)
+        return _restore_mode(cut, model)
 
 
 def _cut(cut: nn.Module, smaller: Recipe, sample_inputs: dict[str, Tensor], score: Criterion) -> None:
-    net: Any = cut  # a LeptonNet has more than a module
+    net: Any = cut  # it has the attributes of a LeptonNet
     recipe: Recipe = net.recipe
     if recipe == smaller:
         return
@@ -88,7 +88,7 @@ def _sample(model: nn.Module, inputs: dict[str, Tensor], rows: int) -> dict[str,
     return {name: tensor[:rows].to(device).clone() for name, tensor in inputs.items()}
 
 
-def _like(cut: Network, model: Network) -> Network:
+def _restore_mode(cut: Network, model: Network) -> Network:
     """Restore the original's mode and memory format, which pruning loses."""
     cut.train(model.training)
     cut.requires_grad_(all(weight.requires_grad for weight in model.parameters()))
@@ -98,10 +98,10 @@ def _like(cut: Network, model: Network) -> Network:
 
 
 def _check(recipe: Recipe, smaller: Recipe) -> None:
-    """Raise everything that prevents it."""
+    """Raise a ConfigError if the network cannot be shrunk to a recipe."""
     if recipe.family != smaller.family:
         raise ConfigError(f"a {smaller.family} network cannot be cut out of a {recipe.family} network", where="shrink")
-    recipe.keep_blocks(recipe.kept_blocks(smaller))  # raises itself what is wrong with the depths
+    recipe.keep_blocks(recipe.kept_blocks(smaller))  # raises if the depths do not fit
     if recipe.contains(smaller):
         return
     complaints = Complaints("shrink")
@@ -114,5 +114,5 @@ def _check(recipe: Recipe, smaller: Recipe) -> None:
 
 
 def _channels_last(weight: Tensor) -> bool:
-    """Whether a kernel lies so; one of a single pixel lies both ways and tells nothing."""
+    """Whether a kernel is stored channels last; False if it is contiguous in both formats, as a 1x1 kernel is."""
     return weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()

@@ -1,7 +1,7 @@
 """Prune any network uniformly: the same share of the channels is removed from every layer that the trace supports.
 
-The dependency graph is that of Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023. What the width map
-of a LeptonNet states has to be inferred here, so the result is run on rows before it is returned.
+The dependency graph is that of Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023. Without the width map
+of a LeptonNet, widths are inferred, so the pruned network is run on a few rows before it is returned.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Network = TypeVar("Network", bound=nn.Module)
 def prune_uniformly(model: Network, ratio: float, sample: Tensor, *, multiple: int = 8) -> Network:
     """A copy of any network without the least important channels of each layer.
 
-    The numbers depend on the layers' widths alone, never on the weights, so that a network that is built again can be pruned
-    to the same shape. Layers that compute the outputs keep all channels; grouped convolutions, attention and bare parameters
-    keep their channels.
+    The number of removed channels depends only on the layers' widths, never on the weights, so that a rebuilt network can be
+    pruned to the same shape. Layers that compute the outputs, grouped convolutions, attention and bare parameters keep all
+    channels.
 
     Args:
         model: Called as `model(rows)`. It is left unchanged.
@@ -46,7 +46,7 @@ def prune_uniformly(model: Network, ratio: float, sample: Tensor, *, multiple: i
             return _cut(deep_copy(model), ratio, sample.detach().clone()[:2], multiple)
     except ConfigError:
         raise
-    except Exception as error:  # its exceptions have no common base
+    except Exception as error:  # torch-pruning's exceptions have no common base
         raise _cannot_prune(in_one_line(error)) from error
 
 
@@ -56,7 +56,7 @@ def _cut(model: Network, ratio: float, rows: Tensor, multiple: int) -> Network:
     model.eval().requires_grad_(requires_grad=True)  # the trace reads autograd's graph
     before = model(rows).shape
     graph = trace(model, rows)
-    leaving = _leaving(graph, ratio, multiple)
+    leaving = _removals(graph, ratio, multiple)
     if not leaving:
         raise _cannot_prune("the graph shows no layer that could lose a channel")
     remove_channels(model, leaving)
@@ -72,14 +72,14 @@ def _cut(model: Network, ratio: float, rows: Tensor, multiple: int) -> Network:
     return model
 
 
-def _leaving(graph: Any, ratio: float, multiple: int) -> Leaving:
+def _removals(graph: Any, ratio: float, multiple: int) -> Leaving:
     """The channels to remove from each group of layers that can lose any."""
     leaving = []
     for group, reason in groups_of(graph):
         if reason or group.parts > 1 or any(isinstance(member.layer, nn.Parameter) for member in group.members):
             continue
-        stay = narrowed(group.width, 1 - ratio, multiple)
-        leave = score(group, Tensor.square).argsort(stable=True)[: group.width - stay].tolist()
+        kept = narrowed(group.width, 1 - ratio, multiple)
+        leave = score(group, Tensor.square).argsort(stable=True)[: group.width - kept].tolist()
         leaving += [(group, sorted(leave))] if leave else []
     return leaving
 

@@ -17,15 +17,15 @@ from lepton_automl.specs import DataSpec
 
 from .open import Split
 
-SCORING_BYTES = 16 << 20  # inputs of one batch that is only scored
+SCORING_BYTES = 16 << 20  # of the inputs of one batch for scoring
 SCORING_ROWS = 2048
 
 
 class Batch(NamedTuple):
-    """Some rows.
+    """A batch of rows.
 
     Args:
-        inputs: By the network's input names.
+        inputs: Tensors by the network's input names.
         targets: [N].
         other: Targets [N] of the rows that these are mixed with; None without mixing.
         share: Share of the row itself in the mixture.
@@ -38,10 +38,10 @@ class Batch(NamedTuple):
 
 
 class Rows(Protocol):
-    """What a network is taught with: a `Data`, say."""
+    """The rows that a network is trained on, such as a `Data`."""
 
     @property
-    def spec(self) -> DataSpec: ...  # noqa: D102  # as a Data's
+    def spec(self) -> DataSpec: ...  # noqa: D102  # as in a `Data`
     @property
     def train(self) -> Split: ...  # noqa: D102  # likewise
     @property
@@ -50,18 +50,18 @@ class Rows(Protocol):
 
 def epoch_order(rows: int, seed: int, epoch: int) -> Tensor:
     """The order of the training rows: a function of seed and epoch alone."""
-    return torch.randperm(rows, generator=_chance(seed, epoch, stream=0))
+    return torch.randperm(rows, generator=_generator(seed, epoch, stream=0))
 
 
-def _chance(seed: int, epoch: int, stream: int) -> torch.Generator:
+def _generator(seed: int, epoch: int, stream: int) -> torch.Generator:
     return torch.Generator().manual_seed((seed * 1_000_003 + epoch) * 2 + stream)
 
 
 class Chunks:
-    """One epoch's batches, several at a time, so that the Trainer's cost falls on a chunk and not on a batch.
+    """One epoch's batches, several at a time, so that the Trainer's overhead is paid per chunk and not per batch.
 
     Args:
-        module: Whose training rows and epoch.
+        module: The module with the training rows and the epoch.
     """
 
     def __init__(self, module: DataModule) -> None:
@@ -77,10 +77,10 @@ class Chunks:
 
 
 class DataModule(pl.LightningDataModule):
-    """The rows of a `Data` as Lightning takes them: each item of a loader is a list of batches.
+    """The rows of a `Data` in the form that Lightning takes: each item of a loader is a list of batches.
 
     Args:
-        data: The rows, a `Data` or another.
+        data: The rows, such as a `Data`.
         plan: Batch size, augmentation and seed.
         chunk: Batches in one item.
     """
@@ -91,7 +91,7 @@ class DataModule(pl.LightningDataModule):
         self.augment = modality_of(data.spec).augment(plan, data.spec) if plan.augment is not None else None
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order and the augmentation of the next pass."""
+        """Set the epoch, which determines the order and the augmentation of the next pass."""
         self.epoch = epoch
 
     @property
@@ -101,11 +101,11 @@ class DataModule(pl.LightningDataModule):
 
     @property
     def batches(self) -> int:
-        """Batches in one epoch; a last one that is not full is left out unless it is the only one."""
+        """Batches in one epoch; an incomplete last batch is left out unless it is the only one."""
         return max(1, len(self.data.train) // self.batch_size)
 
     def train_dataloader(self) -> Chunks:
-        """Chunks of training batches, in the order of the epoch that is set when the pass begins."""
+        """Chunks of training batches, in the order of the epoch that is set when iteration starts."""
         return Chunks(self)
 
     def val_dataloader(self) -> list[list[Batch]]:
@@ -115,15 +115,15 @@ class DataModule(pl.LightningDataModule):
     def epoch_batches(self) -> Iterator[Batch]:
         """The batches of one epoch."""
         order = epoch_order(len(self.data.train), self.plan.seed, self.epoch)
-        chance = _chance(self.plan.seed, self.epoch, stream=1)
+        generator = _generator(self.plan.seed, self.epoch, stream=1)
         for number in range(self.batches):
             rows = self.data.train.rows(order[number * self.batch_size : (number + 1) * self.batch_size])
-            yield self._augmented(rows, chance)
+            yield self._augmented(rows, generator)
 
-    def _augmented(self, rows: Split, chance: torch.Generator) -> Batch:
+    def _augmented(self, rows: Split, generator: torch.Generator) -> Batch:
         if self.augment is None:
             return Batch(rows.inputs, rows.targets)
-        inputs, partner, share = self.augment(rows.inputs, chance)
+        inputs, partner, share = self.augment(rows.inputs, generator)
         return Batch(inputs, rows.targets, None if partner is None else rows.targets[partner], share)
 
     def _in_order(self, split: Split) -> list[list[Batch]]:

@@ -1,4 +1,4 @@
-"""Data that need no download."""
+"""Sample data that need no download."""
 
 from __future__ import annotations
 

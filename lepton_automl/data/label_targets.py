@@ -1,4 +1,4 @@
-"""Labels as JSON can hold them, and how many rows each needs. Shared by the tasks that predict labels."""
+"""Labels as JSON values, and how many rows each needs. Shared by the tasks that predict labels."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lepton_automl.arrays import Array
 from lepton_automl.cells import is_missing, to_text
 from lepton_automl.errors import DataError
 
-LEAST_ROWS = 2  # of a label: one to learn from and one to score
+LEAST_ROWS = 2  # per label: one to train on and one to score
 INDICATED = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True}
 
 
 def native_label(cell: Any) -> Any:
-    """A label as JSON can hold it."""
+    """A label as a JSON value."""
     if isinstance(cell, bool | np.bool_):
         return bool(cell)
     if isinstance(cell, int | float | np.number) and np.isfinite(cell):
@@ -25,25 +25,25 @@ def native_label(cell: Any) -> Any:
 
 
 def check_rows(counts: Mapping[str, int], where: str, noun: str, fix: str) -> None:
-    """Make sure that every label has rows enough.
+    """Check that every label has enough rows.
 
     Args:
         counts: Rows of each label, by its text.
         where: The target's name.
-        noun: What a label is called.
-        fix: What can be done where rows are lacking.
+        noun: The word for a label.
+        fix: What to do if a label has too few rows.
 
     Raises:
         DataError: A label has too few.
     """
-    lonely = sorted(label for label, count in counts.items() if count < LEAST_ROWS)
-    if lonely:
-        listed = ", ".join(map(repr, lonely[:5])) + (" ..." if len(lonely) > 5 else "")
+    rare = sorted(label for label, count in counts.items() if count < LEAST_ROWS)
+    if rare:
+        listed = ", ".join(map(repr, rare[:5])) + (" ..." if len(rare) > 5 else "")
         raise DataError(f"a {noun} needs at least {LEAST_ROWS} examples; too few of: {listed}", where=where, fix=fix)
 
 
 def indicated_labels(columns: Mapping[str, Any]) -> Array:
-    """Columns of zeros and ones as one list of labels a row, [N] objects; None where every cell of a row is missing.
+    """Columns of zeros and ones as one list of labels per row, [N] objects; None where every cell of a row is missing.
 
     Args:
         columns: The cells of each label's column, by the label.

@@ -1,4 +1,4 @@
-"""What tasks that predict labels have in common."""
+"""The part common to tasks that predict labels."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from lepton_automl.texts import clean, code_span
 if TYPE_CHECKING:
     from torch import Tensor
 
-MOST_LISTED = 100  # labels whose rows MLflow shows
+MOST_LISTED = 100  # labels whose row counts MLflow shows
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelOutput(OutputSpec):
-    """The labels.
+    """The labels that a task predicts.
 
     Args:
         labels: In the order of the network's outputs.
-        counts: Training rows of each.
-        class_weight: One weight a label in the loss; empty for none.
+        counts: Training rows of each label.
+        class_weight: One weight per label in the loss; empty for none.
     """
 
     labels: tuple[Any, ...]
@@ -43,7 +43,7 @@ class LabelOutput(OutputSpec):
 
     @property
     def size(self) -> int:
-        """One logit a label."""
+        """One logit per label."""
         return len(self.labels)
 
 
@@ -51,10 +51,10 @@ class LabelTask:
     """A task whose targets are labels, and whose answers are a probability for each.
 
     Attributes:
-        Output: As of every task.
-        metrics: As of every task; one is `log_loss`.
-        noun: What a label is called in texts.
-        nouns: What several are called.
+        Output: As in every task.
+        metrics: As in every task; one is `log_loss`.
+        noun: The word for a label in texts.
+        nouns: Its plural.
     """
 
     Output: type[LabelOutput]
@@ -65,17 +65,17 @@ class LabelTask:
     probabilities = True
 
     def stored(self, encoded: Array, output: OutputSpec) -> Array:
-        """As they are."""
+        """The encoded targets, unchanged."""
         del output
         return encoded
 
     def weights(self, class_weight: Any, labels: tuple[Any, ...], balanced: Sequence[float]) -> tuple[float, ...]:
-        """One weight a label in the loss; empty for none.
+        """One weight per label in the loss; empty for none.
 
         Args:
             class_weight: `"balanced"`, a weight for each label by its text, or None.
             labels: In the order of the network's outputs.
-            balanced: The weights that balance the labels, by their rows.
+            balanced: The weights that balance the labels by their numbers of rows.
 
         Raises:
             DataError: A weight is for a label that does not exist.
@@ -93,17 +93,17 @@ class LabelTask:
         return tuple(by_text.get(text, 1.0) for text in texts)
 
     def output_of_tensor(self, targets: Array, outputs: int, *, standardise: bool) -> LabelOutput:
-        """Labels that are called by their indices."""
+        """Labels named by their indices."""
         del targets, standardise
         return self.Output(labels=tuple(range(outputs)))
 
     def to_unit(self, values: Tensor, output: OutputSpec) -> Tensor:
-        """As they are."""
+        """The values, unchanged."""
         del output
         return values
 
     def from_unit(self, outputs: Tensor, output: OutputSpec) -> Tensor:
-        """Logits, as they are."""
+        """The logits, unchanged."""
         del output
         return outputs
 
@@ -117,7 +117,7 @@ class LabelTask:
         return f"It knows only these labels: {', '.join(map(code_span, spec.classes[:30]))}{', …' * (len(spec.classes) > 30)}."
 
     def facts(self, spec: DataSpec) -> dict[str, Any]:
-        """The rows of each label among those that are learnt from."""
+        """The number of labels, and the training rows of each."""
         output = label_output(spec)
         named = [f"train, {self.noun} {label}" for label in output.labels[:MOST_LISTED]]
         return {self.nouns: len(output.labels)} | dict(zip(named, output.counts, strict=False))
@@ -130,7 +130,7 @@ def label_output(spec: DataSpec) -> LabelOutput:
 
 
 def named_labels(labels: tuple[Any, ...], most: int = 12) -> str:
-    """Labels by name for a report; dots stand for those that are more."""
+    """Labels by name for a report; an ellipsis stands for those beyond `most`."""
     return ", ".join(clean(label, 24) for label in labels[:most]) + ", …" * (len(labels) > most)
 
 
@@ -139,9 +139,9 @@ def label_preview(labels: tuple[Any, ...], counts: Array, first: Callable[[int],
 
     Args:
         labels: In the order of the network's outputs.
-        counts: Stored rows of each, [labels].
-        first: Gives the place of the first row with a label, by the label's index; -1 where there is none.
-        most: So many labels are shown.
+        counts: Stored rows of each label, [labels].
+        first: Returns the position of the first row with a label, by the label's index; -1 if there is none.
+        most: Number of labels shown at most.
     """
     chosen = sorted(np.argsort(-counts, kind="stable")[:most].tolist())
     classes = (ClassPreview(label=labels[at], rows=int(counts[at]), first=first(at)) for at in chosen)

@@ -1,4 +1,4 @@
-"""A person's own rows with their targets, as the network's `forward` takes them: no preparing, no augmenting."""
+"""A user's own rows and targets in the form that the network's `forward` takes: no preparation, no augmentation."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from lepton_automl.task import Task, task_named
 from .open import Split
 
 ROWS = "rows"  # the name of the one input
-HELD = 5  # one row of so many is held out where nothing else is given to choose by
-FEWEST = 20
+HOLD_OUT_EVERY = 5  # one row in this many is held out if no validation data are given
+MIN_ROWS = 20
 
 Pairs = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Rows to learn from and rows to choose by.
+    """Training and validation rows.
 
     Args:
-        spec: What the targets are; numbers are standardised by it.
-        train: To learn from.
-        validation: To choose by.
+        spec: Describes the targets; numbers are standardised by it.
+        train: The training rows.
+        validation: The validation rows.
     """
 
     spec: DataSpec
@@ -39,38 +39,39 @@ class Labelled:
     validation: Split
 
 
-def read_pairs(source: Any, complaints: Complaints, called: str) -> Pairs | None:
+def read_pairs(source: Any, complaints: Complaints, name: str) -> Pairs | None:
     """Rows [N, ...] and targets [N] of a pair of arrays, a Dataset of pairs or a DataLoader of pairs; None with a complaint.
 
-    A loader is walked once, so that random augmentation in it is frozen. The global random state is left as it was.
+    A loader is iterated once, so random augmentation in it is drawn once and then stays fixed. The global random state is
+    left unchanged.
     """
     try:
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(0)  # a loader that shuffles shuffles alike every time
-            pair = _walked(source) if isinstance(source, DataLoader | Dataset) else source
+            torch.default_generator.manual_seed(0)  # a shuffling loader gives the same order every time
+            pair = _concatenated(source) if isinstance(source, DataLoader | Dataset) else source
         rows, targets = (part if isinstance(part, Tensor) else torch.from_numpy(np.array(part)) for part in pair)
     except Exception as error:
         fix = "Give (x, y) as arrays or tensors, or a Dataset or DataLoader of such pairs."
-        complaints.add(f"{called} cannot be read: {type(error).__name__}: {str(error).partition(chr(10))[0]}.", fix)
+        complaints.add(f"{name} cannot be read: {type(error).__name__}: {str(error).partition(chr(10))[0]}.", fix)
         return None
     rows, targets = rows.detach(), targets.detach()
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
     before = len(complaints.found)
-    complaints.check(len(rows) == len(targets), f"{called} has {len(rows)} rows and {len(targets)} targets.")
+    complaints.check(len(rows) == len(targets), f"{name} has {len(rows)} rows and {len(targets)} targets.")
     complaints.check(
-        targets.ndim == 1, f"the targets of {called} are {list(targets.shape)}.", "Give [N]: class indices or values."
+        targets.ndim == 1, f"the targets of {name} have shape {list(targets.shape)}.", "Give [N]: class indices or values."
     )
-    complaints.check(len(rows) >= FEWEST, f"{called} has {len(rows)} rows.", f"At least {FEWEST} are needed.")
+    complaints.check(len(rows) >= MIN_ROWS, f"{name} has {len(rows)} rows.", f"At least {MIN_ROWS} are needed.")
     if rows.is_floating_point():
-        complaints.check(bool(rows.isfinite().all()), f"{called} holds numbers that are not finite.")
+        complaints.check(bool(rows.isfinite().all()), f"{name} contains values that are not finite.")
     if targets.is_floating_point():
-        complaints.check(bool(targets.isfinite().all()), f"the targets of {called} are not all finite.")
+        complaints.check(bool(targets.isfinite().all()), f"the targets of {name} are not all finite.")
     elif len(targets):
         complaints.check(
             int(targets.min()) >= 0,
-            f"the targets of {called} go down to {int(targets.min())}.",
-            "Classes are 0, 1, 2 and so on.",
+            f"the targets of {name} contain {int(targets.min())}.",
+            "Number the classes 0, 1, 2 and so on.",
         )
     if len(complaints.found) > before:
         return None
@@ -78,30 +79,30 @@ def read_pairs(source: Any, complaints: Complaints, called: str) -> Pairs | None
     return rows, targets.float() if targets.is_floating_point() else targets.long()
 
 
-def _walked(source: Any) -> Pairs:
+def _concatenated(source: Any) -> Pairs:
     batches = list(source if isinstance(source, DataLoader) else DataLoader(source, batch_size=256))
     return torch.cat([torch.as_tensor(rows) for rows, *_ in batches]), torch.cat(
-        [torch.as_tensor(end) for _, end, *_ in batches]
+        [torch.as_tensor(targets) for _, targets, *_ in batches]
     )
 
 
 def hold_out(pairs: Pairs, seed: int) -> tuple[Pairs, Pairs]:
-    """A fifth of the rows held out, of every class, or of low and high values alike."""
+    """Hold out a fifth of the rows, spread evenly over the classes or values."""
     rows, targets = pairs
     order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(seed))
     order = order[targets[order].argsort(stable=True)]
     held = torch.zeros(len(targets), dtype=torch.bool)
-    held[order[HELD // 2 :: HELD]] = True
+    held[order[HOLD_OUT_EVERY // 2 :: HOLD_OUT_EVERY]] = True
     return (rows[~held], targets[~held]), (rows[held], targets[held])
 
 
 def labelled(train: Pairs, validation: Pairs, outputs: int, *, standardise: bool = True) -> Labelled:
-    """Both kinds of rows, with what their targets are.
+    """Training and validation rows, with a description of their targets.
 
     Args:
-        train: To learn from; whole numbers are classes, others values.
-        validation: To choose by.
-        outputs: Numbers that the network gives for one row: its classes, where targets are classes.
+        train: The training rows; integer targets are classes, others values.
+        validation: The validation rows.
+        outputs: Numbers that the network outputs for one row: one per class if targets are classes.
         standardise: Whether values are standardised.
     """
     task = _task_of(train[1])
@@ -123,24 +124,24 @@ def labelled(train: Pairs, validation: Pairs, outputs: int, *, standardise: bool
 
 
 def _task_of(targets: Tensor) -> Task:
-    """The task that bare targets are of.
+    """The task that accepts these targets.
 
     Raises:
-        DataError: None is known for them.
+        DataError: No task does.
     """
     for name in plugins.names("tasks"):
         if task_named(name).fits_tensor(targets.numpy()):
             return task_named(name)
-    what = f"targets {list(targets.shape)} of {targets.dtype} are of no task that is known"
+    what = f"no task supports targets of shape {list(targets.shape)} and type {targets.dtype}"
     raise DataError(what, where="targets", fix="Give [N]: class indices or values.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayInput(InputSpec):
-    """One row of a user's own arrays, as the network takes it.
+    """One row of a user's own arrays.
 
     Args:
-        shape: Its shape.
+        shape: The shape of the row.
     """
 
     kind = ROWS
@@ -149,5 +150,5 @@ class ArrayInput(InputSpec):
 
     @property
     def network_shape(self) -> tuple[int, ...]:
-        """The shape."""
+        """The shape of the row."""
         return self.shape

@@ -1,4 +1,4 @@
-"""Numbers that are predicted: checked, stored, looked at, and how far answers are off. Shared by the tasks that predict numbers."""
+"""Numeric targets: checks, storage, preview and error analysis. Shared by the tasks that predict numbers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .targets import TargetCells, is_number
 
 FARTHEST = 1e30  # standard deviations; keeps held-out targets finite in float32
 BINS = 24  # of a histogram
-PAIRS = 1_000  # rows of which truth and answer are kept
+PAIRS = 1_000  # rows whose truth and answer are kept
 
 
 def encode_numbers(column: TargetCells, reason: str, task: str, title: str) -> Targets:
-    """The numbers [N], float64.
+    """The targets as numbers [N], float64.
 
     Raises:
-        DataError: Cells hold no numbers, infinite ones, ones that are all equal, or ones that are too large to be scaled.
+        DataError: Cells hold no numbers, or the numbers are infinite, all equal or too large to be scaled.
     """
     if column.form is None:
         odd = next(cell for cell in column.cells[column.learnt].tolist() if not is_number(cell))
@@ -53,7 +53,7 @@ def _check(numbers: Array, column: str) -> None:
 
 
 def standardised(numbers: Array, mean: float, scale: float) -> Array:
-    """Numbers as they are stored, float32."""
+    """Numbers in the form in which they are stored, float32."""
     return np.clip((numbers - mean) / scale, -FARTHEST, FARTHEST).astype(np.float32)
 
 
@@ -66,12 +66,12 @@ def number_preview(stored: Array, mean: float, scale: float) -> TargetPreview:
 
 
 def analyze_numbers(answers: Array, truth: Array, worst: int) -> Analysis:
-    """The rows that are furthest off, and how far answers are off in general.
+    """The rows with the largest errors, and statistics of all errors.
 
     Args:
         answers: Values [N] in the target's own unit.
         truth: Likewise.
-        worst: So many rows are listed.
+        worst: Number of rows listed at most.
     """
     far = answers.astype(np.float64) - truth
     distance = np.abs(far)
@@ -88,5 +88,5 @@ def analyze_numbers(answers: Array, truth: Array, worst: int) -> Analysis:
 
 
 def short(number: float) -> float:
-    """A number in the six digits that are left of it: targets are stored standardised, in 32 bits."""
+    """A number rounded to six significant digits, as targets are stored standardised in 32 bits."""
     return float(f"{number:.6g}")

@@ -1,4 +1,4 @@
-"""What tasks that predict standardised numbers have in common."""
+"""The part common to tasks that predict standardised numbers."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class StandardisedOutput(OutputSpec):
 
 
 class NumberTask:
-    """A task whose targets are numbers, one a row, stored standardised.
+    """A task whose targets are numbers, one per row, stored standardised.
 
     Attributes:
-        name: As of every task.
-        heading: What the task is called in texts; empty for its name.
-        metrics: As of every task.
+        name: As in every task.
+        heading: The task's name in texts; empty to use `name`.
+        metrics: As in every task.
     """
 
     name: ClassVar[str]
@@ -44,92 +44,92 @@ class NumberTask:
     probabilities = False
 
     def encode(self, column: Any, options: Any, reason: str) -> Targets:
-        """The numbers."""
+        """The targets as numbers."""
         from .number_targets import encode_numbers
 
         del options
         return encode_numbers(column, reason, self.name, self.heading or self.name)
 
     def check_train(self, targets: Targets, train: Array) -> None:
-        """Any row will do."""
+        """Accept any training rows."""
         del targets, train
 
     def strata(self, targets: Targets) -> Array | None:
-        """Nothing."""
+        """None: splits are not stratified."""
         del targets
         return None
 
     def stored(self, encoded: Array, output: OutputSpec) -> Array:
-        """Standardised, float32."""
+        """The standardised targets, float32."""
         from .number_targets import standardised
 
         mean, scale = scale_of(output)
         return standardised(encoded, mean, scale)
 
     def truths(self, targets: Array, output: OutputSpec) -> Array:
-        """The numbers."""
+        """The targets, unchanged."""
         del output
         return targets
 
     def distance(self, outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-        """The squared error."""
+        """The mean squared error."""
         from torch.nn.functional import mse_loss
 
         del temperature
         return mse_loss(outputs, teacher)
 
     def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
-        """Those of the scorers."""
+        """The values of the scorers."""
         return values_of(self.scorers(output, decoder), answers.numpy(), targets.numpy())
 
     def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
-        """How each metric is computed; a subclass says."""
+        """How each metric is computed; defined by subclasses."""
         raise NotImplementedError
 
     def to_unit(self, values: Tensor, output: OutputSpec) -> Tensor:
-        """Scaled back, float64."""
+        """The values scaled back to the target's own unit, float64."""
         mean, scale = scale_of(output)
         return values.double() * scale + mean
 
     def from_unit(self, outputs: Tensor, output: OutputSpec) -> Tensor:
-        """Standardised."""
+        """The standardised outputs."""
         mean, scale = scale_of(output)
         return (outputs - mean) / scale
 
     def fit_decoder(self, answers: Array, targets: Array, output: OutputSpec) -> Json:
-        """Nothing."""
+        """Empty: decoding learns nothing."""
         del answers, targets, output
         return {}
 
     def title(self, spec: DataSpec) -> str:
-        """The task."""
+        """The task's heading."""
         del spec
         return self.heading or self.name
 
     def limits(self, spec: DataSpec) -> str:
-        """Where the targets lie."""
+        """The mean and standard deviation of the training targets, in a sentence."""
         mean, scale = scale_of(spec.output)
         return f"It was trained on targets around {mean:.4g} (standard deviation {scale:.4g})."
 
     def schema(self, spec: DataSpec) -> str:
-        """A number."""
+        """The type of a number."""
         del spec
         return "double"
 
     def facts(self, spec: DataSpec) -> dict[str, Any]:
-        """Mean and deviation."""
+        """Mean and standard deviation."""
         mean, scale = scale_of(spec.output)
         return {"target mean": mean, "target deviation": scale}
 
     def preview(self, stored: Array, output: OutputSpec, most: int) -> TargetPreview:
-        """A histogram."""
+        """A histogram of the targets."""
         from .number_targets import number_preview
 
         del most
         return number_preview(stored, *scale_of(output))
 
     def score_range(self, metric: str, output: OutputSpec) -> float:
-        """The deviation for what is in the target's unit."""
+        """The targets' standard deviation for a metric in the target's unit, else 1."""
         return scale_of(output)[1] if self.metrics[metric].unit == "target" else 1.0
 
 
@@ -140,5 +140,5 @@ def scale_of(output: OutputSpec) -> tuple[float, float]:
 
 
 def fit_scale(targets: Array) -> dict[str, float]:
-    """The fields of a `StandardisedOutput` for training targets [N]; equal ones have a scale of 1."""
+    """The fields of a `StandardisedOutput` for training targets [N]; the scale is 1 if all are equal."""
     return {"mean": float(targets.mean()), "scale": float(targets.std()) or 1.0}

@@ -1,4 +1,4 @@
-"""A prepared data set as tensors: in memory where it is small, else mapped from its files."""
+"""A prepared dataset as tensors: in memory if it is small, else memory-mapped."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .options import DataOptions
 from .prepare import prepare
 from .store import PREPROCESS, ROWS, TEST_FOLDER, load_spec, read_examples
 
-IN_MEMORY = 1 << 30  # bytes of one array; larger ones are mapped
+IN_MEMORY = 1 << 30  # bytes of one array; larger ones are memory-mapped
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of one kind.
+    """Rows of one split.
 
     Args:
         inputs: Images `{"image": uint8 [N, C, H, W]}`; tables `{"numeric": float32 [N, F], "categorical": int64 [N, G]}`,
@@ -48,13 +48,13 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """What a network may learn from and be chosen by; never the test rows.
+    """The training and validation rows of a dataset, never its test rows.
 
     Args:
-        spec: What the data are.
-        preprocess: From raw examples to the network's arrays.
-        train: To learn from.
-        validation: To choose by; empty when scores are cross-validated.
+        spec: The description of the data.
+        preprocess: Converts raw examples to the network's arrays.
+        train: The training rows.
+        validation: The validation rows; empty with cross-validation.
         folds: For each training row the fold it is held out in; None without cross-validation.
     """
 
@@ -66,11 +66,11 @@ class Data:
 
     @functools.cached_property
     def examples(self) -> list[Any]:
-        """A few raw training examples, as a person would hand them to `predict`: dicts, or uint8 images [H, W, C]."""
+        """A few raw training examples in the form that `predict` takes: dicts, or uint8 images [H, W, C]."""
         return read_examples(Path(self.spec.folder))
 
     def fold(self, number: int) -> Data:
-        """One fold held out as validation, the others to learn from.
+        """One fold as the validation rows, the others as the training rows.
 
         Raises:
             ConfigError: There is no such fold.
@@ -81,7 +81,7 @@ class Data:
         return Data(self.spec, self.preprocess, self.train.rows(~held), self.train.rows(held))
 
     def whole(self) -> Data:
-        """Every row but the test rows to learn from, and none to choose by."""
+        """All rows except the test rows as training rows, and no validation rows."""
         if not len(self.validation):
             return Data(self.spec, self.preprocess, self.train, self.validation)
         parts = {name: torch.cat([part, self.validation.inputs[name]]) for name, part in self.train.inputs.items()}
@@ -102,23 +102,23 @@ def open_data(
     Args:
         source: What to open.
         folder: Where to prepare a source; a new temporary folder if not given.
-        options: What overrides the inferences about a source.
-        test: Test data kept apart.
-        progress: Told how many of how many pictures are decoded.
+        options: Options that override what is inferred about a source.
+        test: Separate test data.
+        progress: Called with the number of examples read so far, and of all.
 
     Raises:
         DataError: The data cannot be used, or a prepared folder is damaged.
     """
     if isinstance(source, DataSpec):
-        return _opened(source)
+        return _open_folder(source)
     if isinstance(source, str | Path) and (Path(source) / "spec.json").is_file():
-        return _opened(load_spec(Path(source)))
+        return _open_folder(load_spec(Path(source)))
     target_folder = Path(folder) if folder is not None else Path(tempfile.mkdtemp(prefix="lepton-data-"))
-    return _opened(prepare(source, target_folder, options, test=test, progress=progress))
+    return _open_folder(prepare(source, target_folder, options, test=test, progress=progress))
 
 
 def open_test(spec: DataSpec) -> Split:
-    """The sealed test split. Nothing but the final scoring should call this.
+    """The test split. Only the final scoring should call this.
 
     Raises:
         DataError: The prepared folder is damaged.
@@ -127,15 +127,15 @@ def open_test(spec: DataSpec) -> Split:
     return Split(parts, parts.pop("targets"))
 
 
-def _opened(spec: DataSpec) -> Data:
+def _open_folder(spec: DataSpec) -> Data:
     folder = Path(spec.folder)
     parts = _load(folder / ROWS)
     targets, folds = parts.pop("targets"), parts.pop("fold", None)
     if len(targets) != spec.train + spec.validation:
-        raise DataError(f"{len(targets):,} rows are here, not {spec.train + spec.validation:,}", where=str(folder), fix=_FIX)
-    every = Split(parts, targets)
+        raise DataError(f"it has {len(targets):,} rows, not {spec.train + spec.validation:,}", where=str(folder), fix=_FIX)
+    rows = Split(parts, targets)
     preprocess = load_preprocess(json.loads((folder / PREPROCESS).read_text()))
-    train, validation = every.rows(slice(0, spec.train)), every.rows(slice(spec.train, None))
+    train, validation = rows.rows(slice(0, spec.train)), rows.rows(slice(spec.train, None))
     return Data(spec, preprocess, train, validation, folds)
 
 
@@ -145,7 +145,7 @@ _FIX = "Prepare the data again; the folder may have been moved, cleaned or chang
 def _load(folder: Path) -> dict[str, Tensor]:
     try:
         paths = sorted(folder.glob("*.npy"), reverse=True)  # numeric before categorical
-        # "c" maps a file copy-on-write: a tensor may not be read-only, and nobody writes to it.
+        # "c" maps a file copy-on-write: a tensor may not be read-only, and nothing writes to it.
         arrays = {path.stem: np.load(path, mmap_mode="c" if path.stat().st_size > IN_MEMORY else None) for path in paths}
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"the prepared data cannot be read: {error}", where=str(folder), fix=_FIX) from error

@@ -1,4 +1,4 @@
-"""What a user may say about their data; all of it is inferred where they say nothing."""
+"""The user's options for their data; whatever is not set is inferred."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ from lepton_automl.plugins import names
 
 @dataclass(frozen=True, kw_only=True, init=False)
 class DataOptions(Value):
-    """What overrides an inference about a source of data.
+    """Options that override what is inferred about a source of data.
 
-    Every option is given by its name, those of the modalities too: `DataOptions(target="price", image_size=64)`.
+    Options are keyword arguments, also those of modalities and tasks: `DataOptions(target="price", image_size=64)`.
 
     Args:
-        name: A short name for people; else taken from the source.
-        modality: What one example is, such as `"image"`; else recognised.
-        target: The column to predict, or several of zeros and ones, each of which is a label; else one called target, label, class or y, else the last one.
-        task: What is to be predicted, such as `"binary"`, `"multiclass"` or `"regression"`.
+        name: A short display name; by default taken from the source.
+        modality: The kind of data, such as `"image"`; by default recognised.
+        target: The column to predict, or several columns of zeros and ones, one per label; by default the column named target,
+            label, class or y, else the last one.
+        task: The task, such as `"binary"`, `"multiclass"` or `"regression"`.
         missing: Texts that mean "no value" besides blank cells, such as `["NA", "?"]`: for every column, or `{column: texts}`.
-            Without it, NA, null, ? and the like mean it among numbers and dates, and are kept among categories and labels.
-        decimal: The decimal sign, `"."` or `","`, of columns whose numbers can be read with either, as 1,234.
-        dayfirst: Whether dates that can be read either way, as 1/2/2024, have the day first.
-        test: A path to test data kept apart.
-        test_share: Share of the rows to seal as the test split, where none is given.
-        validation_share: Share of the other rows to choose by, at most 10,000 rows.
+            Without it, NA, null, ? and the like are missing values in numbers and dates, and are kept in categories and labels.
+        decimal: The decimal sign, `"."` or `","`, for columns whose numbers can be read either way, such as 1,234.
+        dayfirst: Whether dates that can be read either way, such as 1/2/2024, have the day first.
+        test: A path to separate test data.
+        test_share: Share of the rows for the test split, if no test data are given.
+        validation_share: Share of the other rows for the validation split, at most 10,000 rows.
         folds: Folds to cross-validate over; 0 for a validation split; None for 5 folds below 1,000 rows.
-        class_weight: `"balanced"`, a weight for each label (one that is not named has 1), or None.
-        seed: Of the random splits.
-        particular: The options of each modality and task, as its own value.
+        class_weight: `"balanced"`, a weight for each label (1 for those not named), or None.
+        seed: Seeds the random splits.
+        particular: The options of each modality and task, one object each.
 
     Raises:
-        ConfigError: Something is out of range; all of it is listed.
+        ConfigError: An option is out of range; all such options are listed.
     """
 
     name: str = ""
@@ -78,7 +79,7 @@ class DataOptions(Value):
         complaints.raise_any()
 
     def _tidy(self) -> None:
-        """Column names are text everywhere."""
+        """Convert column names, and texts that stand for missing values, to strings."""
         target: Any = self.target
         if isinstance(target, list | tuple):
             object.__setattr__(self, "target", tuple(map(str, target)))
@@ -94,11 +95,11 @@ class DataOptions(Value):
             complaints.check(value is None or value in known, f"there is no {kind} {value!r}", one_of(str(value), known))
         for name in ("test_share", "validation_share"):
             share = getattr(self, name)
-            good = isinstance(share, int | float) and not isinstance(share, bool) and 0 < share < 1
-            complaints.check(good, f"{name} is {share!r}; it must lie between 0 and 1")
+            valid = isinstance(share, int | float) and not isinstance(share, bool) and 0 < share < 1
+            complaints.check(valid, f"{name} is {share!r}; it must lie between 0 and 1")
         folds = self.folds
-        whole = folds is None or (isinstance(folds, int) and not isinstance(folds, bool) and (folds == 0 or 2 <= folds <= 20))
-        complaints.check(whole, f"folds is {folds!r}; it must be 0, or from 2 to 20")
+        valid = folds is None or (isinstance(folds, int) and not isinstance(folds, bool) and (folds == 0 or 2 <= folds <= 20))
+        complaints.check(valid, f"folds is {folds!r}; it must be 0, or from 2 to 20")
         complaints.check(self.decimal in (None, ".", ","), f"decimal is {self.decimal!r}; it must be '.' or ','")
         complaints.check(self.dayfirst in (None, True, False), f"dayfirst is {self.dayfirst!r}; it must be True or False")
         weight = self.class_weight
@@ -112,10 +113,10 @@ class DataOptions(Value):
         return self.particular[f"{group}.{plugin}"]
 
     def implied_task(self) -> str | None:
-        """The task whose own options are given; None where none are.
+        """The task whose own options are set; None if none are.
 
         Raises:
-            ConfigError: Options of another task than the one that is asked for are given, or of two.
+            ConfigError: Options of a task other than the requested one are set, or options of two tasks.
         """
         options_of = {
             plugin: [name for name in _fields(options) if getattr(self.of(group, plugin), name) != getattr(options(), name)]
@@ -123,35 +124,35 @@ class DataOptions(Value):
             if group == "tasks"
         }
         implied = [plugin for plugin, named in options_of.items() if named]
-        others = [plugin for plugin in implied if self.task not in (None, plugin)] or implied[1:]
-        if others:
-            what = f"{', '.join(options_of[others[0]])} is for the task {others[0]!r}"
+        conflicting = [plugin for plugin in implied if self.task not in (None, plugin)] or implied[1:]
+        if conflicting:
+            what = f"{', '.join(options_of[conflicting[0]])} is for the task {conflicting[0]!r}"
             raise ConfigError(what, where="DataOptions", fix="Leave it out, or set task to this one.")
         return implied[0] if implied else None
 
-    def check_others(self, modality: Modality) -> None:
-        """Make sure that no option is for another modality than the one that the data are of.
+    def check_modality(self, modality: Modality) -> None:
+        """Check that no option of another modality is set.
 
         Raises:
-            ConfigError: One is; all such are listed.
+            ConfigError: An option of another modality is set; all such options are listed.
         """
         complaints = Complaints("DataOptions")
         for group, plugin, options in _particular():
             if group == "modalities" and plugin != modality.name:
-                chosen, usual = self.particular[f"{group}.{plugin}"], options()
+                chosen, default = self.particular[f"{group}.{plugin}"], options()
                 for name in _fields(options):
-                    if getattr(chosen, name) != getattr(usual, name):
+                    if getattr(chosen, name) != getattr(default, name):
                         what = f"{name} is for {modality_named(plugin).usage.plural}; these are {modality.usage.plural}"
                         complaints.add(what, f"Leave {name} out.")
         complaints.raise_any()
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some options changed, those of the modalities among them."""
+        """A copy with some options changed, also those of modalities and tasks."""
         return type(self)(**{**self.settings, **changes})
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every option by its name."""
+        """All options by name."""
         own = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "particular"}
         for group, plugin, options in _particular():
             own |= {name: getattr(self.particular[f"{group}.{plugin}"], name) for name in _fields(options)}
@@ -167,7 +168,7 @@ class DataOptions(Value):
         return cls(**common)
 
     def missing_in(self, column: str) -> frozenset[str]:
-        """Texts that a user named as "no value" in a column."""
+        """Texts that the user declared as missing values in a column."""
         return frozenset(self.missing.get(column, ()) if isinstance(self.missing, dict) else self.missing)
 
 
@@ -177,7 +178,7 @@ def _particular() -> Iterator[tuple[str, str, type[Any]]]:
         for plugin in names(group):
             try:
                 options = getattr(plugins.load(group, plugin), "Options", None)
-            except LeptonError:  # what cannot be loaded is reported where it is needed
+            except LeptonError:  # a plug-in that cannot be loaded is reported where it is needed
                 continue
             if options is not None:
                 yield group, plugin, options

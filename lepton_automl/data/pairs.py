@@ -1,4 +1,4 @@
-"""Batches as Lightning users know them: `(inputs, targets)`, one a step."""
+"""Batches as Lightning users know them: `(inputs, targets)`, one per step."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Pair = tuple[Tensor, Tensor]
 
 
 class PairModule(DataModule):
-    """The rows for a person's own module: the same rows in the same order, with the same augmentation.
+    """The rows for a user's own module: the same rows in the same order, with the same augmentation.
 
     Args:
         data: The rows.
         plan: Batch size, augmentation and seed.
-        enter: Makes one tensor [N, ...] of a batch's inputs by name.
+        enter: Converts a batch's inputs by name to one tensor [N, ...].
     """
 
     def __init__(self, data: Rows, plan: TrainPlan, enter: Callable[[dict[str, Tensor]], Tensor]) -> None:
@@ -27,7 +27,7 @@ class PairModule(DataModule):
         self.enter = enter
 
     def train_dataloader(self) -> Pairs:  # type: ignore[override]  # pairs, not chunks
-        """Training pairs, in the order of the epoch that is set when the pass begins."""
+        """Training pairs, in the order of the epoch that is set when iteration starts."""
         return Pairs(self)
 
     def val_dataloader(self) -> list[Pair]:  # type: ignore[override]  # likewise
@@ -35,7 +35,7 @@ class PairModule(DataModule):
         return [self.pair(batch) for chunk in super().val_dataloader() for batch in chunk]
 
     def pair(self, batch: Batch) -> Pair:
-        """A batch as Lightning users know it."""
+        """A batch as `(inputs, targets)`."""
         return self.enter(batch.inputs), batch.targets
 
 
@@ -43,7 +43,7 @@ class Pairs:
     """One epoch's training pairs.
 
     Args:
-        module: Whose training rows and epoch.
+        module: The module with the training rows and the epoch.
     """
 
     def __init__(self, module: PairModule) -> None:

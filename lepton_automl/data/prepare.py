@@ -1,4 +1,4 @@
-"""From whatever a user has to a prepared folder and its `DataSpec`. Loads no torch: tensors are read as arrays."""
+"""Preparation of any supported source as a folder and its `DataSpec`. Does not load torch: tensors are read as arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .splits import TEST
 from .targets import read_targets
 
 KNOWN = (
-    "Give a folder of class folders with pictures, a zip or tar of one, a folder with idx files, a CSV or Parquet file, "
+    "Give a folder of class folders with images, a zip or tar of one, a folder with idx files, a CSV or Parquet file, "
     "a DataFrame, or (X, y)."
 )
 
@@ -30,22 +30,22 @@ def prepare(
     test: Any = None,
     progress: Progress | None = None,
 ) -> DataSpec:
-    """Recognise a source, split it, fit its preprocessing on the training rows, and leave all in a folder.
+    """Recognise a source, split it, fit its preprocessing on the training rows, and write everything to a folder.
 
-    The folder then holds `spec.json`, `preprocess.json`, examples, `rows/` (to learn and choose from) and `test/`
-    (sealed: nothing but `open_test` reads it).
+    The folder then holds `spec.json`, `preprocess.json`, examples, `rows/` (training and validation) and `test/` (read
+    only by `open_test`).
 
     Args:
         source: An image folder, a zip or tar of one, an idx folder, a CSV or Parquet path, a DataFrame, a dict of columns, or
-            (X, y) with X a table [N, F], images [N, H, W], [N, H, W, C], [N, C, H, W], or a DataFrame; and what other
-            modalities recognise.
-        folder: Where to prepare it; made if need be.
-        options: What overrides the inferences.
-        test: Test data kept apart, of the same kind as the source.
-        progress: Called with how many of how many examples are read.
+            (X, y) with X a table [N, F], images [N, H, W], [N, H, W, C], [N, C, H, W], or a DataFrame; or what another
+            modality recognises.
+        folder: Where to prepare it; created if missing.
+        options: Options that override what is inferred.
+        test: Separate test data of the same kind as the source.
+        progress: Called with the number of examples read so far, and of all.
 
     Returns:
-        What the data are; `notes` say what was inferred and why, `warnings` what looks wrong.
+        The spec of the data; `notes` explain what was inferred, `warnings` what looks wrong.
 
     Raises:
         DataError: The data cannot be used as they are; nothing is left behind.
@@ -58,11 +58,11 @@ def prepare(
     _check_exists(test)
     with store.writing(folder):
         modality = recognize(source, options.modality)
-        options.check_others(modality)
+        options.check_modality(modality)
         with modality.examples(source, test, folder, options, progress) as examples:
-            decimal, sealed = examples.decimal, examples.roles == TEST
+            decimal, is_test = examples.decimal, examples.roles == TEST
             targets = read_targets(
-                examples.targets, options, examples.target, examples.most_classes, test=sealed, decimal=decimal
+                examples.targets, options, examples.target, examples.most_classes, test=is_test, decimal=decimal
             )
             by = examples.split_by(targets.rows)
             split = split_dataset(targets, examples.roles, examples.target, options, **by)
@@ -77,15 +77,15 @@ def prepare(
 
 
 def recognize(source: Any, modality: str | None = None) -> Modality:
-    """The modality of a source: the one that is asked for, or that claims it with the most confidence.
+    """The modality of a source: the requested one, or the one that claims the source with the most confidence.
 
     Args:
-        source: It exists.
+        source: The source; a path must exist.
         modality: A modality's name; None to decide by the source.
 
     Raises:
-        DataError: No modality knows such a source.
-        ConfigError: Two modalities claim it alike.
+        DataError: No modality recognises the source.
+        ConfigError: Two modalities claim it with equal confidence.
     """
     if modality is not None:
         return modality_named(modality)
@@ -98,14 +98,14 @@ def recognize(source: Any, modality: str | None = None) -> Modality:
     if len(best) > 1 and claims[best[0]].confidence == claims[best[1]].confidence:
         reasons = "; ".join(f"{name}: {claims[name].reason}" for name in best[:2])
         fix = f"Set modality to {best[0]!r} or {best[1]!r}."
-        raise ConfigError(f"the data may be of two kinds ({reasons})", where="data", fix=fix)
+        raise ConfigError(f"two modalities fit the data equally well ({reasons})", where="data", fix=fix)
     return modality_named(best[0])
 
 
 def _unknown(source: Any) -> DataError:
     if isinstance(source, str | Path):
-        return DataError("this kind of file is not known", where=str(source), fix=KNOWN)
-    return DataError(f"a {type(source).__name__} is no source of data", where="data", fix=KNOWN)
+        return DataError("this kind of file is not supported", where=str(source), fix=KNOWN)
+    return DataError(f"a {type(source).__name__} is not a supported data source", where="data", fix=KNOWN)
 
 
 def _check_exists(source: Any) -> None:
@@ -113,20 +113,20 @@ def _check_exists(source: Any) -> None:
         return
     path = Path(source)
     try:
-        there = path.exists()
+        exists = path.exists()
         if path.is_dir():
             next(path.iterdir(), None)
-        elif there:
+        elif exists:
             path.open("rb").close()
     except OSError as error:
         raise DataError(f"it cannot be read: {error.strerror}", where=str(path), fix="Check its permissions.") from error
-    if not there:
-        beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(f"there is no such file or folder.{did_you_mean(path.name, beside)}", where=str(path), fix=KNOWN)
+    if not exists:
+        siblings = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(f"there is no such file or folder.{did_you_mean(path.name, siblings)}", where=str(path), fix=KNOWN)
 
 
 def _name(source: Any) -> str:
-    """A short name for people."""
+    """A short display name."""
     if isinstance(source, str | Path):
         return Path(source).resolve().name.split(".")[0] or "data"
     return "data"

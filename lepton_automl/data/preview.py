@@ -1,4 +1,4 @@
-"""What prepared data look like: classes with pictures, columns with their kinds. The sealed test stays closed."""
+"""A preview of prepared data: classes with thumbnails, columns with their kinds. The test split is not read."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from lepton_automl.task import ClassPreview, task_of
 
 from .store import ROWS
 
-MOST = 24  # classes that are shown
+MOST = 24  # classes shown at most
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetPreview:
-    """What there is to see.
+    """What a preview shows.
 
     Args:
-        classes: The most frequent ones, most frequent first.
-        columns: Of a table.
-        histogram: Of numbers to predict: how many rows in each of some equal steps.
-        ends: Where the histogram begins and ends, in the target's own unit.
-        summary: What its heading says of the numbers, such as `"31.2 on average"`.
+        classes: The most frequent classes.
+        columns: The columns of a table.
+        histogram: For numeric targets, the number of rows in each of several bins of equal width.
+        ends: The lower and upper end of the histogram, in the target's own unit.
+        summary: A summary of the numbers for its heading, such as `"31.2 on average"`.
     """
 
     classes: tuple[ClassPreview, ...] = ()
@@ -36,19 +36,19 @@ class DatasetPreview:
 
 
 def preview(spec: DataSpec) -> DatasetPreview:
-    """Look at data that `prepare` left in a folder."""
+    """A preview of data that `prepare` wrote to a folder."""
     rows, modality = Path(spec.folder) / ROWS, modality_of(spec)
     stored = {path.stem: np.load(path, mmap_mode="r") for path in rows.glob("*.npy")}
     targets = task_of(spec).preview(np.asarray(stored.pop("targets")), spec.output, MOST)
     stored.pop("fold", None)
 
-    def pictured(item: ClassPreview) -> ClassPreview:
+    def with_thumbnail(item: ClassPreview) -> ClassPreview:
         if item.first < 0:
             return item
         return item.replace(picture=modality.thumbnail({name: part[item.first] for name, part in stored.items()}))
 
     return DatasetPreview(
-        classes=tuple(map(pictured, targets.classes)),
+        classes=tuple(map(with_thumbnail, targets.classes)),
         columns=modality.columns(spec),
         histogram=targets.histogram,
         ends=targets.ends,

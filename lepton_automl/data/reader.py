@@ -1,4 +1,4 @@
-"""Cells as numbers and days, with those that cannot be read named rather than refused."""
+"""Conversion of cells to numbers and days; cells that cannot be read are returned rather than refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 
 def is_blank(cell: Any, missing: Collection[str] = ()) -> bool:
-    """Whether a cell holds nothing: no value, white space alone, or one of the texts that a person named."""
+    """Whether a cell is blank: no value, only white space, or one of the texts that the user declared as missing values."""
     if is_missing(cell) or (isinstance(cell, str) and not cell.strip()):
         return True
     return bool(missing) and to_text(cell) in missing
@@ -29,10 +29,10 @@ class Reader:
     """Reads the cells of one column.
 
     Args:
-        number: How its numbers are written, where that is not Python's way.
-        date: How its dates are written, where that is not ISO 8601.
-        missing: Texts that a person named for missing ones.
-        truths: Whether the texts true and false are 1 and 0.
+        number: How its numbers are written, if not in Python's notation.
+        date: How its dates are written, if not in ISO 8601.
+        missing: Texts that the user declared as missing values.
+        truths: Whether the texts true and false are read as 1 and 0.
     """
 
     number: NumberNotation | None = None
@@ -41,7 +41,7 @@ class Reader:
     truths: bool = False
 
     def numbers(self, cells: Array) -> tuple[Array, list[Any]]:
-        """float64 [N], NaN where there is none and infinite numbers as such; and the cells that hold something else."""
+        """Numbers, float64 [N], NaN where there is none, infinite ones kept; and the cells that hold something else."""
         if cells.dtype.kind in "mMcV":
             return np.full(len(cells), math.nan), [cell for cell in cells if not is_missing(cell)]
         plain = cells.dtype.kind in "fiub"
@@ -50,7 +50,7 @@ class Reader:
         return np.where(np.isin(numbers, absent), np.nan, numbers) if absent else numbers, lost
 
     def days(self, cells: Array) -> tuple[Array, list[Any]]:
-        """Days since 1970 as float64 [N], NaN where there is none; and the cells that hold something else."""
+        """Days since 1970, float64 [N], NaN where there is none; and the cells that hold something else."""
         if cells.dtype.kind == "M":
             micros = cells.astype("datetime64[us]")
             return np.where(np.isnat(micros), np.nan, micros.astype(np.int64) / 86400e6), []

@@ -1,4 +1,4 @@
-"""Tables in: CSV, Parquet, DataFrames, dicts of columns and (X, y) become a pandas DataFrame with unique text names."""
+"""Reading of tables: CSV, Parquet, DataFrames, dicts of columns and (X, y) as a DataFrame with unique text column names."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from lepton_automl.errors import DataError
 from lepton_automl.unpacked import CSV_ENDINGS, PARQUET_ENDINGS, check_memory, files_within, refuse_foreign
 
 from .label_targets import indicated_labels
-from .typed import MADE_OF_A_NUMBER, MADE_OF_A_TEXT, TypedColumn
+from .typed import NUMBER_CELL_BYTES, TEXT_CELL_BYTES, TypedColumn
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TEXT = 60  # bytes of a short text
-EXPLAINING = (".md", ".pdf", ".rst", ".names", ".json", ".html")
-NOTES, WARNINGS = "notes", "warnings"  # of `DataFrame.attrs`: what was found out about the file
-SEPARATOR = "separator"  # likewise; there for a CSV alone
+TEXT_BYTES = 60  # of a short text
+DOCUMENT_ENDINGS = (".md", ".pdf", ".rst", ".names", ".json", ".html")
+NOTES, WARNINGS = "notes", "warnings"  # keys of `DataFrame.attrs`: findings about the file
+SEPARATOR = "separator"  # likewise; only for a CSV
 
 
 def is_table_path(path: Path) -> bool:
-    """Whether a file is one of a table by its name, or an archive of nothing but tables."""
+    """Whether a file is a table by its name, or an archive of tables."""
     name = path.name.lower()
     if name.endswith(".zip") and not name.endswith(CSV_ENDINGS):
         return _holds_tables(path)
@@ -35,33 +35,33 @@ def is_table_path(path: Path) -> bool:
 
 
 def _holds_tables(path: Path) -> bool:
-    """Whether a zip archive holds tables, and beside them only what explains them."""
+    """Whether a zip archive contains tables, and besides them only documents."""
     try:
         with zipfile.ZipFile(path) as archive:
             files = [name.lower() for name in files_within(archive)]
     except (OSError, zipfile.BadZipFile):
         return False
     return any(name.endswith((".csv", ".tsv")) for name in files) and all(
-        name.endswith((*CSV_ENDINGS, *EXPLAINING)) for name in files
+        name.endswith((*CSV_ENDINGS, *DOCUMENT_ENDINGS)) for name in files
     )
 
 
 def read_table(path: Path, texts: Collection[str] = ()) -> pd.DataFrame:
-    """A CSV (packed or not) or Parquet file.
+    """The table in a CSV (compressed or not) or Parquet file.
 
-    A column of a CSV is numeric or boolean where every cell that is not blank is a plain number or a plain true or false, or
-    one of `typed.MISSING_TEXTS`, which are missing then. In all other columns cells are text as it is written, whole
-    numbers with zeros before them among them, and only blank cells are missing.
+    A column of a CSV is numeric if every cell is a plain number, and boolean if every cell is a plain true or false; blank
+    cells and `typed.MISSING_TEXTS` are missing values there. In all other columns, also of integers with leading zeros, cells
+    stay text, and only blank cells are missing.
 
     Args:
         path: The file.
-        texts: Columns of a CSV whose cells are text, whatever they hold: test data are read as the training data were.
+        texts: Columns of a CSV to read as text in any case, so that test data are read as the training data were.
 
     Returns:
-        The table; what was found out about the file stands in its `attrs`, under `NOTES`, `WARNINGS` and `SEPARATOR`.
+        The table; findings about the file are in its `attrs`, under `NOTES`, `WARNINGS` and `SEPARATOR`.
 
     Raises:
-        DataError: It is empty, damaged or not text, two columns share a name, or it does not fit into the memory.
+        DataError: The file is empty, damaged or not text, two columns share a name, or it does not fit into memory.
     """
     frame = _read_parquet(path) if path.name.lower().endswith(PARQUET_ENDINGS) else _read_csv(path, texts)
     table = checked(frame, str(path))
@@ -79,11 +79,11 @@ def _read_csv(path: Path, texts: Collection[str] = ()) -> pd.DataFrame:
             column.add(cells)
         check_memory(sum(column.memory for column in columns), path, share)
     warnings = tuple(file.warnings)
-    again = [at for at, column in enumerate(columns) if column.again]
-    for at in again:
+    rereads = [at for at, column in enumerate(columns) if column.needs_reread]
+    for at in rereads:
         columns[at] = TypedColumn(as_text=True)
-    for chunk, share in file.chunks() if again else ():
-        for at in again:
+    for chunk, share in file.chunks() if rereads else ():
+        for at in rereads:
             columns[at].add(chunk[at])
         check_memory(sum(column.memory for column in columns), path, share)
     positions = [at for at, column in enumerate(columns) if at not in file.unnamed or not column.blank]
@@ -108,22 +108,22 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _parquet_bytes(metadata: Any) -> int:
-    """Bytes that a Parquet file needs until the data are prepared: its encodings may hold a billion cells in a few bytes."""
+    """Bytes that a Parquet file needs until the data are prepared; its encodings may put a billion cells into a few bytes."""
     kinds = [metadata.schema.column(at).physical_type for at in range(metadata.num_columns)]
     texts = sum(kind.endswith("BYTE_ARRAY") for kind in kinds)
     written = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
-    cell = texts * (MADE_OF_A_TEXT + TEXT) + (len(kinds) - texts) * MADE_OF_A_NUMBER
+    cell = texts * (TEXT_CELL_BYTES + TEXT_BYTES) + (len(kinds) - texts) * NUMBER_CELL_BYTES
     return int(metadata.num_rows * cell + written)
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    fix = "Check that the file is whole; or read it with pandas and pass the DataFrame."
+    fix = "Check that the file is complete; or read it with pandas and pass the DataFrame."
     return DataError(f"the table cannot be read: {reason}", where=str(path), fix=fix)
 
 
 def column_names(source: Any) -> list[str]:
-    """The names of a table's columns as `prepare` will know them, without reading its rows; none where it is no table.
+    """The column names that `prepare` uses for a table, without reading its rows; empty if the source is not a table.
 
     Raises:
         DataError: It cannot be read.
@@ -156,7 +156,7 @@ def _check_unique(names: list[Any], source: str) -> None:
 
 
 def checked(frame: pd.DataFrame, source: str) -> pd.DataFrame:
-    """The table with text for names and rows numbered from 0.
+    """The table with text column names and rows numbered from 0.
 
     Raises:
         DataError: It has no rows or columns, or two columns share a name.
@@ -173,7 +173,7 @@ def table_of_arrays(X: Any, y: Any, target: str) -> pd.DataFrame:
     """(X, y) as a table; columns of a plain array are called x0, x1, ...
 
     Raises:
-        DataError: They are not equally long, or are no table.
+        DataError: Their lengths differ, X is not a table, or the target's name is taken.
     """
     import pandas as pd
 
@@ -186,7 +186,7 @@ def table_of_arrays(X: Any, y: Any, target: str) -> pd.DataFrame:
         raise DataError(f"X has {len(frame):,} rows and y has shape {labels.shape}", where="(X, y)", fix=fix)
     frame = checked(frame, "X")
     if target in frame.columns:
-        raise DataError(f"X has a column {target!r} already", where="(X, y)", fix="Name the target otherwise: target='...'.")
+        raise DataError(f"X already has a column {target!r}", where="(X, y)", fix="Choose another name: target='...'.")
     return frame.assign(**{target: labels})
 
 
@@ -207,8 +207,8 @@ def is_pair(source: Any) -> bool:
 def target_cells(targets: Any) -> Any:
     """Targets as an array [N].
 
-    Lists of labels stay lists. Several columns of zeros and ones become lists of the columns' names, or numbers where they have
-    no names.
+    Lists of labels stay lists. Several columns of zeros and ones become lists of the columns' names, or of their numbers if
+    they have no names.
 
     Raises:
         DataError: One of several columns of a DataFrame holds something else.
@@ -229,7 +229,7 @@ def target_cells(targets: Any) -> Any:
 
 
 def as_array(values: Any) -> Any:
-    """An array of anything that is one: a tensor (without importing torch), a sequence, an array.
+    """A tensor (without importing torch), a sequence or an array as a NumPy array.
 
     Raises:
         DataError: The rows are not equally long.
@@ -239,4 +239,4 @@ def as_array(values: Any) -> Any:
     try:
         return np.asarray(values)
     except ValueError as error:
-        raise DataError(f"this is no array: {error}", where="arrays", fix="Make all rows equally long.") from error
+        raise DataError(f"this is not an array: {error}", where="arrays", fix="Make all rows equally long.") from error

@@ -1,4 +1,4 @@
-"""A column of a table that tells which split each row belongs to."""
+"""A table column that assigns each row to a split."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ ROLE_NAMES = {"train": TRAIN, "training": TRAIN, "val": VALIDATION, "valid": VAL
 
 
 def find_split_column(frame: Any, reserved: Collection[str | None], notes: list[str]) -> str | None:
-    """The column with a usual name that holds names of splits alone, and at least two.
+    """The column with a usual name that contains only names of splits, at least two of them; None if there is none.
 
     Args:
         frame: The table.
-        reserved: Columns that are something else.
-        notes: What was found is added to them.
+        reserved: Columns that already have another use.
+        notes: A note on the column is appended.
     """
     for column in frame.columns:
         if str(column).strip().lower() in NAMES and column not in reserved:
             cells = {str(cell).strip().lower() for cell in frame[column].dropna().unique()}
             if len(cells) > 1 and cells <= set(ROLE_NAMES):
-                notes.append(f"{column!r} says which rows are {', '.join(sorted(cells))}")
+                notes.append(f"{column!r} assigns rows to {', '.join(sorted(cells))}")
                 return str(column)
     return None
 
@@ -38,12 +38,12 @@ def split_roles(cells: Collection[Any], column: str, source: str) -> NDArray[np.
     """The role that each cell names, int8 [N]; OPEN where it is blank.
 
     Args:
-        cells: Of the column.
-        column: Its name.
+        cells: The column's cells.
+        column: The column's name.
         source: The table, for messages.
 
     Raises:
-        DataError: A cell names no split.
+        DataError: A cell does not name a split.
     """
     roles = np.full(len(cells), OPEN, np.int8)
     for row, cell in enumerate(cells):
@@ -52,6 +52,6 @@ def split_roles(cells: Collection[Any], column: str, source: str) -> NDArray[np.
         role = ROLE_NAMES.get(str(cell).strip().lower())
         if role is None:
             fix = "Use train, validation and test; or set split_column='' to ignore it."
-            raise DataError(f"{column!r} says {cell!r} in row {row}, which is no split", where=source, fix=fix)
+            raise DataError(f"{column!r} has {cell!r} in row {row}, which is not a split", where=source, fix=fix)
         roles[row] = role
     return roles

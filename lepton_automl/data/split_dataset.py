@@ -1,4 +1,4 @@
-"""Rows given to their splits, with their targets: what all modalities have in common."""
+"""Rows assigned to splits, with their targets: the part common to all modalities."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .store import ROWS, TEST_FOLDER, write_split
 
 @dataclass(frozen=True)
 class SplitDataset:
-    """Which rows are learnt from, chosen by and sealed.
+    """The targets, and which rows are for training, validation and test.
 
     Args:
         targets: The targets.
-        roles: Of the same rows.
-        target: What the targets are called.
-        options: What the user said.
+        roles: The roles of the same rows.
+        target: The target's name.
+        options: The user's options.
         spec: The task's part of the `DataSpec`.
     """
 
@@ -48,7 +48,7 @@ class SplitDataset:
 
     @property
     def train_targets(self) -> Array | None:
-        """Targets that fitting may look at; None where those of held-out folds are among them."""
+        """The training rows' targets, for fitting; None with cross-validation, as they include those of held-out folds."""
         return None if self.roles.folds else self.targets.encoded[self.train]
 
     @property
@@ -58,19 +58,19 @@ class SplitDataset:
 
     @property
     def output(self) -> dict[str, Any]:
-        """What a model of these data answers, as JSON."""
+        """What a model of these data predicts, as JSON."""
         return {"task": self.targets.task, "target": self.target, **self.spec.shipped()}
 
     def write(self, prepared: Prepared, folder: Path, name: str) -> DataSpec:
-        """Leave the rows to learn and choose from in one folder, and the test rows in another.
+        """Write the training and validation rows to one folder, and the test rows to another.
 
         Args:
             prepared: The examples as arrays.
-            folder: The data's.
-            name: For people.
+            folder: The data's folder.
+            name: The display name if the options set none.
 
         Returns:
-            What the data are, without their digest.
+            The spec of the data, without its digest.
         """
         targets = task_named(self.targets.task).stored(self.targets.encoded, self.spec)
         folds = {"fold": self.roles.fold} if self.roles.folds else {}
@@ -91,20 +91,20 @@ class SplitDataset:
         )
 
     def _shared(self, hashes: Array) -> tuple[str, ...]:
-        """Warnings on examples that stand on both sides of a split.
+        """Warnings about held-out examples that are also training examples.
 
         Args:
-            hashes: One number a row, equal for equal examples.
+            hashes: One number per row, equal for equal examples.
         """
-        sentences = []
+        warnings = []
         for role, name in ((TEST, "test"), (VALIDATION, "validation")):
             held = hashes[self.roles.rows(role)]
             count = int(np.isin(held, hashes[self.train]).sum())
             if count:
-                sentences.append(
+                warnings.append(
                     f"{count:,} of {len(held):,} {name} examples are training examples too: scores may be optimistic"
                 )
-        return tuple(sentences)
+        return tuple(warnings)
 
 
 def split_dataset(targets: Targets, assigned: Array, target: str, options: DataOptions, **by: Array) -> SplitDataset:
@@ -112,13 +112,13 @@ def split_dataset(targets: Targets, assigned: Array, target: str, options: DataO
 
     Args:
         targets: The targets.
-        assigned: int8 [N]: roles that the source sets for every one of its rows.
-        target: What the targets are called.
-        options: What the user said.
+        assigned: int8 [N]: the role that the source sets for each of its rows.
+        target: The target's name.
+        options: The user's options.
         by: `groups` or `times` of the rows in `targets`.
 
     Raises:
-        DataError: Too few rows, or no training row holds what is to be predicted.
+        DataError: There are too few rows, or the training rows do not contain what is to be predicted.
     """
     task = task_named(targets.task)
     plan = Plan(options.test_share, options.validation_share, options.folds, options.seed)

@@ -1,4 +1,4 @@
-"""Who learns, who chooses, who is sealed away: one role for each row."""
+"""The split of the rows: a role for each, training, validation or test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lepton_automl.errors import DataError
 Array = NDArray[Any]
 TRAIN, VALIDATION, TEST, OPEN = 0, 1, 2, -1  # OPEN: not decided yet
 MOST_VALIDATION = 10_000
-FEW_ROWS = 1_000  # below this, scores on one validation split say too little
+FEW_ROWS = 1_000  # below this, scores on one validation split are too uncertain
 FOLDS = 5
 
 
@@ -22,10 +22,10 @@ class Plan:
     """How to split.
 
     Args:
-        test_share: Share to seal, where no test rows are given.
-        validation_share: Share of the rest to choose by.
-        folds: Folds; 0 for a validation split; None to decide by the number of rows.
-        seed: Of the shuffles.
+        test_share: Share of the rows for the test split, if no test rows are given.
+        validation_share: Share of the rest for the validation split.
+        folds: Number of folds; 0 for a validation split; None to decide by the number of rows.
+        seed: Seeds the shuffles.
     """
 
     test_share: float
@@ -36,12 +36,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Roles:
-    """What becomes of each row.
+    """The role of each row.
 
     Args:
         role: int8 [N], TRAIN, VALIDATION or TEST.
         fold: int8 [N], the fold a row is held out in; empty without cross-validation.
-        notes: How it was decided.
+        notes: How the roles were decided.
     """
 
     role: Array
@@ -50,7 +50,7 @@ class Roles:
 
     @property
     def folds(self) -> int:
-        """How many folds; 0 for none."""
+        """The number of folds; 0 for none."""
         return int(self.fold.max()) + 1 if len(self.fold) else 0
 
     def rows(self, role: int) -> Array:
@@ -64,11 +64,11 @@ def assign(
     """Give every row a role.
 
     Args:
-        assigned: int8 [N]: roles that the source itself sets, else OPEN. Where it sets test rows none are cut off.
+        assigned: int8 [N]: roles that the source itself sets, else OPEN. If it sets test rows, no others are split off.
         plan: Shares, folds and seed.
-        labels: Class indices [N] to keep in proportion.
-        groups: Rows of one group [N] share a side.
-        times: Moments [N]; later rows are validation, the latest test.
+        labels: Class indices [N]; their proportions are kept.
+        groups: The group of each row [N]; groups are not split.
+        times: The time of each row [N]; later rows are validation, the latest test.
 
     Raises:
         DataError: Too few rows or groups.
@@ -78,20 +78,20 @@ def assign(
     notes: list[str] = []
     cut = _Cut(rng, labels, groups, times)
     if (role == TEST).any():
-        notes.append(f"the test split is the one given ({(role == TEST).sum():,} rows)")
+        notes.append(f"the given test split is used ({(role == TEST).sum():,} rows)")
     else:
         open_rows = np.flatnonzero(role == OPEN)
-        sealed = cut.take(open_rows, round(plan.test_share * len(open_rows)))
-        role[sealed] = TEST
-        notes.append(f"{len(sealed):,} rows ({plan.test_share:.0%}) are held out as the test split, {cut.how}")
+        test_rows = cut.take(open_rows, round(plan.test_share * len(open_rows)))
+        role[test_rows] = TEST
+        notes.append(f"{len(test_rows):,} rows ({plan.test_share:.0%}) are held out as the test split, {cut.how}")
     left = np.flatnonzero(role == OPEN)
     if (role == VALIDATION).any():
         role[left] = TRAIN
-        notes.append(f"the validation split is the one given ({(role == VALIDATION).sum():,} rows)")
+        notes.append(f"the given validation split is used ({(role == VALIDATION).sum():,} rows)")
     elif (folds := _folds(plan, len(left), times)) > 0:
         role[left] = TRAIN
         fold = np.full(len(role), -1, np.int8)
-        fold[left] = cut.deal(left, folds)
+        fold[left] = cut.assign_folds(left, folds)
         notes.append(f"scores are cross-validated over {folds} folds, as {len(left):,} rows are too few to spare some")
         return _checked(Roles(role, fold, tuple(notes)))
     else:
@@ -128,7 +128,7 @@ def _checked(roles: Roles) -> Roles:
 
 @dataclass(frozen=True)
 class _Cut:
-    """Cuts rows off: by time, by group, in proportion to the labels, or at random, in this order of precedence."""
+    """Splits rows off: by time, by group, in proportion to the labels, or at random, in this order of precedence."""
 
     rng: np.random.Generator
     labels: Array | None
@@ -144,7 +144,7 @@ class _Cut:
         return "at random" if self.labels is None else "at random, each class in proportion"
 
     def take(self, rows: Array, count: int) -> Array:
-        """About `count` of the rows, at least one."""
+        """About `count` of the rows; none if that would take every group."""
         count = min(max(1, count), max(1, len(rows) - 1))
         if self.times is not None:
             return rows[np.argsort(self.times[rows], kind="stable")[len(rows) - count :]]
@@ -156,30 +156,30 @@ class _Cut:
         taken = max(1, int(np.searchsorted(np.cumsum(sizes), count)))
         return rows[first < taken] if taken < len(sizes) else rows[:0]
 
-    def deal(self, rows: Array, folds: int) -> Array:
+    def assign_folds(self, rows: Array, folds: int) -> Array:
         """A fold for each row."""
         if self.groups is not None:
             return (self._shuffled_groups(rows) % folds).astype(np.int8)
-        dealt = np.empty(len(rows), np.int8)
+        fold = np.empty(len(rows), np.int8)
         place = {row: at for at, row in enumerate(rows.tolist())}
-        dealt[[place[row] for row in self._by_class(rows).tolist()]] = np.arange(len(rows)) % folds
-        return dealt
+        fold[[place[row] for row in self._by_class(rows).tolist()]] = np.arange(len(rows)) % folds
+        return fold
 
     def _shuffled_groups(self, rows: Array) -> Array:
-        """A random number from 0 on for each group, given to its rows."""
+        """The number of each row's group; groups are numbered from 0 in random order."""
         assert self.groups is not None
         _, numbers = np.unique(self.groups[rows], return_inverse=True)
         return np.asarray(self.rng.permutation(numbers.max() + 1)[numbers])
 
     def _by_class(self, rows: Array) -> Array:
-        """Shuffled rows, class after class."""
+        """Shuffled rows, sorted by class."""
         shuffled = self.rng.permutation(rows)
         return shuffled if self.labels is None else shuffled[np.argsort(self.labels[shuffled], kind="stable")]
 
     def _order(self, rows: Array) -> Array:
-        """Shuffled rows, of which every beginning holds the classes in proportion, and every class's last row is last.
+        """Shuffled rows in an order whose every prefix has the classes in proportion.
 
-        A row that is the k-th of the n of its class stands at (k + 1/2) / n of the way.
+        Row k of the n rows of a class, counted from 0, is placed at (k + 1/2) / n of the way.
         """
         if self.labels is None:
             return self.rng.permutation(rows)

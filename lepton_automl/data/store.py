@@ -1,4 +1,4 @@
-"""The files of a prepared data set: `rows/` to learn and choose from, `test/` that only `open_test` reads."""
+"""The files of a prepared dataset: `rows/` with the training and validation rows, `test/`, which only `open_test` reads."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ ROWS, TEST_FOLDER = "rows", "test"
 SPEC, MARK = "spec.json", ".preparing"
 PREPROCESS = "preprocess.json"
 EXAMPLE = "example"  # the raw examples: an array, or JSON
-EXAMPLES = 3  # raw examples left beside the arrays
+EXAMPLES = 3  # raw examples stored beside the arrays
 CHUNK = 4096  # rows copied at a time
 
 
 @contextmanager
 def writing(folder: Path) -> Iterator[Path]:
-    """A folder to prepare in, cleared of an earlier preparation; on a failure what was written is removed.
+    """A folder to prepare in, cleared of an earlier preparation; on failure, everything written is removed.
 
     Raises:
-        DataError: The folder cannot be written, holds something else, or the disk is full.
+        DataError: The folder cannot be written, holds other files, or the disk is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def writing(folder: Path) -> Iterator[Path]:
 
 
 def _check_ours(folder: Path) -> None:
-    """Nothing of a person's own may be in the way: it could be their pictures in a folder called test."""
+    """Refuse to overwrite the user's own files, such as images in a folder called test."""
     ours = (folder / SPEC).is_file() or (folder / MARK).is_file()
     if not ours and any((folder / part).exists() for part in (ROWS, TEST_FOLDER)):
         fix = "Give a new folder to prepare the data in."
@@ -75,14 +75,14 @@ def _clear(folder: Path) -> None:
 
 def _explained(error: OSError, folder: Path) -> DataError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        fix = "Make room, choose a smaller image_size, or give another folder; nothing else was lost."
+        fix = "Free disk space, choose a smaller image_size, or give another folder; nothing else was lost."
         return DataError("the disk is full", where=str(folder), fix=fix)
     reason = error.strerror or str(error)
     return DataError(f"cannot write the prepared data: {reason}", where=str(folder), fix="Give a folder that you may write to.")
 
 
 def write_split(folder: Path, arrays: dict[str, Array], order: Array) -> None:
-    """Write some rows of arrays, a piece at a time, so that the arrays may be larger than memory.
+    """Write some rows of arrays, in chunks, so that the arrays may be larger than memory.
 
     Args:
         folder: `rows/` or `test/`.
@@ -98,12 +98,12 @@ def write_split(folder: Path, arrays: dict[str, Array], order: Array) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write JSON; infinite numbers and NaN are refused, as other readers would refuse them."""
+    """Write JSON; infinite numbers and NaN are refused, as other JSON readers would refuse them."""
     path.write_text(json.dumps(data, allow_nan=False, indent=1))
 
 
 def write_examples(folder: Path, examples: Any) -> None:
-    """Leave a few raw examples: an array as such, others as JSON."""
+    """Write a few raw examples: an array as `.npy`, others as JSON."""
     if isinstance(examples, np.ndarray):
         np.save(folder / f"{EXAMPLE}.npy", examples)
     else:
@@ -111,7 +111,7 @@ def write_examples(folder: Path, examples: Any) -> None:
 
 
 def read_examples(folder: Path) -> list[Any]:
-    """The raw examples back."""
+    """The raw examples from `write_examples`."""
     path = folder / f"{EXAMPLE}.npy"
     examples: list[Any] = list(np.load(path)) if path.is_file() else json.loads((folder / f"{EXAMPLE}.json").read_text())
     return examples
@@ -128,17 +128,17 @@ def digest(folder: Path) -> str:
 
 
 def save_spec(spec: DataSpec) -> None:
-    """Leave the spec in its folder; it is written last, so a folder that has one is whole."""
+    """Write the spec to its folder. It is written last, so a folder that has one is complete."""
     write_json(Path(spec.folder) / SPEC, spec.to_json())
 
 
 def moved(spec: DataSpec, folder: Path, name: str) -> DataSpec:
-    """Prepared data taken to another folder.
+    """Move prepared data to another folder; returns their new spec.
 
     Args:
-        spec: Where they lie, and what they are.
-        folder: Where they are to lie; not there yet.
-        name: What people call them.
+        spec: The spec of the data.
+        folder: The new folder, which does not exist yet.
+        name: The new display name.
 
     Raises:
         DataError: They cannot be moved.
@@ -156,7 +156,7 @@ def load_spec(folder: Path) -> DataSpec:
     """The spec of a prepared folder.
 
     Raises:
-        DataError: The folder holds none, or one that cannot be read here.
+        DataError: The folder has no spec, or one that cannot be read here.
     """
     path = folder / SPEC
     if not path.is_file():
@@ -167,6 +167,6 @@ def load_spec(folder: Path) -> DataSpec:
         spec = DataSpec.from_json(json.loads(path.read_text()))
     except (LeptonError, ValueError, TypeError, AttributeError, KeyError) as error:
         what = f"the prepared data cannot be read: {in_one_line(error)}"
-        fix = "Another version prepared them, or a plug-in is not installed. Prepare them again, or install it."
+        fix = "They were prepared by another version, or a plug-in is missing. Prepare them again, or install the plug-in."
         raise DataError(what, where=str(folder), fix=fix) from error
-    return spec.replace(folder=str(folder))  # which may have been moved
+    return spec.replace(folder=str(folder))  # the folder may have been moved

@@ -1,4 +1,4 @@
-"""What is to be predicted: the task, and the targets as numbers."""
+"""What to predict: the task, and the targets as numbers."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from lepton_automl.task import Targets, task_named
 
 from .options import DataOptions
 from .reader import is_blank
-from .target_format import Form, moments_refused, read_form, spans_refused
+from .target_format import Form, dates_error, durations_error, read_form
 from .written import is_moment
 
-MOST_CLASSES_BY_GUESS = 20  # whole numbers with more values than this are taken for quantities
+MOST_CLASSES_BY_GUESS = 20  # integers with more distinct values than this are treated as quantities
 
 
 @dataclass(frozen=True)
 class TargetCells:
-    """A target's cells, which of them hold something, and which of these are no test rows.
+    """A target's cells, the rows that have a value, and those of them that are not test rows.
 
     Args:
-        cells: One a row, of any type.
-        known: Rows whose cell holds something.
-        learnt: Those of them that are no test rows.
+        cells: One per row, of any type.
+        known: Rows whose cell has a value.
+        learnt: Those of them that are not test rows.
         name: The target's name.
         form: How numbers are written; None where the cells are labels.
-        most_classes: Whole numbers with more different values are taken for quantities.
+        most_classes: Integers with more distinct values are treated as quantities.
     """
 
     cells: Array
@@ -50,7 +50,7 @@ class TargetCells:
         return None if self.form is None else self.form.numbers(self.cells[self.learnt])
 
     def lost(self, rows: Array) -> tuple[str, ...]:
-        """A warning on rows that are left out, with what stands there in place of a target."""
+        """A warning about rows that are left out, with the texts that they have in place of a target."""
         lost = len(self.cells) - len(rows)
         if not lost:
             return ()
@@ -74,15 +74,15 @@ def read_targets(
     """Infer the task and encode the targets.
 
     Args:
-        cells: One target a row, of any type.
+        cells: One target per row, of any type.
         options: May set the task.
         name: The target's name, for messages.
-        most_classes: Whole numbers with more different values are taken for quantities.
-        test: bool [N]: rows that the source gives as test rows. Nothing is inferred from them.
-        decimal: The decimal sign of numbers that can be read with either.
+        most_classes: Integers with more distinct values are treated as quantities.
+        test: bool [N]: rows that the source marks as test rows. Nothing is inferred from them.
+        decimal: The decimal sign for numbers that can be read either way.
 
     Raises:
-        DataError: No targets, one class only, a class with a single row, infinite numbers, dates, or cells that are no labels.
+        DataError: No targets, one class only, a class with a single row, infinite numbers, dates, or cells that are not labels.
     """
     empty = options.missing_in(name)
     known = np.flatnonzero([not is_blank(cell, empty) for cell in cells.tolist()])
@@ -106,13 +106,13 @@ def _infer(column: TargetCells) -> tuple[str, Claim]:
     """The task that claims the targets with the most confidence.
 
     Raises:
-        DataError: None does, or two do alike.
+        DataError: No task does, or two are equally confident.
     """
     claims = {name: claim for name in plugins.names("tasks") if (claim := task_named(name).infer(column))}
     best = sorted(claims, key=lambda name: -claims[name].confidence)
     if not best:
         fix = f"Set task to one of {', '.join(plugins.names('tasks'))}, or choose another target."
-        raise DataError("no task is known for targets like these", where=column.name, fix=fix)
+        raise DataError("no task supports targets like these", where=column.name, fix=fix)
     if len(best) > 1 and claims[best[0]].confidence == claims[best[1]].confidence:
         fix = f"Set task to {best[0]} or {best[1]}."
         raise DataError("several tasks are possible", where=column.name, fix=fix)
@@ -129,13 +129,13 @@ def _check_labels(labels: list[Any], column: str) -> None:
 
 
 def _check_moments(cells: Array, labels: list[Any], column: str) -> None:
-    """Dates and durations are neither classes nor, in this version, numbers to predict."""
+    """Refuse dates and durations: they are neither classes nor numbers that this version can predict."""
     kind = cells.dtype.kind
     duration = kind == "m" or (kind == "O" and all(isinstance(cell, timedelta | np.timedelta64) for cell in labels))
     if kind == "O" and all(isinstance(cell, time) for cell in labels):
-        raise spans_refused(column, str(labels[0]))
+        raise durations_error(column, str(labels[0]))
     if duration or kind == "M" or (kind == "O" and all(is_moment(cell) or _is_period(cell) for cell in labels)):
-        raise moments_refused(column, str(cells[0] if kind in "mM" else labels[0]), duration=duration)
+        raise dates_error(column, str(cells[0] if kind in "mM" else labels[0]), duration=duration)
 
 
 def _is_period(cell: Any) -> bool:
@@ -144,5 +144,5 @@ def _is_period(cell: Any) -> bool:
 
 
 def is_number(cell: Any) -> bool:
-    """Whether a cell is a number, and no boolean."""
+    """Whether a cell is a number and not a boolean."""
     return isinstance(cell, int | float | np.number) and not isinstance(cell, bool | np.bool_)

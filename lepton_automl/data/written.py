@@ -1,4 +1,4 @@
-"""How the texts of a column are written: numbers, dates or categories, decided from its training cells."""
+"""What the texts of a column are (numbers, dates or categories) and how they are written, decided from its training cells."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from .options import DataOptions
 
 _SHORT = re.compile(r"([0-9]{2})[/. -]([0-9]{2})[/. -]([0-9]{2})(?![0-9])")
 MOST_TOKENS = 3  # different texts that may stand for a missing number or date
-MANY_READABLE = 0.95  # of the cells: then the others may be of any number
-MANY_VALUES = 20  # different ones, likewise
-MOST_CONFLICTS = 0.02  # of the cells may be written against the column's notation; more are refused
+MANY_READABLE = 0.95  # share of readable cells from which on any number of other texts may be missing values
+MANY_VALUES = 20  # different values that this needs as well
+MOST_CONFLICTS = 0.02  # share of cells that may contradict the column's notation; more are refused
 MOST_SHOWN = 3  # texts in a message
 
 
@@ -43,10 +43,10 @@ class Written:
     Args:
         kind: `"number"`, `"time"` or `"category"`.
         tokens: Texts that stand for a missing number or date.
-        lenient: Whether any text that cannot be read is missing, as there are too many for `tokens`.
-        number: How its numbers are written, where Python's `float` does not read them.
-        date: How its dates are written, where that is not ISO 8601.
-        truths: Whether the texts true and false are 1 and 0 in it.
+        lenient: Whether every text that cannot be read is a missing value, as there are too many for `tokens`.
+        number: How its numbers are written, if Python's `float` does not read them.
+        date: How its dates are written, if not in ISO 8601.
+        truths: Whether the texts true and false are read as 1 and 0.
         lost: Cells that cannot be read, by their text; the usual texts for a missing value are among them.
         notes: What was decided.
         warnings: What may be wrong with it.
@@ -64,7 +64,7 @@ class Written:
 
 
 def usual_decimal(separator: str) -> str:
-    """The decimal sign of numbers in a file that can be read with either: where the comma is one, semicolons separate cells."""
+    """The decimal sign for ambiguous numbers in a file: a comma if semicolons separate the cells, else a point."""
     return "," if separator == ";" else "."
 
 
@@ -77,18 +77,18 @@ def decide(
     few: bool = False,
     decimal: str = ".",
 ) -> Written:
-    """Decide what a column is whose cells are texts, or texts beside numbers or dates.
+    """Decide what a column of texts is, which may also contain numbers or dates.
 
     Args:
-        name: The column.
-        present: The training cells that hold something.
+        name: The column's name.
+        present: The training cells that have a value.
         options: May set the decimal sign and the order of day and month.
-        forced: Whether a person said that it holds numbers.
+        forced: Whether the column has to be read as numbers.
         few: Whether a column of few different numbers may be numeric, too.
-        decimal: The decimal sign of numbers that can be read with either.
+        decimal: The decimal sign for numbers that can be read either way.
 
     Raises:
-        InputError: It mixes units, currencies, decimal signs or orders of day and month.
+        InputError: The column mixes units, currencies, decimal signs or orders of day and month.
     """
     texts = Counter(cell.strip() for cell in present if isinstance(cell, str))
     others = [cell for cell in present if not isinstance(cell, str)]
@@ -120,7 +120,7 @@ class _Column:
         return (kept_note(self.name, words, "categories"),)
 
     def numbers(self, *, forced: bool = False, few: bool = False) -> Written | None:
-        """The column as one of numbers; None where it is none."""
+        """The column as numbers; None if it is not numeric."""
         if not self.cells or not all(map(is_float, self.others)):
             return None
         read = {text: number for text in self.texts if (number := written_number(text) or _plain(text)) is not None}
@@ -143,14 +143,14 @@ class _Column:
         notation = None if plain else NumberNotation(decimal, unit, shown)
         if notation is not None:
             shows = (text for text in read if text not in odd and (text in formatted or decimal == ","))
-            example, value = next((text, value) for text in shows if (value := notation.read(text)) is not None)  # "inf" is not
+            example, value = next((text, value) for text in shows if (value := notation.read(text)) is not None)  # not "inf"
             notes = [f"{self.name!r} is numeric: {example!r} is {value:.10g}{f' ({shown})' if shown else ''}", *notes]
         if unread and not forced and (len(unread) > MOST_TOKENS or any(map(_has_digits, unread))):
             warnings.append(f"{_cells(unread)} of {self.name!r} cannot be read as numbers ({_shown(unread)}): taken as missing")
         return self._written("number", unread, notes, [*warnings, *more], number=notation, truths=bool(truths))
 
     def _truths(self, read: dict[str, WrittenNumber]) -> dict[str, WrittenNumber]:
-        """The texts true and false as 1 and 0, where every number of the column is one of these."""
+        """The texts true and false as 1 and 0, if every number of the column is 0 or 1."""
         numbers = {number.point for number in read.values()} | {float(cell) for cell in self.others}
         if not numbers or not numbers <= {0.0, 1.0}:
             return {}
@@ -160,7 +160,7 @@ class _Column:
     def _one_unit(
         self, read: dict[str, WrittenNumber]
     ) -> tuple[dict[str, WrittenNumber], str, list[str], list[str], list[str]]:
-        """Numbers of one unit, the unit, notes, warnings, and texts of different units where several are known ones."""
+        """Numbers of one unit, the unit, notes, warnings, and texts with two units if several known units occur."""
         units: dict[str, list[str]] = {}
         for text, number in read.items():
             units.setdefault(number.unit, []).append(text)
@@ -173,14 +173,14 @@ class _Column:
             clash = [units[unit][0] for unit in known[:2]] if len(units) > 1 else []
         elif len(units) == 1 and not bare and not self.others:
             clash = []
-        else:  # a letter behind some numbers is part of a code: 12, 12A, 12B
+        else:  # a letter after some numbers is part of a code: 12, 12A, 12B
             return {text: read[text] for text in bare}, "", [], [], []
         unit = max(counts, key=lambda symbol: counts[symbol])
         shown = Counter({read[text].shown: self.texts[text] for text in units[unit]}).most_common(1)[0][0]
         without = sum(self.texts[text] for text in bare) + len(self.others)
         warnings = []
         if without:
-            warnings.append(f"{without:,} cells of {self.name!r} name no unit; they are read as {shown}, as the others are")
+            warnings.append(f"{without:,} cells of {self.name!r} name no unit; they are read as {shown}, like the others")
         return read, shown, [], warnings, clash
 
     def _mixed(self, texts: list[str]) -> str:
@@ -188,23 +188,23 @@ class _Column:
         return f"column {self.name!r} mixes units: {first!r} and {second!r}. It must have one unit."
 
     def _mostly(self, unread: Counter[str], different: int, *, few: bool, forced: bool) -> bool:
-        """Whether so much can be read that the rest may be missing."""
+        """Whether enough cells can be read to treat the others as missing."""
         readable = self.cells - unread.total()
         if forced or not readable:
             return bool(readable)
         if readable >= MANY_READABLE * self.cells and different + len(set(self.others)) > MANY_VALUES:
             return True
-        whole = len(self.texts) + len(self.empty) + len(set(map(str, self.others)))
+        distinct = len(self.texts) + len(self.empty) + len(set(map(str, self.others)))
         if any(map(_has_digits, unread)) or len(unread) > MOST_TOKENS or readable < 0.5 * (self.cells + self.empty.total()):
             return False
-        return whole > MOST_TOKENS or (few and not unread)
+        return distinct > MOST_TOKENS or (few and not unread)
 
     def _codes(self, example: str) -> Written:
-        note = f"{self.name!r} holds codes, as {example!r} begins with a zero: its texts are categories"
-        return Written("category", notes=(f"{note} (say numeric=[{self.name!r}] if they are numbers)", *self.category_notes()))
+        note = f"{self.name!r} holds codes, as {example!r} begins with a zero: they are read as categories"
+        return Written("category", notes=(f"{note} (set numeric=[{self.name!r}] if they are numbers)", *self.category_notes()))
 
     def _decimal(self, read: dict[str, WrittenNumber]) -> tuple[str, list[str], Counter[str]]:
-        """The decimal sign, a warning where it had to be guessed, and texts that are no number with this sign."""
+        """The decimal sign, a warning if it was guessed, and texts that are not numbers with this sign."""
         point = {text for text, number in read.items() if number.comma is None}
         comma = {text for text, number in read.items() if number.point is None}
         if not point and not comma:
@@ -217,20 +217,20 @@ class _Column:
             number = read[both[0]]
             message = f"{self.name!r} can be read in two ways: {both[0]!r} as {number.point:.10g} or as {number.comma:.10g}"
             value = number.comma if sign == "," else number.point
-            return sign, [f"{message}; it is read as {value:.10g} (decimal=',' or decimal='.' decides)"], Counter()
+            return sign, [f"{message}; it is read as {value:.10g} (set decimal=',' or decimal='.' to decide)"], Counter()
         points, commas = (sum(self.texts[text] for text in texts) for texts in (point, comma))
         sign = "." if points >= commas else ","
         if min(points, commas) > MOST_CONFLICTS * self.cells:
             if not self.options.decimal:
                 first, second = min(point), min(comma)
                 message = f"column {self.name!r} mixes decimal signs: {first!r} and {second!r}."
-                raise InputError(f"{message} With decimal='.' or ',' the others are missing.")
+                raise InputError(f"{message} Set decimal='.' or ',' to treat the others as missing.")
             sign = self.options.decimal
         odd = comma if sign == "." else point
         return sign, [], Counter({text: self.texts[text] for text in odd})
 
     def dates(self) -> Written | None:
-        """The column as one of dates; None where it is none."""
+        """The column as dates; None if it does not hold dates."""
         if not self.cells or not all(is_moment(cell) for cell in self.others):
             return None
         read = {text: date for text in self.texts if (date := written_date(text)) is not None}
@@ -246,16 +246,16 @@ class _Column:
             notes.append(f"years of two digits in {self.name!r}: 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068")
             if example := _year_may_be_first(read):
                 warnings.append(
-                    f"{self.name!r} is read with the year last, as in {example!r}; if it is first there, write it with four digits"
+                    f"{self.name!r} is read with the year last, as in {example!r}; if the year is first, use four digits"
                 )
         notation = None if all(map(ISO.fullmatch, read)) else DateNotation(day_first=order)
         lost = unread + Counter({text: count for text, count in self.empty.items() if text})
         if lost:
-            warnings.append(f"{_cells(lost)} of {self.name!r} are no dates ({_shown(lost)}): taken as missing")
+            warnings.append(f"{_cells(lost)} of {self.name!r} are not dates ({_shown(lost)}): taken as missing")
         return self._written("time", unread, notes, warnings, date=notation)
 
     def _order(self, read: dict[str, WrittenDate]) -> tuple[bool | None, list[str], list[str], Counter[str]]:
-        """Whether the day is first, notes, warnings, and texts that are no date in this order."""
+        """Whether the day is first, notes, warnings, and texts that are not dates in this order."""
         day = {text for text, date in read.items() if date.month is None}
         month = {text for text, date in read.items() if date.day is None}
         both = [text for text, date in read.items() if None not in (date.day, date.month) and date.day != date.month]
@@ -266,9 +266,9 @@ class _Column:
             order = bool(dayfirst) if dayfirst is not None else "." in both[0]
             if dayfirst is not None:
                 return order, [self._order_note(both[0], order=order)], [], Counter()
-            message = f"{self.name!r} can be read day first or month first, as {both[0]!r}"
+            message = f"{self.name!r} can be read day first or month first, such as {both[0]!r}"
             way = "day" if order else "month"
-            return order, [], [f"{message}: it is read {way} first (dayfirst=True or dayfirst=False decides)"], Counter()
+            return order, [], [f"{message}: it is read {way} first (set dayfirst=True or dayfirst=False to decide)"], Counter()
         days, months = (sum(self.texts[text] for text in texts) for texts in (day, month))
         order = days >= months
         if min(days, months) > MOST_CONFLICTS * self.cells:
@@ -276,7 +276,7 @@ class _Column:
                 message = (
                     f"column {self.name!r} mixes dates with the day first ({min(day)!r}) and the month first ({min(month)!r})."
                 )
-                raise InputError(f"{message} With dayfirst=True or False the others are missing.")
+                raise InputError(f"{message} Set dayfirst=True or False to treat the others as missing.")
             order = dayfirst
         odd = Counter({text: self.texts[text] for text in (month if order else day)})
         return order, [self._order_note(min(day if order else month, default=""), order=order)], [], odd
@@ -296,7 +296,7 @@ class _Column:
 
 
 def _year_may_be_first(texts: Collection[str]) -> str:
-    """A date such as 24/12/31, where all are of this kind and their last numbers vary more than their first, as days do."""
+    """A date such as 24/12/31, if all have this form and the last number varies more than the first, as days do; else empty."""
     parts = [match.groups() for text in texts if (match := _SHORT.match(text.strip()))]
     if len(parts) < len(texts) or not all(1 <= int(month) <= 12 and 1 <= int(day) <= 31 for _, month, day in parts):
         return ""
@@ -305,7 +305,7 @@ def _year_may_be_first(texts: Collection[str]) -> str:
 
 
 def kept_note(name: str, words: dict[str, int], what: str) -> str:
-    """A note on texts that are kept, although they are often written for a missing value."""
+    """A note on texts that are kept, although they often stand for a missing value."""
     listed = ", ".join(f"{text!r} ({count:,})" for text, count in sorted(words.items()))
     texts = ", ".join(repr(text) for text in sorted(words))
     return (
@@ -318,7 +318,7 @@ def _is_known(unit: str) -> bool:
 
 
 def _plain(text: str) -> WrittenNumber | None:
-    """A text that Python's `float` reads."""
+    """The number of a text that Python's `float` reads; None for any other."""
     try:
         value = float(text)
     except ValueError:

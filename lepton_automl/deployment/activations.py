@@ -30,7 +30,7 @@ def _celu(call: Call, x: Term, alpha: float = 1.0, inplace: object = None) -> st
 
 @operation("softplus")
 def _softplus(call: Call, x: Term, beta: float = 1.0, threshold: float = 20.0) -> str:
-    require(beta == 1 and threshold >= 20, "softplus with a factor")
+    require(beta == 1 and threshold >= 20, "softplus with a beta, or with a threshold below 20")
     return call.add("Softplus", call.name(x))
 
 
@@ -73,7 +73,7 @@ def _rrelu(
 @operation("glu")
 def _glu(call: Call, x: Term, dim: int = -1) -> str:
     size = x.shape[dim]
-    require(size is not None, "a gate over rows")
+    require(size is not None, "glu over an axis that varies")
     assert size is not None
     first = call.add("Split", call.name(x), call.integers([size // 2] * 2), outputs=2, axis=x.axis(dim))
     return call.add("Mul", first, call.add("Sigmoid", f"{first}.1"))

@@ -1,4 +1,4 @@
-"""What runs on the target: one file of a runtime, or a folder with a file for each program of a network that has several."""
+"""Artifacts, which run on the deployment's device: one file of a runtime, or a folder with one file per program."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .runtime import Runtime, Source, get_runtime
 
 
 def float_variants(runtime: Runtime, source: Source) -> tuple[list[Variant], list[Variant]]:
-    """The variants of a runtime that are worth trying, and those that are left out: several programs are not quantized."""
+    """The variants of a runtime to try, and those to leave out: networks of several programs are not quantized."""
     if not source.programs:
         return runtime.variants(source), []
     variants = runtime.variants(next(iter(source.programs.values())))
-    return [one for one in variants if not one.quantizer], [one for one in variants if one.quantizer]
+    return [variant for variant in variants if not variant.quantizer], [variant for variant in variants if variant.quantizer]
 
 
 def write_artifact(variant: Variant, source: Source, path: Path) -> None:
-    """Write a network in a variant: a file, or a folder.
+    """Write the artifact of a network in a variant.
 
     Raises:
-        BundleError: It cannot be made.
+        BundleError: It cannot be written.
     """
     runtime = get_runtime(variant.runtime)
     if not source.programs:
@@ -39,8 +39,8 @@ def open_artifact(path: Path, variant: Variant, decoder: object = None, *, threa
 
     Args:
         path: The file or folder.
-        variant: As it was written.
-        decoder: The task's, which runs the loop between several programs.
+        variant: The variant that it was written in.
+        decoder: The task's decoder, which runs the loop between several programs.
         threads: Threads that one call may use.
         rows: The usual number of rows in a call; 0 where there is none.
 

@@ -47,7 +47,7 @@ RECIPE, WEIGHTS, CARD, PROVENANCE, PREDICT, REQUIREMENTS, CONTAINER = (
     "requirements.txt",
     "Dockerfile",
 )
-# The sources of predict.py, in the order of their imports; between them stand those of the model's modality, task and runtime.
+# The sources of predict.py, in the order of their imports; between them come those of the model's modality, task and runtime.
 FIRST_SOURCES = (
     "lepton_automl.errors",
     "lepton_automl.arrays",
@@ -84,24 +84,24 @@ def write_bundle(
     """Write a bundle atomically.
 
     Args:
-        folder: Where; a bundle that lies there is replaced.
-        model: The model's file, as its runtime wrote it, or its content; or the folder of a file for each of its programs.
-        weights: The network's weights as safetensors, likewise.
+        folder: Where to write; a bundle that is there is replaced.
+        model: The model's file, as its runtime wrote it, or its content; or a folder with one file per program.
+        weights: The network's weights as safetensors: a file or its content.
         recipe: The network's recipe as JSON.
         preprocess: The preprocessing's JSON, with its `"input"` and `"output"`.
         provenance: Where the model comes from (see `provenance_of`).
         card: The model card in Markdown (see `card.model_card`).
-        runtime: The runtime that the model was measured in, and its settings; see `open_artifact.open_model`.
+        runtime: The runtime that the model was measured with, and its settings; see `open_artifact.open_model`.
         files: Further files by name.
 
     Raises:
-        BundleError: Something else lies in the folder, or a name of `files` is not a plain one or is taken.
+        BundleError: The folder holds something other than a bundle, or a name in `files` is not a plain file name or is taken.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise BundleError("the folder is not empty and is not a bundle", where=str(folder), fix="Pass a new folder.")
     modality, task = modality_named(preprocess["input"]["modality"]), task_named(preprocess["output"]["task"])
-    ran_by = get_runtime(runtime.get("runtime", Variant.runtime))
-    name, several = f"model{ran_by.suffix}", isinstance(model, Path) and model.is_dir()
+    model_runtime = get_runtime(runtime.get("runtime", Variant.runtime))
+    name, several = f"model{model_runtime.suffix}", isinstance(model, Path) and model.is_dir()
     programs = _programs(model) if isinstance(model, Path) and several else {name: _content(model)}
     content = {
         **programs,
@@ -110,8 +110,8 @@ def write_bundle(
         PREPROCESS: _json(preprocess),
         PROVENANCE: _json(provenance),
         CARD: card.encode(),
-        PREDICT: predict_source(modality, task, ran_by).encode(),
-        REQUIREMENTS: requirements(modality.usage, ran_by.packages).encode(),
+        PREDICT: predict_source(modality, task, model_runtime).encode(),
+        REQUIREMENTS: requirements(modality.usage, model_runtime.packages).encode(),
         RUNTIME: _json(dict(runtime)),
         CONTAINER: containerfile(modality.usage).encode(),
     }
@@ -124,12 +124,12 @@ def write_bundle(
     for file, part in content.items():
         (partial / file).write_bytes(part)
     loader = artifact_loader(runtime)
-    known = {
+    entries = {
         OPERATIONS: sorted({operation for program in programs.values() for operation in loader.operations(program)}),
         MODEL_KEY: "" if name == MODEL or several else name,
         PROGRAMS: {Path(program).stem: program for program in programs} if several else {},
     }
-    _write_manifest(partial, content, known)
+    _write_manifest(partial, content, entries)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
@@ -138,7 +138,7 @@ def add_file(folder: Path, name: str, content: bytes) -> None:
     """Add a file to a bundle, or replace one; a signature becomes invalid and is removed.
 
     Raises:
-        BundleError: The bundle is damaged, or the name is not a plain one.
+        BundleError: The bundle is damaged, or the name is not a plain file name.
     """
     _check_name(folder, name)
     check_bundle(folder)
@@ -149,15 +149,15 @@ def add_file(folder: Path, name: str, content: bytes) -> None:
 
 
 def check_bundle(folder: Path) -> None:
-    """Check that a bundle is as it was written; none of its code is run.
+    """Check that a bundle has not changed since it was written; none of its code is run.
 
     Raises:
-        BundleError: A file is missing or was changed; it is named.
+        BundleError: A file is missing or was changed; the error names it.
     """
     read_bundle(folder, (MODEL, PREPROCESS))
 
 
-def provenance_of(**known: Any) -> dict[str, Any]:
+def provenance_of(**entries: Any) -> dict[str, Any]:
     """The provenance of a model: what the caller knows (data digest, config, seed, study, trial), and all versions."""
     versions = {"python": platform.python_version()}
     for package in VERSIONED:
@@ -165,47 +165,47 @@ def provenance_of(**known: Any) -> dict[str, Any]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return {**known, "versions": versions}
+    return {**entries, "versions": versions}
 
 
 def predict_source(modality: Modality, task: Task, runtime: Runtime) -> str:
-    """The one file that runs a bundle by itself: parts of this package, laid end to end without their imports of it.
+    """The source of the file that runs a bundle on its own: modules of this package, joined without their imports of it.
 
     Args:
-        modality: Its preprocessing is shipped, and no other.
-        task: Likewise its decoder.
-        runtime: Likewise its loader.
+        modality: The model's; only its preprocessing is included.
+        task: The model's; only its decoder is included.
+        runtime: The model's; only its loader is included.
     """
-    particular = (*modality.preprocess_modules, *task.decoder_modules, *runtime.loader_modules)
-    sources = (*FIRST_SOURCES, *particular, *LAST_SOURCES)
+    model_modules = (*modality.preprocess_modules, *task.decoder_modules, *runtime.loader_modules)
+    sources = (*FIRST_SOURCES, *model_modules, *LAST_SOURCES)
     loaders = (
         f"\n\nload_preprocess = {modality.preprocess_class}.from_json\nload_decoder = {task.decoder_class}\n"
         f"artifact_loader = {runtime.loader_class}\n"
     )
-    parts = [_without_own_imports(module, particular) for module in sources]
-    parts.insert(len(FIRST_SOURCES) + len(particular), loaders)
-    needed = " and ".join(["numpy", *(re.split(r"[<>=!~ ]", package)[0] for package in runtime.packages)])
-    head = f'"""Predicts with the model in this folder; needs {needed}. Run `python predict.py INPUT`."""\n'
+    parts = [_without_own_imports(module, model_modules) for module in sources]
+    parts.insert(len(FIRST_SOURCES) + len(model_modules), loaders)
+    required_packages = " and ".join(["numpy", *(re.split(r"[<>=!~ ]", package)[0] for package in runtime.packages)])
+    head = f'"""Predicts with the model in this folder; needs {required_packages}. Run `python predict.py INPUT`."""\n'
     tail = '\n\nif __name__ == "__main__":\n    main()\n'
     return head + "\nfrom __future__ import annotations\n" + "".join(parts) + tail
 
 
-def _without_own_imports(module: str, particular: tuple[str, ...]) -> str:
+def _without_own_imports(module: str, model_modules: tuple[str, ...]) -> str:
     """A module's source without its docstring and its imports of this package."""
     module_spec = importlib.util.find_spec(module)
     assert module_spec is not None
     assert module_spec.origin is not None
     source = Path(module_spec.origin).read_text(encoding="utf-8")
     body = ast.parse(source).body
-    dropped = [body[0], *(node for node in body if isinstance(node, ast.ImportFrom) and _is_own(node, particular))]
-    gone = {line for node in dropped for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
-    lines = [line for number, line in enumerate(source.splitlines(), 1) if number not in gone]
+    dropped = [body[0], *(node for node in body if isinstance(node, ast.ImportFrom) and _is_own(node, model_modules))]
+    dropped_lines = {line for node in dropped for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    lines = [line for number, line in enumerate(source.splitlines(), 1) if number not in dropped_lines]
     return f"\n# From {module}\n" + "\n".join(lines) + "\n"
 
 
-def _is_own(node: ast.ImportFrom, particular: tuple[str, ...]) -> bool:
+def _is_own(node: ast.ImportFrom, model_modules: tuple[str, ...]) -> bool:
     name = str(node.module)
-    return node.level > 0 or name.partition(".")[0] in ("lepton_automl", "__future__") or name in particular
+    return node.level > 0 or name.partition(".")[0] in ("lepton_automl", "__future__") or name in model_modules
 
 
 def _check_name(folder: Path, name: str, taken: Container[str] = ()) -> None:
@@ -213,24 +213,24 @@ def _check_name(folder: Path, name: str, taken: Container[str] = ()) -> None:
         raise BundleError(f"{name!r} cannot be the name of a file in a bundle", where=str(folder))
 
 
-def _write_manifest(folder: Path, content: Mapping[str, bytes], known: Mapping[str, Any]) -> None:
+def _write_manifest(folder: Path, content: Mapping[str, bytes], entries: Mapping[str, Any]) -> None:
     """Write the manifest, last and atomically.
 
     Args:
         folder: The bundle.
         content: Its files.
-        known: The model's operations beyond plain arithmetic, the name of its file where it is unusual, and the files of its programs
-            where these are several; what is empty is left out.
+        entries: The model's operations beyond plain arithmetic, its file name where that is not the usual one, and the files of
+            its programs where there are several; empty values are left out.
     """
     files = {name: hashlib.sha256(part).hexdigest() for name, part in sorted(content.items())}
-    written = folder / f".{MANIFEST}"
-    written.write_bytes(_json({"format": FORMAT, "files": files} | {key: value for key, value in known.items() if value}))
+    temporary = folder / f".{MANIFEST}"
+    temporary.write_bytes(_json({"format": FORMAT, "files": files} | {key: value for key, value in entries.items() if value}))
     (folder / SIGNATURE).unlink(missing_ok=True)
-    written.replace(folder / MANIFEST)
+    temporary.replace(folder / MANIFEST)
 
 
 def _programs(folder: Path) -> dict[str, bytes]:
-    """The files of several programs, by their names."""
+    """The content of each program's file, by file name."""
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 

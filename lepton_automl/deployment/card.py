@@ -37,12 +37,12 @@ def model_card(
         recipe: Its network.
         spec: Its data.
         deployment: The device that it was measured on.
-        profile: What it costs there.
-        metric: The score that it was chosen by.
-        scores: Its scores on rows that were not trained on.
-        variant: The runtime and precision that it was measured in; by default floats in ONNX Runtime.
-        probabilities: Whether these are calibrated, in a sentence.
-        tuned: What decoding has learnt from the rows that the scores are of, such as `"thresholds"`.
+        profile: Its measured costs on that device.
+        metric: The metric that it was chosen by.
+        scores: Its scores on rows that it was not trained on.
+        variant: The runtime and precision that it was measured with; by default float32 in ONNX Runtime.
+        probabilities: A sentence on whether its probabilities are calibrated.
+        tuned: What of the decoding was tuned on the rows of the scores, such as `"thresholds"`.
     """
     sections = (
         f"# {markdown(name)}",
@@ -67,9 +67,9 @@ def _scores(spec: DataSpec, metric: str, scores: Mapping[str, float], tuned: Seq
         f"{spec.validation} validation rows" if spec.validation else f"{spec.folds}-fold cross-validation of {spec.train} rows"
     )
     lines = [f"| {name} | {score:.4g} |" for name, score in sorted(scores.items(), key=lambda item: item[0] != metric)]
-    chosen = f"Measured on this exported file, on {rows}; slightly optimistic, as the model was chosen by `{metric}`"
-    chosen += f" and its {' and '.join(tuned)} were tuned on the same rows." if tuned else "."
-    return "\n".join([chosen, "", "| score | value |", "|---|---|", *lines])
+    note = f"Measured on this exported file, on {rows}; slightly optimistic, as the model was chosen by `{metric}`"
+    note += f" and its {' and '.join(tuned)} were tuned on the same rows." if tuned else "."
+    return "\n".join([note, "", "| score | value |", "|---|---|", *lines])
 
 
 def _speed(deployment: Deployment, profile: Profile, variant: Variant) -> str:
@@ -90,7 +90,7 @@ def _speed(deployment: Deployment, profile: Profile, variant: Variant) -> str:
 
 
 def _titled(name: str) -> str:
-    """A further cost and its unit: `"peak memory, bytes"`."""
+    """The title of another cost, and its unit: `"peak memory, bytes"`."""
     declared = known_costs().get(name)
     return f"{declared.title}, {declared.unit}".rstrip(", ") if declared else name
 
@@ -105,11 +105,11 @@ def _data(spec: DataSpec) -> str:
 
 
 def _limits(spec: DataSpec, probabilities: str) -> str:
-    known = task_of(spec).limits(spec)
+    text = task_of(spec).limits(spec)
     if task_of(spec).probabilities:
-        known += f" {probabilities or 'The calibration of its probabilities was not checked.'}"
+        text += f" {probabilities or 'The calibration of its probabilities was not checked.'}"
     return (
-        f"{known} It predicts for any input, including data unlike its training data. "
+        f"{text} It predicts for any input, including data unlike its training data. "
         "Check it on your own data before you rely on it."
     )
 

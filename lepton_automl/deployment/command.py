@@ -1,4 +1,4 @@
-"""The command line of a bundle, and its `predict` function: read the input that was named, and predict."""
+"""The command line of a bundle, and its `predict` function: read the given input, and predict."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .predictor import Predictor
 
 
 def read_examples(source: str, preprocess: Any) -> Any:
-    """What a command line names: files and folders of examples, arrays, or an example as text.
+    """Read an input of the command line: a file or folder of examples, arrays, or an example as text.
 
     Args:
         source: The name, or the example itself.
-        preprocess: The model's, which knows what it takes; a `Preprocess`.
+        preprocess: The model's `Preprocess`.
 
     Returns:
         What `Predictor.predict` takes.
@@ -42,7 +42,7 @@ def read_examples(source: str, preprocess: Any) -> Any:
 
 
 def answer_lines(predictor: Predictor, raw: Any, *, proba: bool = False) -> list[str]:
-    """Predictions as text: a label or number a line, or a line of JSON with the probability of every class."""
+    """Predictions as lines of text: a label or number each, or JSON with the probability of every class."""
     if not proba:
         return [str(answer) for answer in np.atleast_1d(predictor.predict(raw))]
     rows = np.atleast_2d(predictor.predict_proba(raw)).tolist()
@@ -57,7 +57,7 @@ def _own_predictor() -> Predictor:
 
 
 def predict(raw: Any) -> Any:
-    """Labels or numbers by the model beside this file; `Predictor` offers more.
+    """Predict labels or numbers with the model in the folder of this file; `Predictor` offers more.
 
     Args:
         raw: One example or many, as for `Predictor.predict`; or the name of a file, as for the command line.
@@ -67,18 +67,18 @@ def predict(raw: Any) -> Any:
         InputError: The input does not fit the model.
     """
     model = _own_predictor()
-    named = isinstance(raw, str | os.PathLike)
-    return model.predict(read_examples(os.fspath(raw), model.preprocess) if named else raw)
+    is_path = isinstance(raw, str | os.PathLike)
+    return model.predict(read_examples(os.fspath(raw), model.preprocess) if is_path else raw)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command line: one answer a line."""
+    """The command line: prints one prediction per line."""
     parser = argparse.ArgumentParser(description="Predict with this model.")
     parser.add_argument("input", nargs="+", help="a file or folder of examples, or arrays in a .npy or .json file")
     parser.add_argument("--proba", action="store_true", help="print the probability of every class, as JSON")
     parser.add_argument("--threads", type=int, default=1, help="threads that one call may use (default: 1)")
-    signed = "refuse a folder that is not signed with this Ed25519 key (a PEM or OpenSSH file; needs cryptography)"
-    parser.add_argument("--public-key", metavar="FILE", help=signed)
+    key_help = "refuse a folder that is not signed with this Ed25519 key (a PEM or OpenSSH file; needs cryptography)"
+    parser.add_argument("--public-key", metavar="FILE", help=key_help)
     options = parser.parse_args(arguments)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # the terminal's encoding may lack a label's characters

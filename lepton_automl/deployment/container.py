@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lepton_automl.modality import Usage
 
-NUMPY = "numpy>=2.0"  # by the same bounds as this package
+NUMPY = "numpy>=2.0"  # the same bound as this package's
 
 
 def requirements(usage: Usage, packages: Sequence[str]) -> str:
@@ -23,7 +23,7 @@ def requirements(usage: Usage, packages: Sequence[str]) -> str:
 def containerfile(usage: Usage) -> str:
     """A Dockerfile that runs predict.py as an unprivileged user.
 
-    `-P` keeps Python from importing files beside predict.py that bear a package's name.
+    `-P` keeps Python from importing files beside predict.py that have a package's name.
     """
     packages = "".join(f' "{package}"' for package in usage.packages)
     return f"""\

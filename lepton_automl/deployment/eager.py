@@ -1,4 +1,4 @@
-"""A network in PyTorch itself, as a file without pickle: the baseline of every other runtime."""
+"""A network in PyTorch itself, as a file without pickle: the baseline for every other runtime."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANSWER = "answer"  # the name of a network's one output
 
 
 def write_program(module: nn.Module, inputs: Mapping[str, Tensor], path: Path) -> None:
-    """Write a module as a program of `torch.export`, with its weights and without the rows that it was traced with.
+    """Write a module as a `torch.export` program, with its weights and without the rows that it was traced with.
 
     Args:
         module: Called as `module(**inputs)`.
@@ -35,9 +35,9 @@ def write_program(module: nn.Module, inputs: Mapping[str, Tensor], path: Path) -
     batch = torch.export.Dim("batch")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its remarks on weights that share memory
+            warnings.simplefilter("ignore")  # its warnings about weights that share memory
             program = torch.export.export(module, (), rows, dynamic_shapes={name: {0: batch} for name in rows})
-            program.example_inputs = None  # they alone would be pickled
+            program.example_inputs = None  # nothing else in the file would be pickled
             torch.export.save(program, path)
     except Exception as error:
         what = f"torch.export cannot write {type(module).__name__}: {in_one_line(error)}"
@@ -49,8 +49,8 @@ class TorchModel:
 
     Args:
         module: Called as `module(**inputs)`; returns the output.
-        threads: Threads that one call may use; other calls of torch in this process keep theirs.
-        compiled: Whether `torch.compile` makes kernels of it, which takes most of a minute at the first call.
+        threads: Threads that one call may use; torch's setting for the process is restored after each call.
+        compiled: Whether to use `torch.compile`, which takes most of a minute at the first call.
     """
 
     any_rows = True
@@ -92,10 +92,10 @@ def open_program(path: str | os.PathLike[str] | bytes, threads: int = 1, *, comp
     Args:
         path: The file, or its bytes.
         threads: Threads that one call may use.
-        compiled: Whether `torch.compile` makes kernels of it.
+        compiled: Whether to use `torch.compile`.
 
     Raises:
-        BundleError: It is not such a file, or part of it is pickled.
+        BundleError: It is not a `torch.export` program, or part of it is pickled.
     """
     origin = "a model in memory" if isinstance(path, bytes) else str(path)
     try:
@@ -120,11 +120,11 @@ class TorchLoader:
         self.compiled = bool(dict(variant.get("options", {})).get("compiled"))
 
     def operations(self, content: bytes) -> list[str]:
-        """None: a program of `torch.export` is arithmetic, and what is pickled is refused."""
+        """None: a `torch.export` program is plain arithmetic, and a file with pickled parts is refused."""
         del content
         return []
 
     def open(self, source: Path | bytes, threads: int = 1, *, rows: int = 0, strict: bool = True) -> TorchModel:
-        """The program."""
+        """Open the program."""
         del rows, strict
         return open_program(source, threads, compiled=self.compiled)

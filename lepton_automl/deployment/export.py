@@ -1,4 +1,4 @@
-"""Export to ONNX: by our own fast exporter for common layers, by torch's slow one for everything else."""
+"""Export to ONNX: with our own fast exporter for common layers, with torch's slow one for everything else."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def export(
     rows: int = ROWS,
     alone: int | None = None,
 ) -> OnnxModel:
-    """Write a module as one ONNX file with a batch axis of any size, and check that it gives the module's outputs.
+    """Write a module as one ONNX file with a batch axis of any size, and check that its outputs match the module's.
 
     A module of common layers is traced by `torch.fx` and translated here, in a few hundredths of a second. Any other module
-    (control flow that depends on values, rare operations), or one whose file gives other outputs, is exported by
+    (control flow that depends on values, rare operations), or one whose file has different outputs, is exported by
     `torch.onnx.export`, which takes seconds, after a warning; that file is compared in the same way.
 
     Args:
@@ -51,14 +51,14 @@ def export(
             mode, and left unchanged.
         inputs: One or more example rows by argument name; the file's inputs have these names, its output is `"answer"`.
         path: Where to write; the folder must exist. The file contains its weights.
-        rows: How many of the rows to compare the file on, together and one by one.
+        rows: How many of the rows to compare the file on, in one call and one by one.
         alone: How many of these to run through the module one by one; all by default.
 
     Returns:
         The opened file, for one thread: opening it again takes some milliseconds.
 
     Raises:
-        BundleError: Neither way can say what the module does, or it has no well-defined output (see `verify.expected_answers`).
+        BundleError: Neither exporter supports the module, or it has no well-defined output (see `verify.expected_answers`).
     """
     return _export(module, inputs, Path(path), {ANSWER: module}, rows=rows, alone=alone)
 
@@ -66,16 +66,16 @@ def export(
 def export_outputs(
     module: nn.Module, inputs: dict[str, Tensor], path: Path, *, rows: int = ROWS, alone: int | None = None
 ) -> OnnxModel:
-    """The same for a module that returns a dict of tensors: the file's outputs have these names.
+    """As `export`, for a module that returns a dict of tensors: the file's outputs have the names in the dict.
 
     Raises:
-        BundleError: As for `export`; or an output has the name of an input, which a file cannot tell apart.
+        BundleError: As for `export`; or an output has the name of an input, which would be ambiguous in the file.
     """
     with preserve_state(module), eval_mode(module), torch.inference_mode():
-        names = list(module(**{name: some[:1].clone() for name, some in inputs.items()}))
-    if both := sorted({*names} & {*inputs}):
-        what = f"{type(module).__name__} has an input and an output of the name {both[0]!r}"
-        raise BundleError(what, where="export", fix=f"Rename the output, such as 'next_{both[0]}'.")
+        names = list(module(**{name: example[:1].clone() for name, example in inputs.items()}))
+    if clashes := sorted({*names} & {*inputs}):
+        what = f"{type(module).__name__} has an input and an output of the name {clashes[0]!r}"
+        raise BundleError(what, where="export", fix=f"Rename the output, such as 'next_{clashes[0]}'.")
     return _export(module, inputs, path, {name: _Output(module, name) for name in names}, rows=rows, alone=alone)
 
 
@@ -94,32 +94,32 @@ class _Output(nn.Module):
 def _export(
     module: nn.Module, inputs: dict[str, Tensor], file: Path, outputs: dict[str, nn.Module], *, rows: int, alone: int | None
 ) -> OnnxModel:
-    """Write a module with outputs of these names, each of which is what a module of its own gives."""
+    """Write a module with named outputs; `outputs` has a module for each that returns this output alone."""
     expected = {name: expected_answers(part, inputs, rows=rows, alone=alone) for name, part in outputs.items()}
     name = next(iter(expected.values())).name
     try:
         with preserve_state(module), eval_mode(module), traceable_len(module):
             translate(trace(module, inputs), inputs, file)
-        model = _opened(file, expected)
-    except Exception as reason:  # whatever failed, the other exporter may support it
+        model = _open_and_compare(file, expected)
+    except Exception as reason:  # whatever the failure, the other exporter may support the module
         _warn(name, reason)
         with preserve_state(module), eval_mode(module), traceable_len(module):
             _export_by_torch(module, inputs, file, name, list(outputs))
-        return _checked(outputs, expected, file)
+        return _open_or_explain(outputs, expected, file)
     return model
 
 
-def _opened(file: Path, expected: dict[str, ExpectedAnswers]) -> OnnxModel:
-    """The file, opened and compared."""
+def _open_and_compare(file: Path, expected: dict[str, ExpectedAnswers]) -> OnnxModel:
+    """Open the file and compare its outputs."""
     model = OnnxModel(file)
     for name, answers in expected.items():
         compare(answers, lambda arrays, name=name: model.outputs(arrays)[name])  # type: ignore[misc]  # mypy cannot infer a lambda's default
     return model
 
 
-def _checked(outputs: dict[str, nn.Module], expected: dict[str, ExpectedAnswers], file: Path) -> OnnxModel:
+def _open_or_explain(outputs: dict[str, nn.Module], expected: dict[str, ExpectedAnswers], file: Path) -> OnnxModel:
     try:
-        model = _opened(file, expected)
+        model = _open_and_compare(file, expected)
     except Exception as error:  # a runtime may refuse torch's file; its exceptions have no common base
         file.unlink(missing_ok=True)
         name, module, answers = next((answers.name, outputs[key], answers) for key, answers in expected.items())
@@ -192,9 +192,9 @@ def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path, n
         raise BundleError(
             f"{name} cannot be exported to ONNX: {reason}{untraceable_parts(module)}", where="export", fix=TENSORS_ONLY_FIX
         ) from error
-    if not OnnxModel(path).any_rows:  # the exporter's last resort makes the example's sizes constants
+    if not OnnxModel(path).any_rows:  # as a last resort, torch's exporter makes the example's sizes constants
         raise BundleError(
             f"{name} can be exported for a fixed number of rows only{untraceable_parts(module)}",
             where="export",
-            fix="Take the number of rows from rows.shape[0] and use it as it is; int() and loops over the rows cannot be traced.",
+            fix="Take the number of rows from rows.shape[0] and use it as is; int() and loops over the rows cannot be traced.",
         )

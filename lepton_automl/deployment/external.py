@@ -1,4 +1,4 @@
-"""What an untrusted ONNX file could do beyond arithmetic: read other files as weights, or run without end.
+"""Detect what an untrusted ONNX file could do beyond arithmetic: read other files as weights, or run forever.
 
 It has its own reader of Protocol Buffers, because a bundle runs without the package `onnx`. The reader follows only the fields
 through which a tensor or an operation can be reached (onnx.proto3 of ONNX 1.17; protobuf.dev/programming-guides/encoding).
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from lepton_automl.errors import BundleError
 
-# A message's kind, and which fields of it hold messages that may hold tensors.
+# By a message's kind, the fields that hold messages which may contain tensors or operations, and their kinds.
 NESTED_FIELDS: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -25,7 +25,7 @@ EXTERNAL_DATA, DATA_LOCATION = 13, 14  # fields of a tensor
 OP_TYPE, DOMAIN = 4, 7  # fields of a node
 CONTROL_FLOW = {"Loop", "Scan", "If", "SequenceMap"}  # these run subgraphs, any number of times
 USUAL_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
-VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5  # kinds of a field on the wire
+VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5  # wire types of a field
 
 
 def refuse_external(model: bytes) -> None:
@@ -35,7 +35,7 @@ def refuse_external(model: bytes) -> None:
         model: The content of an ONNX file.
 
     Raises:
-        BundleError: One is, or this is not an ONNX file.
+        BundleError: A tensor is, or this is not an ONNX file.
     """
     for kind, message in _messages(model):
         if kind == "tensor" and any(value for field, value in _fields(message) if field in {EXTERNAL_DATA, DATA_LOCATION}):
@@ -46,7 +46,7 @@ def refuse_external(model: bytes) -> None:
 def unusual_operations(model: bytes) -> list[str]:
     """The operations of a model that are not plain arithmetic: control flow, and custom operations.
 
-    Nodes inside of functions and subgraphs are included.
+    Nodes in functions and subgraphs are included.
 
     Args:
         model: The content of an ONNX file.
@@ -72,44 +72,44 @@ def unusual_operations(model: bytes) -> list[str]:
 
 def _messages(model: bytes) -> Iterator[tuple[str, memoryview]]:
     """Every message of a model that `NESTED_FIELDS` leads to, and its kind."""
-    waiting = [("model", memoryview(model))]
-    while waiting:  # a list instead of recursion: files may be nested to any depth
-        kind, message = waiting.pop()
+    pending = [("model", memoryview(model))]
+    while pending:  # a list instead of recursion: files may be nested to any depth
+        kind, message = pending.pop()
         yield kind, message
         if NESTED_FIELDS[kind]:
             for field, value in _fields(message):
                 if field in NESTED_FIELDS[kind] and isinstance(value, memoryview):
-                    waiting.append((NESTED_FIELDS[kind][field], value))
+                    pending.append((NESTED_FIELDS[kind][field], value))
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     """Number and value of every field; fixed-size numbers are left out."""
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at, 5)
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position, 5)
         field, wire = (tag & 0xFFFFFFFF) >> 3, tag & 7
         if wire == VARINT:
-            value, at = _varint(message, at, 10)
+            value, position = _varint(message, position, 10)
             yield field, value
         elif wire == BYTES:
-            length, at = _varint(message, at, 10)
-            if length > len(message) - at:
+            length, position = _varint(message, position, 10)
+            if length > len(message) - position:
                 raise _truncated()
-            yield field, message[at : at + length]
-            at += length
+            yield field, message[position : position + length]
+            position += length
         elif wire in {FIXED_32, FIXED_64}:
-            at += 4 if wire == FIXED_32 else 8
+            position += 4 if wire == FIXED_32 else 8
         else:
             raise _truncated()
 
 
-def _varint(message: memoryview, at: int, most: int) -> tuple[int, int]:
-    """A variable-length integer (seven bits a byte, lowest first), and where it ends."""
+def _varint(message: memoryview, position: int, max_bytes: int) -> tuple[int, int]:
+    """A variable-length integer (seven bits per byte, lowest first), and where it ends."""
     value = 0
-    for count, byte in enumerate(message[at : at + most]):
+    for count, byte in enumerate(message[position : position + max_bytes]):
         value |= (byte & 0x7F) << (7 * count)
         if byte < 0x80:
-            return value, at + count + 1
+            return value, position + count + 1
     raise _truncated()
 
 

@@ -28,32 +28,32 @@ def try_bundle(folder: Path, public_key: str | os.PathLike[str] | None = None, *
         seconds: Time limit.
 
     Raises:
-        LeptonError: What `Predictor` raises.
+        LeptonError: As for `Predictor`.
         BundleError: The model takes too long or too much memory, or crashes.
     """
     command = [sys.executable, "-P", "-m", __name__, str(folder), *([] if public_key is None else [os.fspath(public_key)])]
     try:
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
-        raise _refused(folder, f"its model has not predicted one row after {seconds:g} s") from None
-    if ran.returncode == 0:
+        raise _refusal(folder, f"its model has not predicted one row after {seconds:g} s") from None
+    if process.returncode == 0:
         return
     try:
-        error = error_from_json(json.loads(ran.stdout.strip().splitlines()[-1]), BundleError)
+        error = error_from_json(json.loads(process.stdout.strip().splitlines()[-1]), BundleError)
     except (ValueError, IndexError):
         error = None
     if error is None:
-        last = ran.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise _refused(folder, f"its model crashed the process that ran it ({ran.returncode}): {last[0]}")
+        last = process.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise _refusal(folder, f"its model crashed the process that ran it ({process.returncode}): {last[0]}")
     raise error
 
 
-def _refused(folder: Path, what: str) -> BundleError:
+def _refusal(folder: Path, what: str) -> BundleError:
     return BundleError(what, where=str(folder), fix="Do not use it; contact its author.")
 
 
 def _model_size(folder: Path) -> int:
-    """Bytes of the model's files; 0 where one is missing, which `Predictor` then says."""
+    """Bytes of the model's files; 0 where one is missing, which `Predictor` then reports."""
     try:
         return sum(file.stat().st_size for file in model_files(folder))
     except (OSError, LeptonError):
@@ -65,16 +65,16 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0])
     size = _model_size(folder)
     limit = max(MIN_MEMORY, MEMORY_PER_MODEL_BYTE * size)
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
     try:
         Predictor(folder, public_key=arguments[1] if len(arguments) > 1 else None)
         return 0
     except LeptonError as error:
-        refused = error
+        failure = error
     except MemoryError:
-        refused = _refused(folder, f"its model needs more than {limit / 1e6:,.0f} MB")
-    print(json.dumps(refused.to_json()))  # noqa: T201  # how it reports
+        failure = _refusal(folder, f"its model needs more than {limit / 1e6:,.0f} MB")
+    print(json.dumps(failure.to_json()))  # noqa: T201  # the report
     return 1
 
 

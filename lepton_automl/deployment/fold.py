@@ -12,7 +12,7 @@ from .graph import Array, GraphWriter
 def fold(graph: GraphWriter) -> None:
     """Fold batch norms into the convolution or linear layer beside them, and input scales into the convolution after.
 
-    All exact up to rounding: `(W x + b) s + t = (s W) x + (s b + t)` (Jacob et al., CVPR 2018, section 3.2),
+    All of it is exact up to rounding: `(W x + b) s + t = (s W) x + (s b + t)` (Jacob et al., CVPR 2018, section 3.2),
     `W (x s + t) + b = (W s) x + (W t + b)` (where no border is padded), and `W (x / s) = (W / s) x` (also at borders
     padded with zeros).
     """
@@ -72,7 +72,7 @@ def _fold_scales(graph: GraphWriter) -> None:
 
 
 def _per_channel(scale: Array, weight: Array) -> bool:
-    """Whether a factor is one number for all, or one for each input channel of a convolution."""
+    """Whether a scale is one number for all, or one number per input channel of a convolution."""
     axes, channels = weight.ndim - 2, weight.shape[1]
     return scale.size == 1 or (scale.size == channels and scale.shape[-axes - 1 :] == (channels, *[1] * axes))
 

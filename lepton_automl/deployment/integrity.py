@@ -18,7 +18,7 @@ from lepton_automl.errors import BundleError, ConfigError, ExtraError
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 MODEL, PREPROCESS = "model.onnx", "preprocess.json"  # the model's file where the manifest names no other
-MODEL_KEY = "model"  # in the manifest: the name of the model's file, where it is no ONNX file
+MODEL_KEY = "model"  # in the manifest: the name of the model's file, where that is not an ONNX file
 PROGRAMS = "programs"  # in the manifest: the files of a model of several programs, by the programs' names
 FORMAT = 2  # of a bundle, in its manifest; newer formats are refused
 OLDEST = 1  # the oldest format that is read; it differs in the hyperparameters' names in the provenance
@@ -39,14 +39,14 @@ def read_bundle(
         folder: The bundle.
         required: Files whose contents are returned, exactly as they were checked; `MODEL` stands for the model's file, whatever
             its name, or for those of all its programs.
-        public_key: A file with the Ed25519 key that must have signed it; None to ask for no signature.
-        optional: Files whose contents are returned if it has them; the manifest may be one of them.
+        public_key: A file with the Ed25519 key that must have signed it; None to require no signature.
+        optional: Files whose contents are returned if the bundle has them; the manifest may be one of them.
 
     Raises:
-        BundleError: The manifest or a file is missing, was changed, or lies outside of the folder; or the signature is missing
-            or not of this key.
+        BundleError: The manifest or a file is missing, was changed, or is outside the folder; or the signature is missing
+            or not from this key.
         ConfigError: The file holds no such key.
-        ExtraError: A signature is asked for, and the package `cryptography` is not installed.
+        ExtraError: A signature is required, and the package `cryptography` is not installed.
     """
     manifest = _manifest(folder)
     if public_key is not None:
@@ -54,9 +54,9 @@ def read_bundle(
     listed = _digests(folder, manifest)
     if MODEL in required:
         required = (*(name for name in required if name != MODEL), *program_files(manifest).values())
-    lacking = [name for name in required if name not in listed]
-    if lacking:
-        raise BundleError(f"{lacking[0]} is not in the manifest", where=str(folder), fix=EXPORT_AGAIN)
+    unlisted = [name for name in required if name not in listed]
+    if unlisted:
+        raise BundleError(f"{unlisted[0]} is not in the manifest", where=str(folder), fix=EXPORT_AGAIN)
     required, contents = (*required, *optional), {MANIFEST: manifest} if MANIFEST in optional else {}
     for name, digest in listed.items():
         try:
@@ -87,7 +87,7 @@ def model_file(manifest: bytes) -> str:
 
 
 def program_files(manifest: bytes) -> dict[str, str]:
-    """The file of each program of a bundle's model, by the program's name; the name is empty where the model is one file.
+    """The file of each program of a bundle's model, by the program's name, which is empty where the model is one file.
 
     Raises:
         BundleError: One is not the name of a file in a bundle.
@@ -105,7 +105,7 @@ def model_programs(folder: Path) -> dict[str, Path]:
     """As `program_files`, as paths; their digests are not checked. A folder without a manifest has the usual file.
 
     Raises:
-        BundleError: The manifest is not readable, or a file lies outside of the bundle's folder.
+        BundleError: The manifest is not readable, or a file is outside the bundle's folder.
     """
     if not (folder / MANIFEST).exists():
         return {"": folder / MODEL}
@@ -137,7 +137,7 @@ def check_signature(folder: Path, manifest: bytes, public_key: str | os.PathLike
     try:
         key.verify(signature, manifest)
     except InvalidSignature:
-        what = f"the signature is not of the key in {os.fspath(public_key)}, or the manifest was changed after it was signed"
+        what = f"the signature is not from the key in {os.fspath(public_key)}, or the manifest was changed after it was signed"
         raise BundleError(what, where=str(folder), fix="Do not use it; get a new one from its author.") from None
 
 
@@ -200,7 +200,7 @@ def is_plain_name(name: str) -> bool:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """A regular file of the bundle: not outside of its folder, not a link, not a pipe."""
+    """The path of a regular file in the bundle's folder: not outside of it, not a link, not a pipe."""
     path = folder / name
     if not is_plain_name(name) or path.is_symlink() or (path.exists() and not path.is_file()):
         raise BundleError(f"{name!r} is not a file of the bundle itself", where=str(folder), fix="Do not use it.")

@@ -53,7 +53,7 @@ class _KernelNodes:
         return next((node for node in self.nodes if _is_product(node)), None)
 
 
-def kernels_of(written: Path, optimised: Path, rows: int) -> dict[str, Kernel]:
+def kernels_of(exported: Path, optimised: Path, rows: int) -> dict[str, Kernel]:
     """Every kernel that ONNX Runtime calls, by name.
 
     A kernel is identified by the value that it computes, whose name ONNX Runtime keeps as the value's or as the kernel's own.
@@ -61,11 +61,11 @@ def kernels_of(written: Path, optimised: Path, rows: int) -> dict[str, Kernel]:
     elementwise operations.
 
     Args:
-        written: The file as it was exported.
-        optimised: The same as ONNX Runtime has optimised it.
+        exported: The exported file.
+        optimised: The same file after ONNX Runtime's optimisations.
         rows: Rows of one call.
     """
-    graph = Graph(written, rows)
+    graph = Graph(exported, rows)
     nodes = list(onnx.load(optimised, load_external_data=False).graph.node)
     ends = [(node, "" if node.op_type in REORDER else _end(node, graph)) for node in nodes]
     claims = [_KernelNodes(node, end) for node, end in ends if end]
@@ -93,7 +93,7 @@ def _assign_nodes(graph: Graph, claims: list[_KernelNodes]) -> None:
     owner: dict[str, _KernelNodes] = {}
     for claim in claims:
         _walk_back(graph, claim, ends, owner)
-    for node in graph.nodes:  # the rest was fused into the kernel before it, as a residual sum is
+    for node in graph.nodes:  # the other nodes were fused into the kernel before them, as a residual sum is
         if node.output[0] not in owner:
             before = [owner[name] for name in node.input if name in owner]
             if before:
@@ -101,17 +101,17 @@ def _assign_nodes(graph: Graph, claims: list[_KernelNodes]) -> None:
 
 
 def _walk_back(graph: Graph, claim: _KernelNodes, ends: dict[str, _KernelNodes], owner: dict[str, _KernelNodes]) -> None:
-    left, multiplied = [claim.end], False
-    while left:
-        name = left.pop()
+    pending, has_product = [claim.end], False
+    while pending:
+        name = pending.pop()
         node = graph.makers.get(name)
         if node is None or name in owner or any(ends.get(name, claim) is not claim for name in node.output):
             continue
-        if multiplied and node.op_type not in LAYOUT:
+        if has_product and node.op_type not in LAYOUT:
             continue
         _assign(claim, node, owner)
-        multiplied |= _is_product(node)
-        left.extend(node.input)
+        has_product |= _is_product(node)
+        pending.extend(node.input)
 
 
 def _assign(claim: _KernelNodes, node: onnx.NodeProto, owner: dict[str, _KernelNodes]) -> None:
@@ -141,7 +141,7 @@ def _kernel(claim: _KernelNodes, graph: Graph, sizes: Mapping[str, int]) -> Kern
 
 
 def _op(node: onnx.NodeProto, graph: Graph) -> str:
-    """Convolutions use blocked layouts where their channel counts allow it, else plain ones for input, or input and output."""
+    """The operation; a convolution is marked where its channel counts allow no blocked layout for its input, or on both sides."""
     op = str(node.op_type)
     if op not in {"Conv", "FusedConv"}:
         return op

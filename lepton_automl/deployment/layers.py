@@ -25,7 +25,7 @@ def per_axis(sizes: Sizes, count: int) -> list[int]:
 def _floats(value: Any) -> Tensor:
     """The value of an argument that must be constant."""
     require(isinstance(value, Term) and value.constant, "weights that are computed from the input")
-    return value.example.detach()  # type: ignore[no-any-return]  # need() has just made sure
+    return value.example.detach()  # type: ignore[no-any-return]  # require() has checked it
 
 
 @operation("conv1d", "conv2d")
@@ -43,8 +43,8 @@ def _conv(
     kernel = list(weight.shape[2:])
     spread = per_axis(dilation, axes)
     if padding == "same":
-        whole = [d * (int(k or 1) - 1) for d, k in zip(spread, kernel, strict=True)]
-        pads = [part // 2 for part in whole] + [part - part // 2 for part in whole]
+        totals = [d * (int(k or 1) - 1) for d, k in zip(spread, kernel, strict=True)]
+        pads = [part // 2 for part in totals] + [part - part // 2 for part in totals]
     else:
         pads = per_axis(0 if padding == "valid" else padding, axes) * 2
     inputs = [call.name(operand) for operand in (x, weight, bias) if operand is not None]
@@ -89,7 +89,7 @@ def _embedding(
     **named: object,
 ) -> str:
     del padding_idx, options, named  # these act on gradients only
-    require(max_norm is None, "an embedding that shortens its vectors when they are looked up")
+    require(max_norm is None, "an embedding with max_norm")
     return call.add("Gather", call.name(weight), call.name(x), axis=0)
 
 
@@ -144,9 +144,9 @@ def _group_norm(
     ones, zero = torch.ones(groups), torch.zeros(groups)
     folded = call.add("Reshape", call.name(x), call.integers([0, groups, -1]))
     normed = call.reshape(call.add("InstanceNormalization", folded, call.name(ones), call.name(zero), epsilon=eps))
-    wide = (channels, *[1] * (x.rank - 2))
-    scaled = normed if weight is None else call.add("Mul", normed, call.name(_floats(weight).reshape(wide)))
-    return scaled if bias is None else call.add("Add", scaled, call.name(_floats(bias).reshape(wide)))
+    broadcast_shape = (channels, *[1] * (x.rank - 2))
+    scaled = normed if weight is None else call.add("Mul", normed, call.name(_floats(weight).reshape(broadcast_shape)))
+    return scaled if bias is None else call.add("Add", scaled, call.name(_floats(bias).reshape(broadcast_shape)))
 
 
 @operation("scaled_dot_product_attention")
@@ -161,7 +161,7 @@ def _attention(
     scale: float | None = None,
     enable_gqa: object = False,
 ) -> str:
-    require(not dropout_p, "attention with dropout, which acts outside of training too where it is called as a function")
+    require(not dropout_p, "attention with dropout, which is also active in evaluation mode where it is called as a function")
     require(attn_mask is None and not is_causal and not enable_gqa, "attention with a mask, or with shared heads")
     order = [*range(key.rank - 2), key.rank - 1, key.rank - 2]
     share = float(query.example.shape[-1]) ** -0.5 if scale is None else scale
@@ -221,14 +221,14 @@ def _avg_pool(
 @operation("adaptive_avg_pool1d", "adaptive_avg_pool2d")
 def _adaptive_avg_pool(call: Call, x: Term, output_size: Any) -> str:
     del output_size
-    require(all(size == 1 for size in call.shape[2:]), "adaptive pooling to more than one place")
+    require(all(size == 1 for size in call.shape[2:]), "adaptive pooling to more than one position")
     return call.add("GlobalAveragePool", call.name(x))
 
 
 @operation("adaptive_max_pool1d", "adaptive_max_pool2d")
 def _adaptive_max_pool(call: Call, x: Term, output_size: Any, return_indices: object = False) -> str:
     del output_size
-    require(not return_indices and all(size == 1 for size in call.shape[2:]), "adaptive pooling to more than one place")
+    require(not return_indices and all(size == 1 for size in call.shape[2:]), "adaptive pooling to more than one position")
     return call.add("GlobalMaxPool", call.name(x))
 
 

@@ -15,25 +15,25 @@ Shape = tuple[int, ...]
 
 SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter stores the modules around a node, as a list
 OWN_FORWARD = "forward"  # nodes of the network's own forward pass, outside of its modules
-CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}  # and where their weights stand among their inputs
-PRODUCTS = {"Gemm": 0, "MatMul": 0, "MatMulInteger": 0, "QLinearMatMul": 0}  # and where the left factor stands
+CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}  # and the index of the weights among their inputs
+PRODUCTS = {"Gemm": 0, "MatMul": 0, "MatMulInteger": 0, "QLinearMatMul": 0}  # and the index of the left factor
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A value in a graph: its shape for one call, and the bytes of one number."""
+    """A value in a graph: its shape in one call, and the bytes of one element."""
 
     shape: Shape
     item: int
 
     @property
     def size(self) -> int:
-        """How many numbers."""
+        """Number of elements."""
         return math.prod(self.shape)
 
     @property
     def bytes(self) -> int:
-        """How many bytes."""
+        """Number of bytes."""
         return self.size * self.item
 
 
@@ -55,8 +55,8 @@ class Graph:
         graph = shape_inference.infer_shapes(model, data_prop=True).graph
         self.nodes = list(graph.node)
         self.weights = {tensor.name: Tensor(tuple(tensor.dims), _item(tensor.data_type)) for tensor in graph.initializer}
-        named = (*graph.input, *graph.value_info, *graph.output)
-        self.tensors = {tensor.name: _tensor(tensor) for tensor in named} | self.weights
+        values = (*graph.input, *graph.value_info, *graph.output)
+        self.tensors = {tensor.name: _tensor(tensor) for tensor in values} | self.weights
         self.makers = {name: node for node in self.nodes for name in node.output}
 
     def macs(self, node: onnx.NodeProto) -> int:
@@ -66,8 +66,8 @@ class Graph:
             return self.tensors[node.output[0]].size * math.prod(kernel[1:])
         if node.op_type in PRODUCTS:
             left = self.tensors[node.input[PRODUCTS[node.op_type]]].shape
-            across = any(item.name == "transA" and item.i for item in node.attribute)
-            return self.tensors[node.output[0]].size * left[0 if across else -1]
+            transposed = any(item.name == "transA" and item.i for item in node.attribute)
+            return self.tensors[node.output[0]].size * left[0 if transposed else -1]
         return 0
 
     def bytes(self, name: str) -> int:
@@ -77,15 +77,15 @@ class Graph:
 
 def layer_of(node: onnx.NodeProto) -> str:
     """The layer that a node belongs to, as our exporter or torch's stored it; else the node's own name."""
-    noted = next((prop.value for prop in node.metadata_props if prop.key == SCOPES), "[]")
-    within = [scope for scope in ast.literal_eval(noted)[:-1] if scope]  # the last one is the node's own
-    if not within:
+    scopes = next((prop.value for prop in node.metadata_props if prop.key == SCOPES), "[]")
+    modules = [scope for scope in ast.literal_eval(scopes)[:-1] if scope]  # the last one is the node's own
+    if not modules:
         return str(node.name).partition("/")[0]
-    return str(within[-1]).removeprefix("module").removeprefix(".") or OWN_FORWARD
+    return str(modules[-1]).removeprefix("module").removeprefix(".") or OWN_FORWARD
 
 
 def initializer_sizes(path: Path) -> Mapping[str, int]:
-    """How many numbers each weight of a file has."""
+    """The number of elements of each weight of a file, by name."""
     return {tensor.name: math.prod(tensor.dims) for tensor in onnx.load(path).graph.initializer}
 
 

@@ -21,14 +21,14 @@ class _Watch(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found = ""
+        self.location = ""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         del types
-        if not self.found and getattr(func, "__name__", "") in TO_NUMPY:
-            self.found = _caller()
+        if not self.location and getattr(func, "__name__", "") in TO_NUMPY:
+            self.location = _caller()
         return func(*args, **(kwargs or {}))
 
 
@@ -44,13 +44,13 @@ def numpy_use(module: nn.Module, inputs: dict[str, Tensor]) -> str:
         with watch, torch.no_grad():
             module(**{name: rows[:2] for name, rows in inputs.items()})
     except Exception:  # the failure is reported elsewhere
-        return watch.found
-    return watch.found
+        return watch.location
+    return watch.location
 
 
 def _caller() -> str:
     """The user's function that is running."""
-    frame = sys._getframe(2)  # noqa: SLF001  # as traceback does; the public way reads the files, too
+    frame = sys._getframe(2)  # noqa: SLF001  # as traceback does; the public alternative also reads the source files
     while frame.f_back and any(Path(frame.f_code.co_filename).is_relative_to(library) for library in LIBRARIES):
         frame = frame.f_back
     return f"{frame.f_code.co_qualname}, line {frame.f_lineno}"

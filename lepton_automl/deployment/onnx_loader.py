@@ -13,14 +13,14 @@ from .session import OnnxModel
 class OnnxLoader:
     """The loader of ONNX Runtime; see `open_artifact.ArtifactLoader`."""
 
-    def __init__(self, how: Mapping[str, Any]) -> None:
-        self.level = str(dict(how.get("options", {})).get("level", "all"))
+    def __init__(self, variant: Mapping[str, Any]) -> None:
+        self.level = str(dict(variant.get("options", {})).get("level", "all"))
 
     def operations(self, content: bytes) -> list[str]:
         """Control flow and custom operations."""
         return unusual_operations(content)
 
     def open(self, source: Path | bytes, threads: int = 1, *, rows: int = 0, strict: bool = True) -> OnnxModel:
-        """The model, for any number of rows."""
+        """Open the model, for any number of rows."""
         del rows, strict
         return OnnxModel(source, threads, level=self.level)

@@ -1,4 +1,4 @@
-"""Open a model's file in the runtime that was chosen for it."""
+"""Open a model's file in the runtime of its variant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lepton_automl.shipped import artifact_loader, load_decoder
 
 from .integrity import PREPROCESS, model_programs
 
-RUNTIME = "runtime.json"  # in a bundle: the runtime that its file was measured in, and that runtime's settings
+RUNTIME = "runtime.json"  # in a bundle: the runtime that the model was measured with, and that runtime's settings
 
 
 class InferenceSession(Protocol):
@@ -27,20 +27,20 @@ class InferenceSession(Protocol):
         """Whether it takes any number of rows."""
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The output for some rows, from one array for each input, all with the same first axis; the first of several."""
+        """The output for some rows, from one array for each input, all with the same first axis; the first of several outputs."""
 
     def outputs(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """All outputs for some rows, by their names."""
 
 
 class ArtifactLoader(Protocol):
-    """Opens a runtime's files; it travels in bundles, and is constructed from a `Variant` as JSON, which may hold more."""
+    """Opens a runtime's files; bundles include it, and it is constructed from a `Variant` as JSON, which may have more keys."""
 
     def operations(self, content: bytes) -> list[str]:
-        """What a file does beyond plain arithmetic and could run forever or run other code; a bundle's manifest lists it.
+        """The operations of a file that could run forever or run other code; a bundle's manifest lists them.
 
         Args:
-            content: The file's.
+            content: The file's content.
         """
 
     def open(self, source: Path | bytes, threads: int = 1, *, rows: int = 0, strict: bool = True) -> InferenceSession:
@@ -50,7 +50,7 @@ class ArtifactLoader(Protocol):
             source: What `Runtime.write` wrote.
             threads: Threads that one call may use.
             rows: The usual number of rows in a call; 0 where there is none.
-            strict: Whether another runtime must not be used where this one is missing.
+            strict: Whether a missing runtime is an error; else another one may be used.
 
         Raises:
             BundleError: The runtime cannot open the file.
@@ -68,15 +68,14 @@ def open_model(
         variant: A `Variant` as JSON: the runtime, the precision, the options.
         threads: Threads that one call may use.
         rows: The usual number of rows in a call; 0 where there is none.
-        strict: Whether only the named runtime may be used; else another may open the same file where it is missing, after a
-            warning.
+        strict: Whether a missing runtime is an error; else another one may open the same file, after a warning.
 
     Raises:
         BundleError: The runtime cannot open the file.
         ExtraError: The runtime is not installed.
     """
-    fewest = min(threads, dict(variant.get("options", {})).get("threads", threads))
-    session: InferenceSession = artifact_loader(variant).open(source, fewest, rows=rows, strict=strict)
+    used_threads = min(threads, dict(variant.get("options", {})).get("threads", threads))
+    session: InferenceSession = artifact_loader(variant).open(source, used_threads, rows=rows, strict=strict)
     return session
 
 
@@ -92,25 +91,25 @@ def open_programs(
     """Open a model of one program or of several.
 
     Args:
-        sources: The file of each program by its name, or its bytes; one without a name is the whole model.
-        variant: As for `open_model`, likewise `threads`, `rows` and `strict`.
-        decoder: The model's, which runs the loop between several programs.
+        sources: The file of each program, or its bytes, by the program's name; an empty name stands for the whole model.
+        variant: As for `open_model`, as are `threads`, `rows` and `strict`.
+        decoder: The model's decoder, which runs the loop between several programs.
 
     Raises:
         BundleError: The runtime cannot open a file, or the decoder has no loop.
         ExtraError: The runtime is not installed.
     """
-    opened = {name: open_model(source, variant, threads, rows=rows, strict=strict) for name, source in sources.items()}
-    if "" in opened:
-        return opened[""]
+    sessions = {name: open_model(source, variant, threads, rows=rows, strict=strict) for name, source in sources.items()}
+    if "" in sessions:
+        return sessions[""]
     if not isinstance(decoder, GeneratingDecoder):
-        what = f"the model is the programs {', '.join(opened)}, and its task has no loop for them"
+        what = f"the model has the programs {', '.join(sessions)}, and its task has no loop for them"
         raise BundleError(what, where="the bundle", fix="Export the model again.")
-    return Generation(opened, decoder)
+    return Generation(sessions, decoder)
 
 
 def open_bundle(folder: Path, threads: int = 1, *, rows: int = 0) -> InferenceSession:
-    """Open a bundle's model as it was measured, for calls of so many rows; the caller checks its digests.
+    """Open a bundle's model as it was measured, for calls of `rows` rows; the caller checks its digests.
 
     Raises:
         BundleError: The runtime cannot open a file.

@@ -16,15 +16,15 @@ from .session import OnnxModel
 class OpenVinoLoader:
     """The loader of OpenVINO; see `open_artifact.ArtifactLoader`."""
 
-    def __init__(self, how: Mapping[str, Any]) -> None:
-        self.precision = str(how.get("precision", "fp32"))
+    def __init__(self, variant: Mapping[str, Any]) -> None:
+        self.precision = str(variant.get("precision", "fp32"))
 
     def operations(self, content: bytes) -> list[str]:
         """Control flow and custom operations."""
         return unusual_operations(content)
 
     def open(self, source: Path | bytes, threads: int = 1, *, rows: int = 0, strict: bool = True) -> OpenVinoModel | OnnxModel:
-        """The model; unless `strict`, ONNX Runtime opens the same file where OpenVINO is missing, after a warning."""
+        """Open the model; unless `strict`, ONNX Runtime opens the same file where OpenVINO is missing, after a warning."""
         if not strict and importlib.util.find_spec("openvino") is None:
             what = "This model is fastest in OpenVINO, which is not installed; ONNX Runtime is used instead. To install it: pip install openvino"
             warnings.warn(what, stacklevel=4)

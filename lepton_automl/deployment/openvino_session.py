@@ -13,7 +13,7 @@ from lepton_automl.errors import BundleError, ExtraError, in_one_line
 
 from .external import refuse_external
 
-PRECISION_HINTS = {"bf16": "bf16"}  # else 32 bits; by default it would use bfloat16 wherever the processor supports it
+PRECISION_HINTS = {"bf16": "bf16"}  # else float32; OpenVINO's default is bfloat16 wherever the processor supports it
 
 
 class OpenVinoModel:
@@ -47,7 +47,7 @@ class OpenVinoModel:
             origin = "a model in memory" if isinstance(source, bytes) else str(source)
             raise BundleError(f"OpenVINO cannot open this model: {in_one_line(error)}", where=origin) from error
         self.input_names = tuple(port.any_name for port in self._model.inputs)
-        self._output_names = [port.any_name for port in self._model.outputs]  # a compiled graph may know them by other names
+        self._output_names = [port.any_name for port in self._model.outputs]  # a compiled graph may have other names for them
         self.any_rows = not any(port.partial_shape[0].is_static for port in self._model.inputs)
         self._core, self._rows = core, rows
         self._settings = {
@@ -57,9 +57,9 @@ class OpenVinoModel:
             "INFERENCE_PRECISION_HINT": PRECISION_HINTS.get(precision, "f32"),
             "ENABLE_CPU_PINNING": False,  # two workers would be pinned to the same core
         }
-        if threads == 1:  # its kernels of several small layers in one crash on one thread (2026.4); they gain 5 % at most
+        if threads == 1:  # its kernels that fuse several small layers crash on one thread (2026.4), and save 5 % at most
             self._settings["SNIPPETS_MODE"] = "DISABLE"
-        self._requests = {rows: self._compiled(rows)}
+        self._requests = {rows: self._compile(rows)}
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """The output for some rows.
@@ -79,10 +79,10 @@ class OpenVinoModel:
         count = len(arrays[self.input_names[0]])
         rows = count if count == self._rows else 0
         if rows not in self._requests:
-            self._requests[rows] = self._compiled(rows)
+            self._requests[rows] = self._compile(rows)
         return self._requests[rows].infer(arrays, share_inputs=True)
 
-    def _compiled(self, rows: int) -> Any:
+    def _compile(self, rows: int) -> Any:
         model = self._model.clone()
         if rows and self.any_rows:
             model.reshape({port.any_name: [rows, *port.partial_shape[1:]] for port in model.inputs})

@@ -18,9 +18,9 @@ from lepton_automl.shipped import artifact_loader, load_decoder, load_preprocess
 from .integrity import EXPORT_AGAIN, MANIFEST, MODEL, PREPROCESS, program_files, read_bundle
 from .open_artifact import RUNTIME, open_programs
 
-OPERATIONS = "operations"  # in the manifest: what the export wrote beyond plain arithmetic
+OPERATIONS = "operations"  # in the manifest: the model's operations beyond plain arithmetic
 MAX_THREADS = 1024
-CHUNK = 256  # rows in one call of the runtime: more take memory and save no time
+CHUNK = 256  # rows in one call of the runtime: more would take memory and save no time
 
 
 class Predictor:
@@ -29,7 +29,7 @@ class Predictor:
     Args:
         folder: A bundle.
         threads: Threads that one call may use.
-        public_key: A PEM or OpenSSH file with the Ed25519 key that must have signed the bundle; None to ask for no signature.
+        public_key: A PEM or OpenSSH file with the Ed25519 key that must have signed the bundle; None to require no signature.
 
     Raises:
         BundleError: A file of the bundle is missing or was changed, its parts do not fit together, or the signature is missing
@@ -53,10 +53,10 @@ class Predictor:
         self._dry_run(row)
 
     def _check_operations(self, programs: Iterable[bytes], variant: dict[str, Any], manifest: bytes) -> None:
-        """Refuse control flow and custom operations that the manifest does not list: they could run forever, or run other code.
+        """Refuse control flow and custom operations that the manifest does not list: they could run forever or run other code.
 
         Raises:
-            BundleError: There are some.
+            BundleError: The model has such operations.
         """
         known = json.loads(manifest).get(OPERATIONS, [])
         loader = artifact_loader(variant)
@@ -66,26 +66,26 @@ class Predictor:
             raise BundleError(what, where=str(self.folder), fix="Do not use it: it may never return. Ask its author.")
 
     def _describe(self, content: bytes) -> dict[str, NDArray[Any]]:
-        """Read the model's inputs and outputs; returns a row of zeros as its input.
+        """Read the description of the model's inputs and outputs; return a row of zeros as its input.
 
         Raises:
             BundleError: It cannot be read.
         """
         try:
-            described = json.loads(content)
-            self.preprocess = load_preprocess(described)
-            self.modality: str = described["input"]["modality"]
-            self.task: str = described["output"]["task"]
-            self.target: str = described["output"]["target"]
-            self.decoder = load_decoder(described["output"])
+            description = json.loads(content)
+            self.preprocess = load_preprocess(description)
+            self.modality: str = description["input"]["modality"]
+            self.task: str = description["output"]["task"]
+            self.target: str = description["output"]["target"]
+            self.decoder = load_decoder(description["output"])
             self.classes: list[Any] = self.decoder.classes
-            none = self.preprocess.arrays([])
-            return {name: np.zeros((1, *part.shape[1:]), part.dtype) for name, part in none.items()}
+            no_rows = self.preprocess.arrays([])
+            return {name: np.zeros((1, *part.shape[1:]), part.dtype) for name, part in no_rows.items()}
         except Exception as error:  # the file may hold anything
             raise BundleError(f"{PREPROCESS} cannot be used: {error}", where=str(self.folder), fix=EXPORT_AGAIN) from error
 
     def _runtime(self, content: bytes) -> dict[str, Any]:
-        """The runtime that the model was measured in.
+        """The runtime that the model was measured with, and its settings.
 
         Raises:
             BundleError: It cannot be read.
@@ -98,10 +98,10 @@ class Predictor:
             raise BundleError(f"{RUNTIME} cannot be used: {error}", where=str(self.folder), fix=EXPORT_AGAIN) from error
 
     def _dry_run(self, row: dict[str, NDArray[Any]]) -> None:
-        """Predict one row: a model that does not fit its description is refused when it is opened.
+        """Predict one row, so that a model that does not fit its description is refused when it is opened.
 
         Raises:
-            BundleError: The model takes other inputs, or its output has another shape.
+            BundleError: The model has other inputs, or its output has another shape.
         """
         shape, expected = self._run(row).shape, self.decoder.shape(1)
         if shape != expected:
@@ -140,16 +140,16 @@ class Predictor:
 
         Raises:
             InputError: The input does not fit the model.
-            ConfigError: The model gives numbers, not classes.
+            ConfigError: The model predicts numbers, not classes.
         """
-        self.decoder.probabilities(np.empty(self.decoder.shape(0), np.float32))  # a task without any says so at once
+        self.decoder.probabilities(np.empty(self.decoder.shape(0), np.float32))  # raises for a task without probabilities
         outputs, single = self._outputs(raw)
         probabilities: NDArray[np.float32] = self.decoder.probabilities(outputs)
         first: NDArray[np.float32] = probabilities[0] if single else probabilities
         return first
 
     def stream(self) -> Stream:
-        """An example that comes piece by piece, or several at the same time; the model's state is kept between the pieces.
+        """Return a stream for an example that arrives in pieces, or for several at once; it keeps the model's state in between.
 
         Raises:
             ConfigError: The model keeps no state between calls.
@@ -158,17 +158,17 @@ class Predictor:
         return Stream(self)
 
     def advance(self, raw: Any, state: State) -> tuple[Any, State]:
-        """The answer to the pieces so far, where the caller keeps the state, such as a server's client; `stream` keeps it itself.
+        """Predict from the pieces so far; the caller keeps the state, as a server's client may. `stream` keeps it itself.
 
         Args:
             raw: The next piece of an example, in the form of an example; or a list with the next piece of each of several.
-            state: What the call before returned; empty at the beginning.
+            state: What the previous call returned; empty for the first piece.
 
         Returns:
-            The answer, as `predict` gives it, and the state.
+            The prediction, as `predict` returns it, and the new state.
 
         Raises:
-            InputError: The piece does not fit the model, or the state is of more or fewer examples.
+            InputError: The piece does not fit the model, or the state is for another number of examples.
             ConfigError: The model keeps no state between calls.
         """
         self._check_streams()
@@ -176,7 +176,7 @@ class Predictor:
         before = {len(part) for part in state.values()}
         if before - {rows}:
             raise InputError(
-                f"these are pieces of {rows} examples, and the state is of {max(before)}; begin with an empty state"
+                f"these are pieces of {rows} examples, but the state is for {max(before)}; start with an empty state"
             )
         outputs, after = self._advance(arrays, state)
         answers = self.decoder.decode(outputs, self.preprocess.context(raw))
@@ -188,7 +188,7 @@ class Predictor:
             raise ConfigError(what, where="stream", fix="Use predict() for whole examples.")
 
     def table(self, raw: Any) -> dict[str, list[Any]]:
-        """The answers for many examples as columns, as a request over HTTP gets them.
+        """Predictions for many examples as columns, the form of a response over HTTP.
 
         Args:
             raw: As for `predict`.
@@ -200,7 +200,7 @@ class Predictor:
         return dict(zip(self.decoder.columns, self.decoder.table(outputs, self.preprocess.context(raw)), strict=True))
 
     def _outputs(self, raw: Any) -> tuple[NDArray[Any], bool]:
-        """The model's answers, and whether one example was given rather than a list of examples."""
+        """The model's outputs, and whether the input is one example rather than a list of examples."""
         arrays, rows = self._arrays(raw)
         if not rows:
             return np.empty(self.decoder.shape(0), np.float32), False
@@ -226,10 +226,10 @@ class Predictor:
             raise InputError(f"{what}: {type(error).__name__}: {error}") from error
 
     def _run(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The model's answers.
+        """The model's output.
 
         Raises:
-            BundleError: The runtime failed; its exceptions have no common public base.
+            BundleError: The runtime failed; its exceptions have no common public base class.
         """
         try:
             return self.model(arrays)
@@ -237,7 +237,7 @@ class Predictor:
             raise self._failure(error) from error
 
     def _advance(self, arrays: dict[str, NDArray[Any]], state: State) -> tuple[NDArray[Any], State]:
-        """The same after the calls that gave a state, and the state after it.
+        """The model's output for the next pieces, given the state after the previous ones; and the new state.
 
         Raises:
             BundleError: As for `_run`.
@@ -253,7 +253,7 @@ class Predictor:
 
 
 class Stream:
-    """An example that comes piece by piece, or several at the same time; see `Predictor.stream`.
+    """An example that arrives in pieces, or several at once; see `Predictor.stream`.
 
     Args:
         predictor: A model that keeps its state between calls.
@@ -264,11 +264,11 @@ class Stream:
         self.state: State = {}
 
     def reset(self) -> None:
-        """Forget all pieces: the next one begins another example."""
+        """Forget all pieces: the next one starts another example."""
         self.state = {}
 
     def feed(self, raw: Any) -> Any:
-        """The answer to all that was fed so far.
+        """Predict from all pieces so far.
 
         Args:
             raw: The next piece of the example, in the form of an example; or a list with the next piece of each of several.
@@ -277,7 +277,7 @@ class Stream:
             What `Predictor.predict` returns for all pieces together.
 
         Raises:
-            InputError: The piece does not fit the model, or there are more or fewer examples than before.
+            InputError: The piece does not fit the model, or the number of examples is not the same as before.
         """
         answer, self.state = self.predictor.advance(raw, self.state)
         return answer

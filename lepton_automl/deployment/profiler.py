@@ -1,6 +1,6 @@
 """Profile the layers of an exported network with ONNX Runtime's own profiler.
 
-The profiler costs about four microseconds a kernel, more than most kernels of a small network, and it reports whole
+The profiler costs about four microseconds per kernel, more than most kernels of a small network, and it reports whole
 microseconds. So the time from the start of one kernel to the start of the next is averaged over many calls (starts fall
 anywhere within a microsecond, so the mean resolves fractions), and the profiler's own cost is subtracted. That cost is
 measured on a chain of tiny kernels, which runs interleaved with the network, with and without the profiler. Profiled kernels
@@ -30,8 +30,8 @@ from .session import OnnxModel, session_options
 
 ROUNDS = 12  # interleaved rounds of network and chain
 FASTEST_SHARE = 0.25  # share of the calls that is evaluated: load only ever adds time
-MIN_CALLS, MAX_CALLS = 10, 120  # of the network in a round
-CHAIN_CALLS = 12  # of the chain in a round
+MIN_CALLS, MAX_CALLS = 10, 120  # of the network per round
+CHAIN_CALLS = 12  # of the chain per round
 WARM_UP = 5  # calls before the first round
 BUSY = 1.10  # wall time over CPU time above which the machine counts as busy
 INT8 = ("Integer", "QLinear", "QGemm", "Quantize")  # in the names of integer operations
@@ -45,7 +45,7 @@ def profile_layers(path: Path, arrays: Arrays, *, seconds: float = 1.0, threads:
     Args:
         path: The ONNX file.
         arrays: The input of one call.
-        seconds: Wall seconds to spend, about.
+        seconds: Approximate wall seconds to spend.
         threads: Threads that one call may use.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -59,9 +59,9 @@ def profile_layers(path: Path, arrays: Arrays, *, seconds: float = 1.0, threads:
     inner = tiny[SHORT:-SHORT]  # the ends of the chain include the overhead of the call
     kernel_us, call_us = raw - (inner.mean() - node_us), quiet_mean(runs.unprofiled.call_us)
     excess = max(0.0, kernel_us.sum() + outside_us - call_us) / len(kernel_us)
-    ran = [kernels.get(name) or _unknown(name) for name in names]
+    run_kernels = [kernels.get(name) or _unknown(name) for name in names]
     return CallTime(
-        layers=_timed(ran, (kernel_us - excess) / 1e3),
+        layers=_timed(run_kernels, (kernel_us - excess) / 1e3),
         runtime="onnxruntime",
         calls=len(runs.unprofiled.call_us),
         call_ms=call_us / 1e3,
@@ -73,7 +73,7 @@ def profile_layers(path: Path, arrays: Arrays, *, seconds: float = 1.0, threads:
 
 
 def layers_of(path: Path, rows: int, threads: int = 1) -> tuple[Layer, ...]:
-    """The layers of an exported network as the runtime runs them on so many rows, without their times."""
+    """The layers of an exported network as the runtime runs them on `rows` rows, without their times."""
     with tempfile.TemporaryDirectory() as folder:
         optimised = Path(folder) / "optimised.onnx"
         options = session_options(threads)
@@ -96,17 +96,17 @@ class _ProfileRuns:
         self.arrays = arrays
 
     def fill_profile_window(self, seconds: float) -> bool:
-        """Run all models interleaved for about so many seconds; returns whether the machine was busy."""
+        """Run all models interleaved for about `seconds`; return whether the machine was busy."""
         self.unprofiled.run(WARM_UP)
         count = int(np.clip(seconds * 1e6 / 3 / ROUNDS / quiet_mean(self.unprofiled.call_us), MIN_CALLS, MAX_CALLS))
-        wall, own = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(ROUNDS):
             self.profiled.run(self.arrays, count)
             self.unprofiled.run(count)
             self.chain.run({"x": TINY}, CHAIN_CALLS)
             self.long.run(CHAIN_CALLS)
             self.short.run(CHAIN_CALLS)
-        return time.perf_counter() - wall > BUSY * (time.process_time() - own)
+        return time.perf_counter() - wall > BUSY * (time.process_time() - cpu)
 
 
 class _UnprofiledModel:
@@ -117,11 +117,11 @@ class _UnprofiledModel:
         self.call_us: list[float] = []
 
     def run(self, count: int) -> None:
-        """Call it so often."""
+        """Call it `count` times."""
         for _ in range(count):
-            began = time.perf_counter_ns()
+            start = time.perf_counter_ns()
             self.model(self.arrays)
-            self.call_us.append((time.perf_counter_ns() - began) / 1e3)
+            self.call_us.append((time.perf_counter_ns() - start) / 1e3)
 
 
 def quiet_mean(kernel_us: list[float]) -> float:
@@ -131,11 +131,11 @@ def quiet_mean(kernel_us: list[float]) -> float:
 
 @dataclass
 class _ProfiledModel:
-    """A model that is profiled.
+    """A model that runs with the profiler.
 
     Args:
         source: The file or its bytes.
-        folder: Where the profile and the optimised model are left.
+        folder: Where the profile and the optimised model are written; it is created.
         threads: Threads that one call may use.
     """
 
@@ -153,7 +153,7 @@ class _ProfiledModel:
         self.model = OnnxModel(self.source, self.threads, options=options)
 
     def run(self, arrays: Arrays, count: int) -> None:
-        """Call it so often."""
+        """Call it `count` times."""
         for _ in range(count):
             self.model(arrays)
 
@@ -169,7 +169,7 @@ class _ProfiledModel:
 
 
 def _runs(events: Iterable[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
-    """The events of each call: its kernels, then the executor's own, which ends after the last of them."""
+    """The events of each call: its kernels, then the executor's own event, which ends after the last of them."""
     run: list[dict[str, Any]] = []
     for event in events:
         if event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
@@ -180,12 +180,12 @@ def _runs(events: Iterable[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
 
 
 def _unknown(name: str) -> Kernel:
-    """A kernel that the optimised file does not name: it gets its own name, and no known work."""
+    """A kernel that is not in the optimised file: its layer has its name, and its work is unknown."""
     return Kernel(name, name, name, Work(nodes=1))
 
 
 def _by_layer(kernels: Iterable[Kernel]) -> dict[str, list[Kernel]]:
-    """In the order of the layers' first kernels."""
+    """The kernels of each layer, in the order of the layers' first kernels."""
     kernels_by_layer: dict[str, list[Kernel]] = {}
     for kernel in kernels:
         kernels_by_layer.setdefault(kernel.layer, []).append(kernel)

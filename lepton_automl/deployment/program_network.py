@@ -1,4 +1,4 @@
-"""What tells a network of several programs from one that is exported as one."""
+"""Tell networks of several programs from those that are exported as one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class ProgramNetwork(Protocol):
 
 
 def as_programs(module: Any) -> ProgramNetwork | None:
-    """A network that is exported as several programs; None for others."""
-    found: ProgramNetwork | None = None
+    """Return a network that is exported as several programs; None for others."""
+    network: ProgramNetwork | None = None
     if isinstance(getattr(module, "programs", None), nn.ModuleDict) and hasattr(module, "decoder"):
-        found = module
-    return found
+        network = module
+    return network

@@ -1,4 +1,4 @@
-"""Export networks of several programs: the files of one network lie in one folder."""
+"""Export networks of several programs: the files of one network are in one folder."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .program_network import ProgramNetwork, as_programs
 from .verify import ROWS, compare, expected_answers, spread_rows
 
 ONNX = ".onnx"
-MOST_RECORDED = 512  # rows of a program's calls that it is traced and compared on
+MOST_RECORDED = 512  # rows of a program's recorded calls that it is traced and compared on
 
 
 def export_network(
     module: nn.Module, inputs: dict[str, Tensor], path: Path, *, rows: int = ROWS, alone: int | None = None
 ) -> InferenceSession:
-    """Export a network of one program or of several, and check that its files give the network's outputs.
+    """Export a network of one program or of several, and check that its files return the network's outputs.
 
     Each program is traced and compared on what the loop calls it with, and the loop over all files is compared with the loop over
     the network's own programs.
@@ -33,8 +33,8 @@ def export_network(
     Args:
         module: Called as `module(**inputs)`; see `models.deployable`.
         inputs: One or more example rows by argument name.
-        path: Where to write: the file, or the folder of several, which is made.
-        rows: How many of the rows to compare on, together and one by one.
+        path: Where to write: the file, or the folder for several files, which is created.
+        rows: How many of the rows to compare on, in one call and one by one.
         alone: How many of these to run through the network one by one; all by default.
 
     Returns:
@@ -49,11 +49,11 @@ def export_network(
     expected = expected_answers(module, inputs, rows=rows, alone=alone)
     recorded = recorded_inputs(network, spread_rows(inputs, rows))
     path.mkdir()
-    opened = {}
+    sessions = {}
     for name, program in network.programs.items():
-        some = spread_rows(recorded[name], rows)
-        opened[name] = export_outputs(program, some, path / f"{name}{ONNX}", rows=rows, alone=alone)
-    model = Generation(opened, network.decoder)
+        examples = spread_rows(recorded[name], rows)
+        sessions[name] = export_outputs(program, examples, path / f"{name}{ONNX}", rows=rows, alone=alone)
+    model = Generation(sessions, network.decoder)
     compare(expected, model)
     return model
 
@@ -67,7 +67,7 @@ def torch_session(module: nn.Module, threads: int) -> InferenceSession:
 
 
 def recorded_inputs(module: ProgramNetwork, inputs: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """What the loop calls each program with for some rows, all calls one after another.
+    """The inputs that the loop calls each program with for some rows, of all calls together.
 
     Raises:
         BundleError: A program's name cannot be that of a file, the loop never calls a program, or calls it with arrays of several
@@ -76,7 +76,7 @@ def recorded_inputs(module: ProgramNetwork, inputs: dict[str, Tensor]) -> dict[s
     threads = torch.get_num_threads()
     recorders = {name: _Recorder(TorchModel(program, threads)) for name, program in module.programs.items()}
     Generation(recorders, module.decoder)({name: rows.numpy() for name, rows in inputs.items()})
-    found = {}
+    recorded_by_program = {}
     for name, recorder in recorders.items():
         if not is_plain_name(name) or not recorder.calls:
             what = "cannot be the name of a file" if recorder.calls else "is a program that the loop of the task never calls"
@@ -86,12 +86,12 @@ def recorded_inputs(module: ProgramNetwork, inputs: dict[str, Tensor]) -> dict[s
             what = f"the loop of the task calls the program {name!r} with arrays of several shapes"
             raise BundleError(what, where="export", fix="Only the number of rows may change from call to call.")
         stacked = {key: torch.cat([torch.from_numpy(call[key]) for call in recorder.calls]) for key in recorder.calls[0]}
-        found[name] = spread_rows(stacked, MOST_RECORDED)
-    return found
+        recorded_by_program[name] = spread_rows(stacked, MOST_RECORDED)
+    return recorded_by_program
 
 
 class _Recorder:
-    """A program that records what it is called with."""
+    """A program that records the inputs of its calls."""
 
     any_rows = True
 

@@ -2,8 +2,8 @@
 
 Every method writes an ordinary ONNX file with pairs of QuantizeLinear and DequantizeLinear (QDQ), which ONNX Runtime and
 OpenVINO fuse alike (Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
-Inference, CVPR 2018). Settings are those that each tool's documentation recommends for x86 processors: activations of
-unsigned and weights of signed 8 bits, weights by channel, over a graph whose shapes are known.
+Inference, CVPR 2018). Settings are those that each tool's documentation recommends for x86 processors: unsigned
+8-bit activations and signed 8-bit weights, weights per channel, on a graph with inferred shapes.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from .session import OnnxModel
 
 Rows = Mapping[str, NDArray[Any]]
 
-CALIBRATION_ROWS = 256  # rows whose values set the ranges
-SINGLE_ROWS = 128  # of them for NNCF, which averages over calls and so gets them one by one
-BATCH = 64  # rows of one call of the other tools
-# Never quantized: with its scale and shift in 8 bits a layer norm cost an encoder ten times the error, and OpenVINO 2026.4
+CALIBRATION_ROWS = 256  # rows that calibrate the ranges
+SINGLE_ROWS = 128  # of these for NNCF, which averages over calls and therefore gets them one by one
+BATCH = 64  # rows per call of the other tools
+# Never quantized: an encoder's error was ten times as large with a layer norm's scale and shift in 8 bits, and OpenVINO 2026.4
 # returned uninitialised memory for that file.
 FLOATS = ("LayerNormalization", "InstanceNormalization", "Softmax")
 QUANTIZED = ("Conv", "Gemm", "MatMul")  # operations that are worth quantizing
 
 
 class Quantizer:
-    """Makes quantized files of one float file; costly steps are done once, when first needed.
+    """Writes quantized files of one float file; costly steps are done once, when first needed.
 
     Args:
         model: The float file.
         rows: Training rows as the file's inputs; `CALIBRATION_ROWS` of them are used.
 
     Raises:
-        BundleError: A requested file cannot be made.
+        BundleError: A file cannot be written.
     """
 
     def __init__(self, model: Path, rows: Rows) -> None:
@@ -64,31 +64,31 @@ class Quantizer:
             what = f"quantization to {variant.name} failed: {in_one_line(error)}"
             raise BundleError(what, where="quantize", fix="The float file is unchanged; use it instead.") from error
 
-    def sensitive(self, seven_bit: bool = False) -> list[str]:  # noqa: FBT001, FBT002  # as `Variant.options` has it
+    def sensitive(self, seven_bit: bool = False) -> list[str]:  # noqa: FBT001, FBT002  # as in `Variant.options`
         """The quantizable nodes, the most sensitive first.
 
         Each is quantized alone; its sensitivity is the mean change of the outputs for the calibration rows.
         """
         expected = OnnxModel(self.model)(dict(self.rows))
-        harm = {}
+        sensitivity = {}
         with _silent():
             for node in self.quantizable:
                 alone = Variant(precision="int8", quantizer="onnxruntime", options={"seven_bit": seven_bit})
-                others = tuple(name for name in self.quantizable if name != node)
-                model = OnnxModel(self._by_onnxruntime(alone.replace(floats=others)).SerializeToString())
-                harm[node] = float(np.abs(model(dict(self.rows)) - expected).mean())
-        return sorted(harm, key=lambda node: -harm[node])
+                kept = tuple(name for name in self.quantizable if name != node)
+                model = OnnxModel(self._by_onnxruntime(alone.replace(floats=kept)).SerializeToString())
+                sensitivity[node] = float(np.abs(model(dict(self.rows)) - expected).mean())
+        return sorted(sensitivity, key=lambda node: -sensitivity[node])
 
     @property
     def quantizable(self) -> list[str]:
         """Names of the nodes that can be quantized."""
-        graph, stacked = self._graph().graph, self._unfit()
-        return [node.name for node in graph.node if node.op_type in QUANTIZED and node.name not in stacked]
+        graph, unfit = self._graph().graph, self._unfit()
+        return [node.name for node in graph.node if node.op_type in QUANTIZED and node.name not in unfit]
 
     def _unfit(self) -> list[str]:
-        """Products that stay in floats: with a stack of matrices, as an ensemble's members have, which no kernel quantizes by
-        channel; and of two computed factors, as in attention, for which OpenVINO 2026.4 returns different outputs for a row alone
-        and among others.
+        """Products that stay in float32: those with a stack of matrices, as in an ensemble, which no kernel quantizes per
+        channel; and those of two computed factors, as in attention, for which OpenVINO 2026.4 returns different outputs for a
+        row alone and among others.
         """
         graph = self._graph().graph
         ranks = {weight.name: len(weight.dims) for weight in graph.initializer}
@@ -97,7 +97,7 @@ class Quantizer:
 
     @property
     def linear(self) -> bool:
-        """Whether all its products are of matrices, so that ranges can be computed in each call at little cost."""
+        """Whether it has matrix products and no convolutions, so that ranges can be computed in each call at little cost."""
         kinds = {node.op_type for node in self._graph().graph.node if node.op_type in QUANTIZED}
         return bool(kinds) and "Conv" not in kinds
 
@@ -143,19 +143,19 @@ class Quantizer:
         return quantized
 
     def _excluded(self, floats: Sequence[str]) -> list[str]:
-        """What stays in floats besides the named layers: stacked products, and the tail behind the last layer.
+        """Nodes that stay in float32: the named layers, the products of `_unfit`, and all nodes after the last quantized layer.
 
-        The tail, a softmax and a mean over members, costs next to nothing in floats. Quantized, it blurs the outputs, and OpenVINO
-        2026.4 returned uninitialised memory.
+        These nodes, a softmax and a mean over members, cost next to nothing in float32. Quantized, they make the outputs less
+        precise, and OpenVINO 2026.4 returned uninitialised memory.
         """
-        graph, whole = self._graph().graph, set(self.quantizable) - set(floats)
-        needed, ahead = set[str](), []
+        graph, layers = self._graph().graph, set(self.quantizable) - set(floats)
+        needed, tail = set[str](), []
         for node in reversed(graph.node):
-            if node.name in whole or needed.intersection(node.output):
+            if node.name in layers or needed.intersection(node.output):
                 needed.update(node.input)
             else:
-                ahead.append(node.name)
-        return [*floats, *self._unfit(), *ahead]
+                tail.append(node.name)
+        return [*floats, *self._unfit(), *tail]
 
     def _calibrated(self, kinds: list[str]) -> Any:
         """The range of every tensor over the calibration rows."""
@@ -169,14 +169,14 @@ class Quantizer:
                 calibrator.collect_data(_Reader(self.rows))
                 self._ranges = calibrator.compute_data()
                 assert isinstance(self._ranges, TensorsData)
-                del calibrator  # it holds the files open
+                del calibrator  # it keeps the files open
         return self._ranges
 
     def _by_nncf(self, variant: Variant) -> onnx.ModelProto:
         disable_telemetry()
         import nncf
 
-        left = self._excluded(variant.floats)
+        kept_names = self._excluded(variant.floats)
         singles = [{name: array[n : n + 1] for name, array in self.rows.items()} for n in range(min(SINGLE_ROWS, self._count))]
         graph = onnx.ModelProto()
         graph.CopyFrom(self._graph())
@@ -184,7 +184,7 @@ class Quantizer:
             graph,
             nncf.Dataset(singles),
             subset_size=len(singles),
-            ignored_scope=nncf.IgnoredScope(names=left, validate=False) if left else None,
+            ignored_scope=nncf.IgnoredScope(names=kept_names, validate=False) if kept_names else None,
         )
         return quantized
 
@@ -214,21 +214,21 @@ class _Reader:
 
     def __init__(self, rows: Rows) -> None:
         count = len(next(iter(rows.values())))
-        self._left = iter([{name: array[n : n + BATCH] for name, array in rows.items()} for n in range(0, count, BATCH)])
+        self._batches = iter([{name: array[n : n + BATCH] for name, array in rows.items()} for n in range(0, count, BATCH)])
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
-        return next(self._left, None)
+        return next(self._batches, None)
 
 
 def _name_nodes(model: onnx.ModelProto) -> None:
-    """Give every node a name: quantizers exclude nodes by name."""
+    """Give every node a name, as quantizers exclude nodes by name."""
     for number, node in enumerate(model.graph.node):
         node.name = node.name or f"{node.op_type.lower()}_{number}"
 
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Suppress the tools' progress bars and remarks."""
+    """Suppress the tools' progress bars and warnings."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

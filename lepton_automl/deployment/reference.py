@@ -10,17 +10,17 @@ from onnx import TensorProto, helper, numpy_helper
 from .graph import IR_VERSION, OPSET, Array
 from .session import OnnxModel
 
-INPUT = "image"  # its name in the file, whose bytes never change
+INPUT = "image"  # its name in the file; the file's bytes never change
 IMAGE = (1, 8, 32, 32)
 CHANNELS = 96
 WIDTH = 256
 
 
 def reference_model(threads: int) -> Callable[[], object]:
-    """The opened reference network with its input: convolutions, then wide linear layers.
+    """Return a call of the reference network: convolutions, then wide linear layers.
 
-    It takes about a tenth of a millisecond and uses the same operations as candidates, so that whatever slows them slows it too. It
-    never changes between releases: every latency in every journal is a multiple of it.
+    It takes about a tenth of a millisecond and uses the same operations as candidates, so that whatever slows them down slows
+    it down too. It never changes between releases: every latency in every journal is a multiple of it.
 
     Args:
         threads: Threads that one call may use.
@@ -72,6 +72,6 @@ def reference_bytes() -> bytes:
 
 def _fixed_values(name: str, shape: tuple[int, ...]) -> Array:
     """Values between -0.1 and 0.1, independent of any library's random generator: a multiplicative hash of their index."""
-    places = np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint32) + np.uint32(sum(name.encode()) * 65537)
-    hashed = (places * np.uint32(2654435761)) >> np.uint32(8)  # Knuth's constant; the upper 24 bits fill a float32
-    return (hashed.astype(np.float32) / np.float32(2**24) - np.float32(0.5)).reshape(shape) / np.float32(5)
+    indices = np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint32) + np.uint32(sum(name.encode()) * 65537)
+    hashes = (indices * np.uint32(2654435761)) >> np.uint32(8)  # Knuth's constant; the upper 24 bits fill a float32
+    return (hashes.astype(np.float32) / np.float32(2**24) - np.float32(0.5)).reshape(shape) / np.float32(5)

@@ -1,4 +1,4 @@
-"""What can run a network on the deployment's device: a protocol and our runtimes. Measuring chooses among them.
+"""Runtimes run networks on the deployment's device: the protocol and our own ones. Measurements choose among them.
 
 Runtimes are plug-ins of the kind `"runtimes"`.
 """
@@ -37,8 +37,8 @@ class Source:
 
     Args:
         module: Called as `module(**inputs)` in evaluation mode; returns the output.
-        model: The same as a float ONNX file; of several programs, the folder of their files.
-        inputs: Training rows by argument name, some hundreds; quantization is calibrated on them.
+        model: The same as a float ONNX file; for several programs, the folder of their files.
+        inputs: A few hundred training rows by argument name; quantization is calibrated on them.
     """
 
     module: nn.Module
@@ -47,14 +47,14 @@ class Source:
 
     @cached_property
     def quantizer(self) -> Quantizer:
-        """Makes quantized files of it."""
+        """Writes quantized files of it."""
         from .quantize import Quantizer
 
         return Quantizer(self.model, {name: rows.cpu().numpy() for name, rows in self.inputs.items()})
 
     @cached_property
     def programs(self) -> dict[str, Source]:
-        """The programs of a network that has several, with what the loop calls them with; none of a network that is one file."""
+        """The programs of a network that has several, with the inputs of the loop's calls; else empty."""
         from .program_network import as_programs
         from .programs import ONNX, recorded_inputs
 
@@ -69,13 +69,13 @@ class Runtime(Protocol):
     """Runs networks. Its contract is tested by `lepton_automl.testing.runtime`.
 
     Attributes:
-        name: What it is chosen by, in `Deployment(runtimes=...)`.
-        label: Its name for people.
-        suffix: The ending of its files; runtimes with the same ending share files. A bundle's model is `model` with it.
+        name: Its name in `Deployment(runtimes=...)`.
+        label: Its display name.
+        suffix: The suffix of its files; runtimes with the same suffix share files. A bundle's model is `model` with the suffix.
         by_default: Whether it is used where a deployment names no runtimes.
-        preferred: Whether it wins over others that are equally fast: what runs its files is installed with every bundle.
-        packages: What a bundle needs besides NumPy to open its files, as pip names it with bounds.
-        loader_modules: The modules that a bundle ships, in the order of their imports; they need NumPy and `packages` alone.
+        preferred: Whether it is chosen over others that are equally fast: its package is installed with every bundle.
+        packages: What a bundle needs besides NumPy to open its files, as requirements for pip.
+        loader_modules: The modules that a bundle ships, in the order of their imports; they need only NumPy and `packages`.
         loader_class: The class among them that opens its files, an `open_artifact.ArtifactLoader`.
     """
 
@@ -89,24 +89,24 @@ class Runtime(Protocol):
     loader_class: str
 
     def missing(self) -> str:
-        """What has to be installed first, as an argument of `pip install`; empty where nothing has."""
+        """What must be installed first, as an argument of `pip install`; empty if nothing must be."""
 
     def variants(self, source: Source) -> list[Variant]:
         """The variants that are worth trying on this machine."""
 
     def milder(self, variant: Variant, source: Source) -> Iterator[Variant]:
-        """What is worth trying, in turn, where an int8 variant is faster and loses too much of the score.
+        """Variants to try in turn where an int8 variant is faster but loses too much of the score.
 
         Args:
-            variant: The int8 one, of this runtime.
+            variant: The int8 variant, of this runtime.
             source: The network.
         """
 
     def settings(self, variant: Variant, threads: int) -> list[Variant]:
-        """The fastest variant with other settings that are worth trying; they run the same file.
+        """The variant with other settings that are worth trying; they run the same file.
 
         Args:
-            variant: One of this runtime.
+            variant: The fastest variant, of this runtime.
             threads: Threads that one call may use.
         """
 
@@ -114,18 +114,18 @@ class Runtime(Protocol):
         """Write the file of a variant.
 
         Raises:
-            BundleError: It cannot be made.
+            BundleError: It cannot be written.
         """
 
     def opens_safely(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
-        """Whether a process that opens such a file survives; a runtime that was never seen to crash need not try."""
+        """Whether a process that opens such a file survives; a runtime that is not known to crash need not try."""
 
     def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> InferenceSession:
         """Open such a file.
 
         Args:
             path: The file.
-            variant: As it was written.
+            variant: The variant that it was written in.
             threads: Threads that one call may use.
             rows: The usual number of rows in a call; 0 where there is none.
 
@@ -135,11 +135,11 @@ class Runtime(Protocol):
 
 
 class _Onnx:
-    """What both runtimes share that read ONNX files."""
+    """The base class of the runtimes that read ONNX files."""
 
     name, suffix = "", ".onnx"
     by_default, preferred = True, False
-    packages: tuple[str, ...] = ("onnxruntime>=1.20",)  # by the same bounds as this package
+    packages: tuple[str, ...] = ("onnxruntime>=1.20",)  # the same bound as this package's
 
     def missing(self) -> str:
         return ""
@@ -163,17 +163,17 @@ class _Onnx:
         return open_model(path, variant.to_json(), threads, rows=rows)
 
     def milder(self, variant: Variant, source: Source) -> Iterator[Variant]:
-        """By another quantizer, whose ranges differ; with 7-bit weights; with the layers that suffer most in floats."""
+        """With another quantizer, whose ranges differ; with 7-bit weights; with the most sensitive layers in float32."""
         if importlib.util.find_spec(SLOW_QUANTIZER):
             yield variant.replace(quantizer=SLOW_QUANTIZER)
         yield variant.set(seven_bit=True)
-        harmed = source.quantizer.sensitive()
+        sensitive_layers = source.quantizer.sensitive()
         for count in FLOATS:
-            if count < len(harmed):
-                yield variant.replace(floats=tuple(harmed[:count]))
+            if count < len(sensitive_layers):
+                yield variant.replace(floats=tuple(sensitive_layers[:count]))
 
     def _static(self) -> Variant:
-        """Integers with calibrated ranges."""
+        """The int8 variant with calibrated ranges."""
         return Variant(runtime=self.name, precision="int8", quantizer="onnxruntime")
 
 
@@ -186,19 +186,19 @@ class OnnxRuntime(_Onnx):
     loader_class = "OnnxLoader"
 
     def variants(self, source: Source) -> list[Variant]:
-        """Floats, integers, and for networks of matrices integers with ranges computed in each call."""
+        """Float32, int8, and, for networks of matrix products, int8 with ranges that are computed in each call."""
         dynamic = Variant(runtime=self.name, precision="int8-dynamic", quantizer=self.name)
         return [Variant(runtime=self.name), self._static(), *([dynamic] if source.quantizer.linear else [])]
 
     def settings(self, variant: Variant, threads: int) -> list[Variant]:
-        """Less graph optimisation, which helps some small networks, and fewer threads."""
+        """With less graph optimisation, which helps some small networks; with fewer threads."""
         from .session import LEVELS
 
         return [*(variant.set(level=level) for level in LEVELS if level != "all"), *_fewer_threads(variant, threads)]
 
 
 class OpenVino(_Onnx):
-    """OpenVINO, an extra."""
+    """OpenVINO, which is an extra."""
 
     name, label = "openvino", "OpenVINO"
     packages = (*_Onnx.packages, "openvino>=2025.0")
@@ -206,24 +206,24 @@ class OpenVino(_Onnx):
     loader_class = "OpenVinoLoader"
 
     def missing(self) -> str:
-        """OpenVINO itself; without NNCF it runs what ONNX Runtime's tool has quantized."""
+        """OpenVINO itself; NNCF is optional, as OpenVINO runs the files of ONNX Runtime's quantizer, too."""
         return "" if importlib.util.find_spec("openvino") else "lepton-automl[openvino]"
 
     def opens_safely(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
-        """Tried in a process of its own: a crash of OpenVINO would end a notebook's kernel."""
+        """Tried in a separate process, as a crash of OpenVINO would end a notebook's kernel."""
         return opens_safely(path, variant, threads=threads, rows=rows)
 
     def variants(self, source: Source) -> list[Variant]:
-        """Floats, bfloat16 where the processor supports it, and integers."""
+        """Float32, bfloat16 where the processor supports it, and int8."""
         from .openvino_session import capabilities
 
         del source
-        short = [Variant(runtime=self.name, precision="bf16")] if "BF16" in capabilities() else []
-        return [Variant(runtime=self.name), *short, self._static()]
+        bf16 = [Variant(runtime=self.name, precision="bf16")] if "BF16" in capabilities() else []
+        return [Variant(runtime=self.name), *bf16, self._static()]
 
 
 class Torch:
-    """PyTorch on the target itself."""
+    """PyTorch on the deployment's device."""
 
     name, label, suffix = "torch", "PyTorch", ".pt2"
     by_default, preferred = False, False  # it was never the fastest on a CPU, and takes a minute to compile
@@ -232,16 +232,16 @@ class Torch:
     loader_class = "TorchLoader"
 
     def missing(self) -> str:
-        """Nothing: the package is built on it."""
+        """Nothing: this package requires it."""
         return ""
 
     def variants(self, source: Source) -> list[Variant]:
-        """As it is, and compiled."""
+        """Uncompiled and compiled."""
         del source
         return [Variant(runtime=self.name), Variant(runtime=self.name, options={"compiled": True})]
 
     def milder(self, variant: Variant, source: Source) -> Iterator[Variant]:
-        """None, as it has no int8."""
+        """None, as it has no int8 variants."""
         del variant, source
         return iter(())
 
@@ -251,41 +251,41 @@ class Torch:
         return []
 
     def write(self, variant: Variant, source: Source, path: Path) -> None:
-        """The module as a program."""
+        """Write the module as a `torch.export` program."""
         from .eager import write_program
 
         del variant
         write_program(source.module, source.inputs, path)
 
     def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> InferenceSession:
-        """The program."""
+        """Open the program."""
         from .eager import open_program
 
         del rows
         return open_program(path, threads, compiled=bool(variant.options.get("compiled")))
 
     def opens_safely(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
-        """It was never seen to crash."""
+        """True: it is not known to crash."""
         del path, variant, threads, rows
         return True
 
 
 def _fewer_threads(variant: Variant, threads: int) -> list[Variant]:
-    """Halves: 8 threads may be slower than 4, 2 or 1."""
+    """With fewer threads, by powers of two: 8 threads may be slower than 4, 2 or 1."""
     return [variant.set(threads=count) for count in (1, 2, 4, 8, 16, 32) if count < threads]
 
 
 def opens_safely(path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
-    """Whether a process that opens an ONNX file survives, tried in a process of its own; takes half a second."""
+    """Whether a process that opens an ONNX file survives, tried in a separate process; takes half a second."""
     command = [sys.executable, "-c", _OPENS, json.dumps(variant.to_json()), str(path), str(threads), str(rows)]
-    return subprocess.run(command, capture_output=True, check=False).returncode >= 0  # below 0, a signal ended it
+    return subprocess.run(command, capture_output=True, check=False).returncode >= 0  # negative: a signal ended it
 
 
 _OPENS = """
 import json, sys
 from lepton_automl.deployment.open_artifact import open_model
-_, how, path, threads, rows = sys.argv
-open_model(path, json.loads(how), int(threads), rows=int(rows))
+_, variant, path, threads, rows = sys.argv
+open_model(path, json.loads(variant), int(threads), rows=int(rows))
 """
 
 
@@ -293,25 +293,25 @@ def runtimes_for(names: Iterable[str]) -> list[Runtime]:
     """The runtimes of a deployment.
 
     Args:
-        names: As `Deployment.runtimes` has them; none stands for all that are used by default and installed.
+        names: As in `Deployment.runtimes`; empty stands for all installed runtimes that are used by default.
 
     Raises:
-        ExtraError: One that was named is not installed.
+        ExtraError: A named runtime is not installed.
     """
-    if not (named := list(names)):
-        every = [get_runtime(name) for name in plugins.names("runtimes")]
-        return [runtime for runtime in every if runtime.by_default and not runtime.missing()]
-    for name in named:
+    if not (required := list(names)):
+        runtimes = [get_runtime(name) for name in plugins.names("runtimes")]
+        return [runtime for runtime in runtimes if runtime.by_default and not runtime.missing()]
+    for name in required:
         if missing := get_runtime(name).missing():
             raise ExtraError(f"the runtime {name!r} is not installed", where="runtimes", fix=f'pip install "{missing}"')
-    return [get_runtime(name) for name in named]
+    return [get_runtime(name) for name in required]
 
 
 def get_runtime(name: str) -> Runtime:
     """A runtime by its name.
 
     Raises:
-        ExtraError: There is none of that name, or its package cannot be imported.
+        ExtraError: There is no runtime with that name, or its package cannot be imported.
     """
     if not plugins.is_known("runtimes", name):
         raise ExtraError(f"there is no runtime {name!r}", where="runtimes", fix=one_of(name, plugins.names("runtimes")))

@@ -55,10 +55,10 @@ def _interpolate(
     require(not antialias and mode in ("nearest", "linear", "bilinear"), f"resizing by {mode}")
     before, after = x.shape[2:], call.shape[2:]
     require(None not in (*before, *after), "maps whose size varies")
-    if scale_factor is not None:  # torch goes by the factor itself, ONNX by the sizes
+    if scale_factor is not None:  # torch uses the factor itself, ONNX the sizes
         factors = [float(scale_factor)] * len(before) if isinstance(scale_factor, int | float) else [*map(float, scale_factor)]
         require(
-            all((a or 0) * f == b for a, f, b in zip(before, factors, after, strict=True)), "a factor that gives no whole size"
+            all((a or 0) * f == b for a, f, b in zip(before, factors, after, strict=True)), "a factor with a fractional size"
         )
     nearest = mode == "nearest"
     coordinates = "asymmetric" if nearest else "align_corners" if align_corners else "half_pixel"
@@ -85,27 +85,27 @@ def _pixel_unshuffle(call: Call, x: Term, downscale_factor: int) -> str:
     require(x.rank == 4 and None not in x.shape[1:], "maps whose size varies")
     _, channels, height, width = (int(size or -1) for size in x.shape)
     r = downscale_factor
-    apart = call.add("Reshape", call.name(x), call.integers([-1, channels, height // r, r, width // r, r]))
-    return call.reshape(call.add("Transpose", apart, perm=[0, 1, 3, 5, 2, 4]))
+    blocks = call.add("Reshape", call.name(x), call.integers([-1, channels, height // r, r, width // r, r]))
+    return call.reshape(call.add("Transpose", blocks, perm=[0, 1, 3, 5, 2, 4]))
 
 
 @operation("movedim", "moveaxis")
 def _movedim(call: Call, x: Term, source: Any, destination: Any) -> str:
-    marked = np.empty(tuple(range(1, x.rank + 1)), np.int8)  # every axis is identified by its length
-    return call.add("Transpose", call.name(x), perm=[size - 1 for size in np.moveaxis(marked, source, destination).shape])
+    axis_lengths = np.empty(tuple(range(1, x.rank + 1)), np.int8)  # every axis is identified by its length
+    return call.add("Transpose", call.name(x), perm=[size - 1 for size in np.moveaxis(axis_lengths, source, destination).shape])
 
 
 @operation("roll")
 def _roll(call: Call, x: Term, shifts: Any, dims: Any = None) -> str:
-    require(dims is not None, "a roll over all numbers")
+    require(dims is not None, "a roll over the flattened tensor")
     name = call.name(x)
     for shift, dim in zip(*([value] if isinstance(value, int) else list(value) for value in (shifts, dims)), strict=True):
         size, axis = x.shape[dim], x.axis(dim)
         require(size is not None, "a roll over rows")
         assert size is not None
-        first = -shift % size
-        if first:
-            name = call.add("Split", name, call.integers([first, size - first]), outputs=2, axis=axis)
+        head = -shift % size
+        if head:
+            name = call.add("Split", name, call.integers([head, size - head]), outputs=2, axis=axis)
             name = call.add("Concat", f"{name}.1", name, axis=axis)
     return name
 
@@ -122,7 +122,7 @@ def _extreme(reduce: str, place: str, of_two: str) -> Operation:
     def entry(call: Call, x: Term, dim: Any = None, keepdim: object = False) -> str | list[str]:
         if isinstance(dim, Term):
             return call.add(of_two, call.name(x), call.name(dim))
-        require(isinstance(dim, int), f"{reduce} over all numbers")
+        require(isinstance(dim, int), f"{reduce} over all elements")
         axis, keep = x.axis(dim), int(bool(keepdim))
         value = call.add(reduce, call.name(x), call.integers([axis]), keepdims=keep)
         return [value, call.add(place, call.name(x), axis=axis, keepdims=keep)]

@@ -28,7 +28,7 @@ class OnnxModel:
     Args:
         source: The file, or its bytes. Bytes have no folder beside them, so they must hold all of the model's data.
         threads: Threads that one call may use.
-        level: How far the runtime may rewrite the graph, one of `LEVELS`: what helps large networks may slow small ones.
+        level: How far the runtime may rewrite the graph, one of `LEVELS`: what speeds up large networks may slow down small ones.
         options: ONNX Runtime's session options; by default `session_options(threads, level)`.
 
     Raises:
@@ -52,7 +52,7 @@ class OnnxModel:
             origin = "a model in memory" if isinstance(source, bytes) else str(source)
             raise BundleError(f"ONNX Runtime cannot open this model: {in_one_line(error)}", where=origin) from error
         self.input_names = tuple(port.name for port in self.session.get_inputs())
-        self._answers = [output.name for output in self.session.get_outputs()]  # passed by name, as looking them up costs 5 %
+        self._output_names = [output.name for output in self.session.get_outputs()]  # passed, as looking them up costs 5 %
 
     @property
     def any_rows(self) -> bool:
@@ -65,12 +65,12 @@ class OnnxModel:
         Args:
             arrays: One array for each input of the model, all with the same first axis; their types must be the model's.
         """
-        answer: NDArray[np.float32] = self.session.run(self._answers, arrays)[0]
+        answer: NDArray[np.float32] = self.session.run(self._output_names, arrays)[0]
         return answer
 
     def outputs(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """All outputs for some rows, by their names."""
-        return dict(zip(self._answers, self.session.run(self._answers, arrays), strict=True))
+        return dict(zip(self._output_names, self.session.run(self._output_names, arrays), strict=True))
 
 
 def session_options(threads: int, level: str = "all") -> onnxruntime.SessionOptions:

@@ -85,7 +85,7 @@ def _pad(call: Call, x: Term, pad: Sequence[int], mode: str = "constant", value:
     modes = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
     require(mode in modes, f"padding by {mode}")
     before, after = [0] * x.rank, [0] * x.rank
-    for n in range(len(pad) // 2):  # torch counts the axes from the last
+    for n in range(len(pad) // 2):  # torch pads from the last axis
         before[-1 - n], after[-1 - n] = pad[2 * n], pad[2 * n + 1]
     filler = [call.name(value or 0, x.example.dtype)] if mode == "constant" else []
     return call.add("Pad", call.name(x), call.integers(before + after), *filler, mode=modes[mode])
@@ -141,7 +141,7 @@ def _slice(call: Call, x: Term, items: list[Any]) -> str:
 
 
 def _gather(call: Call, x: Term, items: list[Any]) -> str:
-    """Pick along one axis by a list of indices."""
+    """Select along one axis with a list of indices."""
     picks = [(axis, item) for axis, item in enumerate(items) if not (isinstance(item, slice) and item == slice(None))]
     if len(picks) != 1 or any(item is None for item in items):
         raise UnsupportedOperation("an index of several lists")

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def private_key(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
-    """The key in a file, as `openssl genpkey -algorithm ed25519` or `ssh-keygen -t ed25519` write it.
+    """Load the key in a file, as `openssl genpkey -algorithm ed25519` or `ssh-keygen -t ed25519` writes it.
 
     Raises:
-        ConfigError: The file cannot be read, holds another kind of key, or is locked by a password.
+        ConfigError: The file cannot be read, holds another kind of key, or is encrypted with a password.
         ExtraError: The package `cryptography` is not installed.
     """
     try:
@@ -41,7 +41,7 @@ def private_key(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
 
 
 def sign_bundle(folder: Path, key: Ed25519PrivateKey) -> None:
-    """Sign a bundle as it is; any later change invalidates the signature.
+    """Sign a bundle; any later change invalidates the signature.
 
     Args:
         folder: The bundle.

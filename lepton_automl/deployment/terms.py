@@ -16,12 +16,12 @@ from .graph import GraphWriter
 Shape = tuple[int | None, ...]
 
 
-class UnsupportedOperation(Exception):  # noqa: N818  # not yet an error: the other exporter is tried
+class UnsupportedOperation(Exception):  # noqa: N818  # not an error for the user: the other exporter is tried
     """The translator does not support this operation."""
 
 
 class BatchDependent:
-    """A number that depends on the batch size; only the shapes of the results are needed of it."""
+    """A number that depends on the batch size; only the shapes of the results that use it are needed."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Term:
 
     Args:
         name: Its name in ONNX; unused for a constant.
-        example: Its value for one batch.
+        example: Its value for an example batch.
         shape: Its shape; None where it varies with the batch.
         constant: Whether its value is always the example.
     """
@@ -46,11 +46,11 @@ class Term:
         return len(self.shape)
 
     def axis(self, dim: int) -> int:
-        """A dimension counted from the front."""
+        """The index of a dimension, counted from the front."""
         return dim % self.rank
 
     def axes(self, dims: int | Sequence[int] | None) -> list[int]:
-        """Dimensions counted from the front; all of them for None."""
+        """The indices of dimensions, counted from the front; all of them for None."""
         if dims is None:
             return list(range(self.rank))
         return [self.axis(dim) for dim in ([dims] if isinstance(dims, int) else dims)]
@@ -61,8 +61,8 @@ class Call:
     """One function call: the graph to write it to, and its result.
 
     Args:
-        graph: The graph that is written.
-        example: The result for one batch.
+        graph: The graph under construction.
+        example: The result for an example batch.
         shape: The shape of the result, where it is one tensor; None where it varies with the batch.
     """
 
@@ -83,19 +83,19 @@ class Call:
         return self.graph.weight(torch.as_tensor(number, dtype=dtype).detach().cpu().numpy())
 
     def add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> str:
-        """Append a node."""
+        """Append a node; see `GraphWriter.add`."""
         return self.graph.add(op, *inputs, outputs=outputs, **attributes)
 
     def integers(self, numbers: Sequence[int]) -> str:
-        """A list of integers as an input, as shapes and axes are."""
+        """Integers, such as a shape or axes, as an input."""
         return self.graph.weight(np.asarray(numbers, dtype=np.int64))
 
     def cast(self, name: str, dtype: torch.dtype | None) -> str:
-        """A value in another type."""
+        """Cast a value to another type."""
         return self.add("Cast", name, to=helper.np_dtype_to_tensor_dtype(numpy_type(dtype)))
 
     def reshape(self, name: str) -> str:
-        """A value in the shape of the result, of which one dimension may vary."""
+        """Reshape a value to the shape of the result, of which one dimension may vary."""
         require(self.shape.count(None) <= 1, "a reshape with two dimensions that vary")
         return self.add("Reshape", name, self.integers([-1 if size is None else size for size in self.shape]))
 
@@ -105,30 +105,30 @@ OPERATIONS: dict[str, Operation] = {}
 
 
 def operation(*names: str) -> Callable[[Operation], Operation]:
-    """Decorator: registers the translation of the torch functions and methods of these names.
+    """Decorate a translation to register it for the torch functions and methods with these names.
 
-    A translation takes a `Call`, then what the torch function takes, in the same order and under the same names; the first
+    A translation takes a `Call`, then the arguments of the torch function, in the same order and with the same names; the first
     argument is always positional. It returns an ONNX name, several, or a `Term` that already exists.
     """
 
-    def put(entry: Operation) -> Operation:
+    def register(entry: Operation) -> Operation:
         OPERATIONS.update(dict.fromkeys(names, entry))
         return entry
 
-    return put
+    return register
 
 
-def require(good: object, what: str) -> None:
-    """Refuse a call unless `good`.
+def require(condition: object, what: str) -> None:
+    """Refuse a call unless a condition holds.
 
     Raises:
         UnsupportedOperation: With `what` as its reason.
     """
-    if not good:
+    if not condition:
         raise UnsupportedOperation(what)
 
 
 def numpy_type(dtype: torch.dtype | None) -> np.dtype[Any]:
-    """The same type in NumPy."""
-    require(dtype is not None, "a cast to nothing")
+    """The corresponding NumPy type."""
+    require(dtype is not None, "a cast without a type")
     return torch.empty(0, dtype=dtype).numpy().dtype

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-BATCHES = (2, 3)  # what differs between these batch sizes depends on the batch size; 1 would be hidden by broadcasting
+BATCHES = (2, 3)  # what differs between these two depends on the batch size; with a size of 1, broadcasting could hide that
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class TracedModule:
     Args:
         module: The traced module; its graph has one placeholder, the dict of inputs.
         examples: For each node, its value for each of `BATCHES`.
-        constant: Nodes that no input reaches.
+        constant: Nodes that do not depend on an input.
         changing: Nodes that change their inputs in place.
     """
 
@@ -60,7 +60,7 @@ class _Value(fx.Proxy):
         return self.tracer.create_proxy("call_function", call, (self, other), {})
 
 
-CHECKS = ("_check_input_dim", "_check_non_zero_input_channels")  # of ranks and sizes, which branch on values
+CHECKS = ("_check_input_dim", "_check_non_zero_input_channels")  # checks of ranks and sizes, which branch on values
 
 
 class _Tracer(fx.Tracer):
@@ -78,23 +78,23 @@ class _Tracer(fx.Tracer):
         return _Value(node, self)
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run the module's forward pass, without the checks of torch's norms, which cannot be traced; the examples are real rows."""
-        silenced = [name for name in CHECKS if _is_torchs(getattr(type(m), name, None))]
-        for name in silenced:
-            m.__dict__[name] = _pass
+        """Run the forward pass without the checks in torch's norms: they cannot be traced, and the examples are real rows."""
+        disabled = [name for name in CHECKS if _is_from_torch(getattr(type(m), name, None))]
+        for name in disabled:
+            m.__dict__[name] = _check_nothing
         try:
             return super().call_module(m, forward, args, kwargs)
         finally:
-            for name in silenced:
+            for name in disabled:
                 del m.__dict__[name]
 
 
-def _is_torchs(method: Any) -> bool:
+def _is_from_torch(method: Any) -> bool:
     return str(getattr(method, "__module__", "")).startswith("torch.nn.modules.")
 
 
-def _pass(rows: object) -> None:
-    """Nothing to check."""
+def _check_nothing(rows: object) -> None:
+    """Check nothing."""
 
 
 class _Recorder(fx.Interpreter):
@@ -109,16 +109,16 @@ class _Recorder(fx.Interpreter):
         return dict(self.env)
 
     def run_node(self, n: fx.Node) -> Any:
-        taken = [self.env[source] for source in n.all_input_nodes]
-        before = [_version(tensor) for tensor in taken]
+        operands = [self.env[source] for source in n.all_input_nodes]
+        before = [_version(tensor) for tensor in operands]
         result = super().run_node(n)
-        if [_version(tensor) for tensor in taken] != before:
+        if [_version(tensor) for tensor in operands] != before:
             self.changing.add(n)
         return result
 
 
 def _version(value: Any) -> int:
-    """How often a tensor was changed in place; tensors of inference mode have no count."""
+    """How often a tensor was changed in place; tensors of inference mode have no counter."""
     return value._version if isinstance(value, Tensor) and not value.is_inference() else 0  # noqa: SLF001  # torch documents it
 
 
@@ -143,13 +143,13 @@ def trace(module: nn.Module, inputs: dict[str, Tensor]) -> TracedModule:
 
 def layer_of(node: fx.Node) -> str:
     """The path of the module that a node belongs to; empty for the network's own forward pass."""
-    within = list(node.meta.get("nn_module_stack", {}).values())
-    path: str = within[-1][0] if within else ""
+    modules = list(node.meta.get("nn_module_stack", {}).values())
+    path: str = modules[-1][0] if modules else ""
     return path.removeprefix("module").removeprefix(".")
 
 
 def _rows(inputs: dict[str, Tensor], batch: int) -> dict[str, Tensor]:
-    """Exactly so many rows, repeated where there are fewer."""
+    """Exactly `batch` rows, repeated where there are fewer."""
     return {name: rows[torch.arange(batch, device=rows.device) % len(rows)] for name, rows in inputs.items()}
 
 

@@ -14,7 +14,7 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 
 
 def _length(value: Any) -> Any:
-    """`len`, whose result is traced where its argument is."""
+    """As `len`, but its result is traced where its argument is."""
     if isinstance(value, fx.Proxy):
         return value.tracer.create_proxy("call_function", builtins.len, (value,), {})
     return value.shape[0] if isinstance(value, Tensor) and value.dim() else builtins.len(value)
@@ -22,13 +22,13 @@ def _length(value: Any) -> Any:
 
 @contextmanager
 def traceable_len(module: nn.Module) -> Iterator[None]:
-    """Inside, `len` of a traced tensor is traced as its `shape[0]` is, in all files that define a module's code.
+    """Inside the block, `len` of a traced tensor is traced as its `shape[0]` is, in all files that define a module's code.
 
-    It is put among the globals of these files, as `torch.fx.wrap("len")` in each of them would do; a file with its own `len`
-    keeps that. For everything that is not traced it is `len`.
+    This adds a `len` to the globals of these files, as `torch.fx.wrap("len")` in each of them would do; a file with its own `len`
+    keeps that one. For values that are not traced, it returns what `len` returns.
 
     Args:
-        module: What is traced.
+        module: The module to trace.
     """
     files = {id(scope): scope for scope in _globals(module) if "len" not in scope}
     for names in files.values():
@@ -45,18 +45,19 @@ def _globals(module: nn.Module) -> Iterator[dict[str, Any]]:
     for part in module.modules():
         for kind in type(part).__mro__:
             if not kind.__module__.startswith("torch."):
-                yield from _of(vars(kind).values())
-        yield from _of([vars(part).get("forward"), *(hook for name in HOOKS for hook in vars(part).get(name, {}).values())])
+                yield from _scopes_of(vars(kind).values())
+        hooks = (hook for name in HOOKS for hook in vars(part).get(name, {}).values())
+        yield from _scopes_of([vars(part).get("forward"), *hooks])
 
 
-def _of(functions: Any) -> Iterator[dict[str, Any]]:
+def _scopes_of(functions: Any) -> Iterator[dict[str, Any]]:
     for candidate in functions:
-        function = _plain(candidate)
+        function = _unwrapped(candidate)
         if function is not None:
             yield function.__globals__
 
 
-def _plain(function: Any) -> Callable[..., Any] | None:
+def _unwrapped(function: Any) -> Callable[..., Any] | None:
     """The function in a method, a partial function or a decorated one."""
     function = getattr(function, "func", function)
     function = getattr(function, "__func__", function)

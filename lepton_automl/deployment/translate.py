@@ -42,7 +42,7 @@ def translate(traced: TracedModule, inputs: dict[str, Tensor], path: Path) -> No
 
 
 class _Translation:
-    """Walks a traced graph and writes each node."""
+    """Visits the nodes of a traced graph in order and writes each one."""
 
     def __init__(self, traced: TracedModule, inputs: dict[str, Tensor]) -> None:
         self.traced, self.inputs, self.graph = traced, inputs, GraphWriter()
@@ -63,8 +63,8 @@ class _Translation:
         if node in self.traced.constant:
             return Term("", first, tuple(first.shape), constant=True) if isinstance(first, Tensor) else first
         if not _holds_tensors(first):
-            # Sizes, types and devices: plain values, but for those that depend on the batch size.
-            return first if first == second else _varying(first, second)
+            # Sizes, types and devices are plain values, except those that depend on the batch size.
+            return first if first == second else _batch_dependent(first, second)
         result = self._results(self._call(node, Call(self.graph, first, _shape(first, second))), first, second)
         # A call that returned its own input may have changed it: later uses get the changed value.
         examples = self.traced.examples[0]
@@ -77,10 +77,10 @@ class _Translation:
         return result
 
     def _refuse_views(self, node: fx.Node, changed: Tensor) -> None:
-        """Refuse a later use of another tensor in the same memory, which has changed too.
+        """Refuse later uses of another tensor in the same memory, as it has changed too.
 
         Raises:
-            UnsupportedOperation: There is one.
+            UnsupportedOperation: There is such a use.
         """
         memory, later = changed.untyped_storage().data_ptr(), set[fx.Node]()
         after = node.next
@@ -107,7 +107,7 @@ class _Translation:
         if name == "getattr":
             return _attribute(call, *args)
         require(name in OPERATIONS, f"the operation {name!r}")
-        # torch's first argument has several names.
+        # The first argument of torch's functions has several names.
         leading = [options.pop(first) for first in ("input", "self", "tensors") if first in options and not args]
         try:
             return OPERATIONS[name](call, *leading, *args, **options)
@@ -118,7 +118,7 @@ class _Translation:
         return fx.node.map_aggregate(argument, lambda item: self.results[item] if isinstance(item, fx.Node) else item)
 
     def _results(self, result: Any, first: Any, second: Any) -> Any:
-        """Terms for the names that an operation returned."""
+        """Terms for the ONNX names that a translation returned."""
         if isinstance(result, str):
             return Term(result, first, _shape(first, second))
         if isinstance(result, list):
@@ -130,15 +130,15 @@ def _name(node: fx.Node) -> str:
     """The name of a node's operation in torch, without the suffix of in-place operations.
 
     Raises:
-        UnsupportedOperation: A function of another package, or one whose arguments are in another order than those of its
-            namesake in `torch.nn.functional`.
+        UnsupportedOperation: It is a function of another package, or its arguments are in another order than those of the
+            function with the same name in `torch.nn.functional`.
     """
     if isinstance(node.target, str):
         name = node.target
     else:
         name = getattr(node.target, "__name__", str(node.target))
-        home = str(getattr(node.target, "__module__", None) or "torch").partition(".")[0]
-        require(home in KNOWN_MODULES and node.target not in NAMESAKES, f"the function {name!r}")
+        package = str(getattr(node.target, "__module__", None) or "torch").partition(".")[0]
+        require(package in KNOWN_MODULES and node.target not in NAMESAKES, f"the function {name!r}")
     return name if name.startswith("_") else name.removesuffix("_")
 
 
@@ -158,7 +158,7 @@ def _holds_tensors(value: Any) -> bool:
     return isinstance(value, Tensor) or (isinstance(value, list | tuple) and any(isinstance(part, Tensor) for part in value))
 
 
-def _varying(first: Any, second: Any) -> Any:
+def _batch_dependent(first: Any, second: Any) -> Any:
     if isinstance(first, tuple | list):
         return tuple(a if a == b else BatchDependent() for a, b in zip(first, second, strict=True))
     return BatchDependent()

@@ -18,23 +18,23 @@ def untraceable_parts(module: nn.Module) -> str:
     Args:
         module: The network.
     """
-    parts = [*_recurrent(module), *_by_the_batch(module), *_trainers(module), *_hooks_for_all()]
+    parts = [*_recurrent(module), *_uses_batch_statistics(module), *_uses_trainer(module), *_global_hooks()]
     return f" (in it, {'; '.join(parts)})" if parts else ""
 
 
 def _recurrent(module: nn.Module) -> list[str]:
     return [
-        f"{_path(name)} is a recurrent layer (nn.{_torchs_name(part)})"
+        f"{_path(name)} is a recurrent layer (nn.{_torch_name(part)})"
         for name, part in module.named_modules()
         if isinstance(part, RECURRENT)
     ]
 
 
-def _torchs_name(part: nn.Module) -> str:
+def _torch_name(part: nn.Module) -> str:
     return next(ancestor.__name__ for ancestor in type(part).__mro__ if ancestor.__module__.startswith("torch.nn"))
 
 
-def _by_the_batch(module: nn.Module) -> list[str]:
+def _uses_batch_statistics(module: nn.Module) -> list[str]:
     return [
         f"{_path(name)} uses the statistics of each call's rows"
         for name, part in module.named_modules()
@@ -47,7 +47,7 @@ def _path(name: str) -> str:
     return repr(name.removeprefix("module.").removeprefix("module") or "the network")
 
 
-def _trainers(module: nn.Module) -> list[str]:
+def _uses_trainer(module: nn.Module) -> list[str]:
     """Lightning modules whose forward pass uses attributes that only a Trainer sets."""
     sentences = []
     for part in module.modules():
@@ -64,7 +64,7 @@ def _trainers(module: nn.Module) -> list[str]:
     return sentences
 
 
-def _hooks_for_all() -> list[str]:
-    every = nn.modules.module
-    hooks = chain(every._global_forward_hooks.values(), every._global_forward_pre_hooks.values())  # noqa: SLF001  # there is no public way to ask
+def _global_hooks() -> list[str]:
+    torch_module = nn.modules.module
+    hooks = chain(torch_module._global_forward_hooks.values(), torch_module._global_forward_pre_hooks.values())  # noqa: SLF001  # they have no public accessor
     return [f"the hook {getattr(hook, '__name__', hook)!r} is registered for all modules" for hook in hooks]

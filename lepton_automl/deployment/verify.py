@@ -21,11 +21,11 @@ Rows = dict[str, NDArray[Any]]
 
 ROWS = 64  # compared for a file that is kept
 QUICK_ROWS = 4  # compared for a file that is only timed and then deleted
-PROBABILITY_TOLERANCE = 1e-4  # absolute; runtimes sum in other orders, which moves a probability by 1e-6
+PROBABILITY_TOLERANCE = 1e-4  # absolute; runtimes sum in different orders, which changes a probability by 1e-6
 VALUE_TOLERANCE = 1e-4  # share of the answers' standard deviation
-ROUNDING = 1e-6  # share of the largest answer: what 32 bits lose of a value far from zero
-FLIPPED = 0.02  # share of rows whose integers may differ: a loop that decides between two equals goes another way
-TIE = 0.1  # share of the tolerance: two classes that are nearer than this are one to a runtime that sums in another order
+ROUNDING = 1e-6  # share of the largest answer: the rounding error of float32 far from zero
+FLIPPED = 0.02  # share of rows whose integers may differ: between two nearly equal choices, a loop may take the other one
+TIE = 0.1  # share of the tolerance: which of two classes closer than this is larger may depend on the order of summation
 RANDOM_FIX = (
     "Pass training=self.training to functional dropout, and let eval() reach every layer; "
     "a network that draws random numbers on purpose cannot be exported."
@@ -41,10 +41,10 @@ class ExpectedAnswers:
         name: The module's class.
         rows: The rows by argument name, [N, ...].
         together: Its answers to them in one call, [N, ...].
-        alone: Its answers to the first of them, one a call, each [1, ...]; none where it cannot take a row alone, as after a
-            `squeeze()` that takes the rows' axis away.
-        decided: Whether answers are integers that the loop between several programs decided for. Each step of it is compared
-            where it is exported; of these answers, a few rows may differ.
+        alone: Its answers to the first of them, each row in its own call; empty where it cannot take a row alone, as with a
+            `squeeze()` that removes the rows' axis.
+        decided: Whether the answers are integers that the loop over several programs chose. Each program is compared when it is
+            exported; a few rows of these answers may differ.
     """
 
     name: str
@@ -55,20 +55,20 @@ class ExpectedAnswers:
 
     @property
     def tolerance(self) -> float:
-        """The largest difference that may be: 1e-4 of a probability, or of the standard deviation of other answers."""
+        """The largest allowed difference: 1e-4 for probabilities, 1e-4 of the standard deviation for other answers."""
         return tolerance(self.together)
 
 
 def expected_answers(
     module: nn.Module, inputs: Mapping[str, Tensor], *, rows: int = ROWS, alone: int | None = None
 ) -> ExpectedAnswers:
-    """Run a module itself; it is left unchanged.
+    """Run a module and return its outputs; it is left unchanged.
 
     Args:
         module: Called as `module(**inputs)`.
         inputs: Real rows by argument name.
         rows: How many of them to take, evenly spread; all where there are fewer.
-        alone: How many of these to ask of it one by one; all by default.
+        alone: How many of these to run one by one; all by default.
 
     Raises:
         BundleError: It has no well-defined output: it fails, or its outputs are random, not finite, or depend on the other rows of
@@ -101,9 +101,9 @@ def compare(expected: ExpectedAnswers, model: Callable[[Rows], NDArray[Any]], al
     """Compare an exported model with its module's outputs, in one call and one by one.
 
     Args:
-        expected: What the module answers.
-        model: The same, exported.
-        allowed: The largest difference that may be; by default `expected.tolerance`.
+        expected: The module's answers.
+        model: The exported model.
+        allowed: The largest allowed difference; by default `expected.tolerance`.
 
     Returns:
         The largest difference found.
@@ -128,10 +128,10 @@ def verify(
     """Compare an exported model with its module, on real rows.
 
     Args:
-        module: Called as `module(**inputs)` in evaluation mode; gives probabilities [N, K] or values [N].
-        model: The same, exported.
+        module: Called as `module(**inputs)` in evaluation mode; returns probabilities [N, K] or values [N].
+        model: The exported model.
         inputs: The rows.
-        tolerance: The largest difference that may be; by default 1e-4 of probability, or 1e-4 of the standard deviation
+        tolerance: The largest allowed difference; by default 1e-4 of probability, or 1e-4 of the standard deviation
             of values.
 
     Returns:
@@ -144,14 +144,14 @@ def verify(
 
 
 def spread_rows(inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
-    """So many rows from all parts of a source, which may be sorted; all where there are fewer. They are copies."""
+    """Return copies of `rows` rows, evenly spread over a source that may be sorted; all rows where there are fewer."""
     count = len(next(iter(inputs.values())))
     places = torch.linspace(0, count - 1, min(rows, count)).round().long()
     return {name: tensor.detach()[places.to(tensor.device)] for name, tensor in inputs.items()}
 
 
 def tolerance(answers: NDArray[Any]) -> float:
-    """The largest difference from some answers that may be."""
+    """The largest allowed difference from some answers."""
     if _are_probabilities(answers):
         return PROBABILITY_TOLERANCE
     return VALUE_TOLERANCE * float(answers.std()) + ROUNDING * float(np.abs(answers).max(initial=0.0))
@@ -213,7 +213,7 @@ def _few_flipped(outputs: NDArray[Any], truth: NDArray[Any], scale: NDArray[Any]
 
 
 def _flipped(outputs: NDArray[Any], truth: NDArray[Any]) -> int:
-    """How many rows differ."""
+    """The number of rows that differ."""
     rows = len(truth)
     return int((outputs.reshape(rows, -1) != truth.reshape(rows, -1)).any(1).sum()) if rows else 0
 
@@ -241,12 +241,12 @@ def nondeterministic_error(name: str) -> BundleError:
 
 
 def _copied(rows: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """A model in PyTorch may change its inputs in place."""
+    """Return copies of the rows, as a PyTorch model may change its inputs in place."""
     return {name: array.copy() for name, array in rows.items()}
 
 
 def _share_flipped(outputs: NDArray[Any], truth: NDArray[Any], allowed: float, rows: str) -> float:
-    """The share of rows that differ, of a loop's integers."""
+    """The share of rows whose integers differ, for the answers of a loop."""
     if not _few_flipped(outputs, truth, truth):
         flipped = (
             f"{_flipped(outputs, truth)} of {len(truth)}" if outputs.shape == truth.shape else f"the shape {outputs.shape}"
@@ -276,7 +276,7 @@ def _largest_difference(outputs: NDArray[Any], truth: NDArray[Any], allowed: flo
 
 
 def _different_decisions(outputs: NDArray[Any], truth: NDArray[Any], tie: float) -> NDArray[np.bool_]:
-    """Rows whose predicted class differs, ties aside."""
+    """Which rows have another predicted class, except for ties."""
     if truth.ndim != 2 or truth.shape[1] < 2:
         return np.zeros(len(truth), dtype=np.bool_)
     places, lines = outputs.argmax(1), np.arange(len(truth))

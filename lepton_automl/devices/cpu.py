@@ -14,7 +14,7 @@ class Cpu:
     """The processor.
 
     Args:
-        powercap: Where Linux shows its power zones.
+        powercap: The folder in which Linux lists its power zones.
     """
 
     name = "cpu"
@@ -23,44 +23,44 @@ class Cpu:
         self.powercap = powercap
 
     def unavailable(self) -> str:
-        """It is always there."""
+        """Empty: it is always available."""
         return ""
 
     def clock(self, threads: int) -> Clock:
-        """The CPU time of the calling thread, which does not count while others have the core; the wall clock for several threads.
+        """The CPU time of the calling thread, which stops while others have the core; the wall clock for several threads.
 
-        The time of one thread knows nothing of a call's other threads, and adding theirs up would say nothing of how well they
-        share the work.
+        One thread's CPU time leaves out a call's other threads, and the sum over all threads would not show how well they share
+        the work.
         """
         return THREAD_CPU if threads == 1 else WALL
 
     def meter(self) -> Meter:
-        """RAPL: all packages together, by the kernel's counters of microjoules (kernel documentation, "Power Capping Framework").
+        """RAPL: the sum of the kernel's microjoule counters of all packages (kernel documentation, "Power Capping Framework").
 
         Raises:
-            NoMeterError: There is none, or it may not be read.
+            NoMeterError: There is no counter, or it cannot be read.
         """
-        # AMD's processors are shown under the same name; a subzone has a second colon, and its package counts for it.
+        # AMD's processors have the same name; a subzone has a second colon, and its package includes it.
         zones = [zone for zone in self.powercap.glob("intel-rapl:*") if zone.name.count(":") == 1]
         if not zones:
-            raise NoMeterError(f"this machine shows no energy counter (RAPL) under {self.powercap}")
+            raise NoMeterError(f"this machine has no energy counter (RAPL) in {self.powercap}")
         counters = [_Counter(zone) for zone in zones]
         try:
             sum(counter.joules() for counter in counters)
         except OSError as error:
-            raise NoMeterError(f"the energy counter (RAPL) may not be read: {error}") from error
+            raise NoMeterError(f"the energy counter (RAPL) cannot be read: {error}") from error
         return Meter("rapl", lambda: sum(counter.joules() for counter in counters))
 
 
 class _Counter:
-    """The counter of one zone, continued where the kernel's starts again from zero."""
+    """The counter of one zone, which keeps counting where the kernel's wraps around to zero."""
 
     def __init__(self, zone: Path) -> None:
-        self.zone, self.last, self.passed = zone, -1, 0
+        self.zone, self.last, self.offset = zone, -1, 0
 
     def joules(self) -> float:
         now = int((self.zone / "energy_uj").read_text())
         if now < self.last:
-            self.passed += int((self.zone / "max_energy_range_uj").read_text())
+            self.offset += int((self.zone / "max_energy_range_uj").read_text())
         self.last = now
-        return (self.passed + now) / 1e6
+        return (self.offset + now) / 1e6

@@ -7,7 +7,7 @@ import importlib
 from lepton_automl.device import Clock, Meter, NoMeterError
 from lepton_automl.errors import LeptonError
 
-ABSENT = "there is no CUDA device here"
+ABSENT = "there is no CUDA device"
 
 
 class Cuda:
@@ -16,43 +16,43 @@ class Cuda:
     name = "cuda"
 
     def unavailable(self) -> str:
-        """No runtime opens models on it."""
+        """Why it is unavailable: no runtime opens models on it."""
         return "latency cannot be measured on a GPU yet"
 
     def clock(self, threads: int) -> Clock:
         """The GPU's own time between two events on its current stream (CUDA C++ programming guide, "Events").
 
-        Elapsed times are float32 milliseconds, so they are taken from reading to reading and added up: one that is counted
-        from the start of the process would have lost its microseconds after a few minutes.
+        Elapsed times are float32 milliseconds, so they are taken from one reading to the next and added up: a time since the
+        start of the process would lose its microseconds after a few minutes.
 
         Raises:
-            LeptonError: There is no GPU here.
+            LeptonError: There is no GPU.
         """
         del threads
         import torch
 
         if not torch.cuda.is_available():
-            raise LeptonError(ABSENT, where="device", fix="Measure on the machine that has it.")
+            raise LeptonError(ABSENT, where="device", fix="Measure on a machine with a CUDA device.")
 
         def event() -> torch.cuda.Event:
             event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch ships it untyped
             event.record()
             return event
 
-        last, passed = event(), 0.0
+        last, total_ns = event(), 0.0
 
         def read() -> int:
-            nonlocal last, passed
+            nonlocal last, total_ns
             now = event()
             now.synchronize()
-            passed += 1e6 * float(last.elapsed_time(now))
+            total_ns += 1e6 * float(last.elapsed_time(now))
             last = now
-            return round(passed)
+            return round(total_ns)
 
         return Clock("device", read, torch.cuda.synchronize)
 
     def meter(self) -> Meter:
-        """The GPU's counter of millijoules (NVML reference, `nvmlDeviceGetTotalEnergyConsumption`; Volta and later).
+        """The GPU's millijoule counter (NVML reference, `nvmlDeviceGetTotalEnergyConsumption`; Volta and later).
 
         Raises:
             NoMeterError: There is no GPU, or its counter cannot be read.
@@ -64,12 +64,12 @@ class Cuda:
         try:
             nvml = importlib.import_module("pynvml")
             nvml.nvmlInit()
-            own = f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"
-            handle = nvml.nvmlDeviceGetHandleByUUID(own)
+            gpu_id = f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"
+            handle = nvml.nvmlDeviceGetHandleByUUID(gpu_id)
             nvml.nvmlDeviceGetTotalEnergyConsumption(handle)
         except ImportError as error:
             what = "the GPU's energy counter is read with the package nvidia-ml-py, which is not installed"
             raise NoMeterError(what) from error
-        except Exception as error:  # NVML's own errors have no base that is known before it is imported
+        except Exception as error:  # NVML's own exceptions are not known before it is imported
             raise NoMeterError(f"the GPU's energy counter cannot be read: {error}") from error
         return Meter("nvml", lambda: float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3)

@@ -1,4 +1,4 @@
-"""Values over a socket between a search and its worker: one JSON object a line, no pickle."""
+"""Values over a socket between a search and its worker: one JSON object per line, no pickle."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .transfer import Delivery
 
 @dataclass(frozen=True, kw_only=True)
 class Heartbeat(Value):
-    """A worker's sign of life.
+    """A sign of life of a worker.
 
     Args:
-        text: What it is doing, where a person may want to know.
+        text: What it is doing, to show to the user; may be empty.
     """
 
     text: str = ""
@@ -28,10 +28,10 @@ class Heartbeat(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class ReplacementRequest(Value):
-    """A worker asks to be replaced, once it has told what it was asked: a person's code has left something in it.
+    """A worker asks to be replaced, once it has sent its result: user code has changed the process.
 
     Args:
-        reason: What that is.
+        reason: What was changed.
     """
 
     reason: str
@@ -43,7 +43,7 @@ TRIAL_MESSAGES: dict[str, type[Value]] = {
 
 
 class Channel:
-    """One end of a two-way line of values.
+    """One end of a two-way connection for values.
 
     Args:
         end: A connected stream socket.
@@ -54,7 +54,7 @@ class Channel:
         self._left = b""
 
     def fileno(self) -> int:
-        """For `selectors`."""
+        """The file descriptor, for `selectors`."""
         return self.socket.fileno()
 
     def send(self, value: Value) -> None:
@@ -86,6 +86,6 @@ class Channel:
 
 def _parse(message: dict[str, Any]) -> Value:
     name = message["kind"]
-    if name not in TRIAL_MESSAGES and name not in MESSAGES:  # defined where this process has not looked yet
+    if name not in TRIAL_MESSAGES and name not in MESSAGES:  # defined in a module that is not imported yet
         importlib.import_module(message["module"])
     return (TRIAL_MESSAGES.get(name) or MESSAGES[name]).from_json(message["value"])

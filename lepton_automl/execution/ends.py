@@ -1,4 +1,4 @@
-"""How workers end, in words, and how long they may work on a request."""
+"""Messages about how workers end, and the time limit of a request."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import time
 
 from .process import Process
 
-ABSENT = 5.0  # seconds without a look, after which silence says nothing: the search itself stood still
+ABSENT = 5.0  # seconds without a check after which silence means nothing: the search itself was suspended
 
 
 class WorkTimer:
-    """How long workers have worked on a request: the time in which they had no core, or were held, does not count.
+    """Measures how long workers work on a request; time in which they have no core, or are held, does not count.
 
     Args:
-        limit: Seconds that they may.
+        limit: Maximum seconds.
     """
 
     def __init__(self, limit: float) -> None:
         self._limit, self._spent, self._last = limit, 0.0, time.monotonic()
 
     def tick(self, worker: Process) -> None:
-        """Count the time since the last call; where this process stood still itself, it counts for nothing."""
+        """Count the time since the last call, unless this process itself was suspended."""
         now = time.monotonic()
         passed, self._last = now - self._last, now
         if passed > ABSENT:
@@ -30,31 +30,31 @@ class WorkTimer:
             self._spent += passed
 
     def late(self) -> str:
-        """Whether they have worked for too long, in words."""
+        """A message if they have worked for too long; empty if not."""
         return f"it took longer than the {self._limit:.0f} s that it had" if self._spent > self._limit else ""
 
 
 def fix(worker: Process) -> str:
-    """What to do about a worker that does not answer."""
+    """What to do about a worker that does not respond."""
     return f"Look at {worker.path}, fix what blocks it, or allow more time.\n{worker.tail()}"
 
 
 def exit_reason(code: int) -> str:
-    """How a process ended, in words."""
+    """How a process ended: the name of its signal, or its exit code."""
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 def memory_hint(worker: Process, code: int) -> str:
-    """What makes it likely that the system ended a worker for its memory."""
+    """A hint that the system may have killed a worker for its memory; empty if it ended in another way."""
     if code != -signal.SIGKILL:
         return ""
     return (
-        f"; the machine may have run out of memory: {gib(worker.peak_memory)} were last seen in use"
+        f"; the machine may have run out of memory: the worker was seen using {gib(worker.peak_memory)}"
         if worker.peak_memory
         else ""
     )
 
 
 def gib(size: float) -> str:
-    """A size of memory, in words."""
+    """A size of memory as text, in GiB."""
     return f"{size / 2**30:.2f} GiB"

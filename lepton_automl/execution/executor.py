@@ -1,4 +1,4 @@
-"""What runs trials: a protocol that knows neither objectives nor networks.
+"""The protocol of executors, which run trials; it knows neither objectives nor networks.
 
 Executors are plug-ins of the kind `"executors"`.
 """
@@ -24,10 +24,10 @@ class Place(Value):
     """Where trials run.
 
     Args:
-        id: Its name, which no other place of the executor has had.
+        id: Its name; an executor uses each name only once.
         host: The machine.
         device: The device that trials use there.
-        slots: Trials that may run there at once.
+        slots: Number of trials that may run there at once.
     """
 
     id: str
@@ -38,11 +38,11 @@ class Place(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class PlacesChanged(Value):
-    """Places have come or gone. Each trial on a place that is gone ends as a failure whose fault is `"place"`.
+    """Places were added or removed. Each trial on a removed place ends as a failure whose fault is `"place"`.
 
     Args:
-        added: The new ones.
-        removed: Those that are gone.
+        added: The new places.
+        removed: The removed places.
     """
 
     added: tuple[Place, ...] = ()
@@ -50,7 +50,7 @@ class PlacesChanged(Value):
 
     @property
     def text(self) -> str:
-        """What happened, in a sentence."""
+        """The change, in a sentence."""
         parts = [("can be used now", self.added), ("can no longer be used", self.removed)]
         return "; ".join(
             f"{', '.join(f'{place.id} on {place.host}' for place in places)} {what}" for what, places in parts if places
@@ -61,38 +61,38 @@ Message = Report | TrialResult | PlacesChanged
 
 
 class Executor(Protocol):
-    """Runs trials on so many slots at once. All methods are called from one thread."""
+    """Runs trials on a number of slots. All methods are called from one thread."""
 
     def places(self) -> tuple[Place, ...]:
         """Where trials run; `poll` reports every change."""
 
     @property
     def slots(self) -> int:
-        """Trials that may run at once; it may change whenever `poll` or `run` is called, and be 0 for a while."""
+        """Number of trials that may run at once; it may change whenever `poll` or `run` is called, and be 0 for a while."""
 
     def request_slots(self, slots: int) -> None:
-        """Say how many slots can be used from now on, so that others may have those that are left over."""
+        """Set how many slots can be used from now on, so that other studies may use the rest."""
 
     def waiting_reason(self) -> str:
-        """What it waits for while it has no slot at all, in words; empty where it has one, or needs none."""
+        """The reason why it waits while it has no slot at all; empty if it has one, or needs none."""
 
     def now(self) -> float:
-        """Seconds since the epoch, by the clock that budgets are kept by (a simulated executor has its own)."""
+        """Seconds since the epoch, by the clock that budgets use (a simulated executor has its own)."""
 
     def submit(self, job: TrialJob) -> None:
         """Start a trial while fewer than `slots` trials run; one whose place is gone may be submitted at once, and waits."""
 
     def poll(self, timeout: float) -> Sequence[Message]:
-        """What happened since the last call; waits up to `timeout` seconds for the first message."""
+        """The messages since the last call; waits up to `timeout` seconds for the first message."""
 
     def decide(self, trial: int, decision: Decision) -> None:
-        """Answer a report that waits."""
+        """Answer a report that waits for a decision."""
 
     def cancel(self, trial: int, decision: Decision) -> None:
         """Ask a trial to end at its next batch or epoch; its result still arrives by `poll`."""
 
     def hold(self, *, held: bool) -> None:
-        """Let all trials stand still where they are, or go on; nothing is lost by it."""
+        """Hold all trials where they are, or let them continue; nothing is lost."""
 
     def run(
         self,
@@ -102,16 +102,16 @@ class Executor(Protocol):
         *,
         limit: float | None = None,
     ) -> Response:
-        """Run a request and wait for its answer. Call only while no trial runs; one that still does was written off, and stops.
+        """Run a request and wait for its response. Call only while no trial runs; one that still does was abandoned, and stops.
 
         Args:
             request: What to do.
-            on_tick: Called a few times a second until it is done; the request is broken off by what it raises.
-            on_status: Called with what is being done, where the request says so.
-            limit: Seconds of work that it may take; None for as long as it gives signs of life.
+            on_tick: Called a few times a second until it is done; an exception from it aborts the request.
+            on_status: Called with what is being done, if the request reports it.
+            limit: Maximum seconds of work; None for as long as it sends heartbeats.
 
         Raises:
-            LeptonError: It failed; the message says why.
+            LeptonError: It failed; the message gives the reason.
         """
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ class ExecutorFactory(Protocol):
         """Start an executor.
 
         Args:
-            slots: Trials that may run at once.
+            slots: Number of trials that may run at once.
             folder: Where its workers may write, such as their logs.
             threads: Threads of each worker.
             name: The study that it works for.
@@ -133,10 +133,10 @@ class ExecutorFactory(Protocol):
 
 
 class ExecutorSettings(Value):
-    """Settings of an executor of one's own, such as a cluster's address: `AutoML(executor=Cluster(address="..."))`.
+    """Settings of a user-defined executor, such as a cluster's address: `AutoML(executor=Cluster(address="..."))`.
 
-    A subclass is a frozen dataclass and an `ExecutorFactory`, and its entry point names the class; by its name alone it is
-    started with the defaults. A study keeps it as JSON, as it starts its executor anew when it is resumed.
+    A subclass is a frozen dataclass and an `ExecutorFactory`, and its entry point names the class; by name alone, it is
+    started with the defaults. A study stores it as JSON, to start its executor again when it is resumed.
     """
 
     def __call__(self, slots: int, folder: Path, *, threads: int = 1, name: str = "") -> Executor:
@@ -145,27 +145,27 @@ class ExecutorSettings(Value):
 
 
 def name_of_executor(executor: object) -> str:
-    """The name of an executor that is given by its name or by its settings.
+    """The name of an executor that is given by name or by its settings.
 
     Raises:
-        ConfigError: A resumed study could not start it anew.
+        ConfigError: A resumed study could not start it again.
     """
     if isinstance(executor, str):
         return executor
     if not isinstance(executor, ExecutorSettings):
-        what = f"executor is a {type(executor).__name__}, which a study could not start anew when it is resumed"
+        what = f"executor is a {type(executor).__name__}, which a study could not start again when it is resumed"
         raise ConfigError(what, where="executor", fix="Pass a name, or settings that derive from ExecutorSettings.")
     try:
         json.dumps(executor.to_json(), allow_nan=False)
     except (TypeError, ValueError) as error:
-        what = f"the settings of {type(executor).__name__} cannot be kept as JSON: {error}"
+        what = f"the settings of {type(executor).__name__} cannot be stored as JSON: {error}"
         raise ConfigError(
             what, where="executor", fix="Let its fields hold numbers, texts, and tuples or dicts of these."
         ) from error
     for name in plugins.names("executors"):
         if plugins.load("executors", name) is type(executor):
             return name
-    what = f"{type(executor).__name__} is no plug-in, so a study could not start it anew when it is resumed"
+    what = f"{type(executor).__name__} is not a plug-in, so a study could not start it again when it is resumed"
     fix = f"Register the class: an entry point of the group {plugins.PREFIX}executors."
     raise ConfigError(what, where="executor", fix=fix)
 
@@ -179,13 +179,13 @@ def start_executor(
     name: str = "",
     settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> Executor:
-    """Start the executor of a name; for the other arguments see `ExecutorFactory`.
+    """Start an executor by its name; for the other arguments see `ExecutorFactory`.
 
     Args:
-        settings: The JSON of its `ExecutorSettings`, if it has any; what is left out has its default.
+        settings: The JSON of its `ExecutorSettings`, if it has any; fields that are left out have their defaults.
 
     Raises:
-        ConfigError: There is none of that name, or the settings are wrong.
+        ConfigError: There is none with that name, or the settings are wrong.
         ExtraError: Its package cannot be imported.
     """
     factory: ExecutorFactory = plugins.load("executors", executor)

@@ -1,4 +1,4 @@
-"""Whose failure an exception is: the candidate's own, its worker's, or the machine's."""
+"""Whose fault an exception is: the candidate's, its worker's, or the machine's."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from lepton_automl.jobs import Fault
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 FORBIDDEN = {errno.EACCES, errno.EPERM}
-# Native libraries raise errors of their own kinds; what they say is all that there is to know them by.
+# Native libraries raise errors of their own types; only their messages identify them.
 FULL_MESSAGES = ("no space left on device", "disk quota exceeded", "read-only file system")
 MEMORY_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory", "cannot allocate memory", "bad_alloc")
 
 
 def fault_of(error: BaseException, study: Path) -> Fault:
-    """Whose failure it is.
+    """Whose fault an exception is.
 
     Args:
-        error: What was raised; what it was raised from counts as well.
+        error: The exception; those that it was raised from count as well.
         study: The study's folder: a file there that may not be written is the machine's fault, a user's file is not.
     """
     for cause in _chain(error):
@@ -42,8 +42,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _is_full(error: BaseException, study: Path) -> bool:
     if isinstance(error, OSError):
-        own = error.filename is not None and Path(str(error.filename)).absolute().is_relative_to(study)
-        return error.errno in FULL or (error.errno in FORBIDDEN and own)
+        in_study = error.filename is not None and Path(str(error.filename)).absolute().is_relative_to(study)
+        return error.errno in FULL or (error.errno in FORBIDDEN and in_study)
     return _has_message(error, FULL_MESSAGES)
 
 

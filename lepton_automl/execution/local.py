@@ -1,4 +1,4 @@
-"""Worker processes on this machine: the embedded default."""
+"""Worker processes on this machine: the default executor."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ from .process import Process
 from .slots import Slots
 
 TRIAL_FUNCTION = "lepton_automl.pipelines.trial:run_trial"
-PATIENCE = 120.0  # seconds without a sign of life, in which even a large network is packed
-EPOCHS_OF_PATIENCE = 20  # or so many times the longest epoch seen, if that is longer
-LOOK = 1.0  # seconds between looks at memory
-TRIES = 2  # of a request whose worker hangs
-TICK = 0.2  # seconds between looks at other things, while an request is run
-STOPPED = 10.0  # seconds of silence of a worker that somebody else has stopped
-MAX_FAILED_STARTS = 3  # workers in a row that die before they say anything
-ABANDONED = Decision(stop=True, reason="it was written off")
-MEASURING = 10.0  # seconds that a measurer gets to leave the measurement lock before all stand still
+PATIENCE = 120.0  # seconds without a heartbeat, in which even a large network is exported
+EPOCHS_OF_PATIENCE = 20  # or this many times the longest epoch seen, if that is longer
+LOOK = 1.0  # seconds between checks of memory
+TRIES = 2  # attempts at a request whose worker hangs
+TICK = 0.2  # seconds between other checks while a request runs
+STOPPED = 10.0  # seconds of silence after which a worker counts as hung if another process has stopped it
+MAX_FAILED_STARTS = 3  # workers in a row that die before their first message
+ABANDONED = Decision(stop=True, reason="it was abandoned")
+MEASURING = 10.0  # seconds for a measuring worker to release the measurement lock before all are stopped
 
 
-Said = TypeVar("Said", Report, TrialResult)
+TrialMessage = TypeVar("TrialMessage", Report, TrialResult)
 
 
 class LocalExecutor:
-    """Keeps worker processes alive between trials, and replaces those that die, hang or swell.
+    """Keeps worker processes alive between trials, and replaces those that die, hang or use too much memory.
 
     No more of them work than it has slots of the machine (`Slots`), which it shares with all other studies of the user: the
-    others stand still until it has more.
+    others are stopped until it has more.
 
     Args:
-        slots: Worker processes at most.
-        folder: Where their output goes, one log a worker.
-        threads: Threads of each.
-        trial_function: What runs a trial, as `"module:function"`: called with the job, a function that reports, and one that gives a
-            sign of life.
+        slots: Maximum number of worker processes.
+        folder: The folder of their logs, one per worker.
+        threads: Threads of each worker.
+        trial_function: The function that runs a trial, as `"module:function"`: called with the job, a function that reports, and
+            one that sends a heartbeat.
         patience: Seconds of silence after which a worker counts as hung, unless its epochs are long.
-        memory_limit: Bytes that one worker may hold; None for its share of what is free now.
-        name: Whose workers they are, as other studies name it while they wait; by default the folder above `folder`.
-        workspace: Where the study's files lie; by default in the folder above `folder`.
+        memory_limit: Bytes that one worker may use; None for its share of what is free now.
+        name: The name of the study, which waiting studies show; by default that of the folder above `folder`.
+        workspace: Where the study's files are; by default in the folder above `folder`.
     """
 
     def __init__(
@@ -94,17 +94,17 @@ class LocalExecutor:
 
     @property
     def slots(self) -> int:
-        """Trials that may run at once now: what it has of the machine."""
+        """Number of trials that may run at once now: the slots that it holds."""
         return min(self._slots.have, self._most)
 
     def request_slots(self, slots: int) -> None:
-        """Give back what is not used: so many slots can be used from now on."""
+        """Set how many slots can be used from now on; the rest is returned."""
         self._needed = min(slots, self._most)
         if not self._held:
             self._slots.want = self._needed
 
     def waiting_reason(self) -> str:
-        """Behind what other studies it waits, while it has no slot and could use one; empty where it does not wait."""
+        """Which other studies it waits for, if it has no slot and could use one; empty if it does not wait."""
         return "" if self._held else self._slots.behind
 
     def now(self) -> float:
@@ -112,7 +112,7 @@ class LocalExecutor:
         return time.time()
 
     def submit(self, job: TrialJob) -> None:
-        """Hand a trial to a free worker, as soon as there is one that may work."""
+        """Give a trial to a free worker, as soon as one may work."""
         self._pending.append(job)
         self._share()
 
@@ -120,7 +120,7 @@ class LocalExecutor:
         """Reports and results since the last call; a worker's death arrives as its trial's failure.
 
         Raises:
-            StudyError: Workers die as they start.
+            StudyError: Workers fail to start.
         """
         self._share()
         messages = self._take_ends()
@@ -133,14 +133,14 @@ class LocalExecutor:
         return messages + self._take_ends()
 
     def decide(self, trial: int, decision: Decision) -> None:
-        """Answer the worker that runs a trial; nobody waits if it has died."""
+        """Answer the worker that runs a trial; ignored if it has died."""
         for job in [job for job in self._pending if job.trial == trial and decision.stop]:
             self._pending.remove(job)
             self._ends.append(TrialResult(trial=trial, status=decision.status, reason=decision.reason, epochs=job.done))
         for worker in self._workers:
             if worker.trial == trial:
                 worker.awaits_decision, worker.last_message = False, time.monotonic()
-                with contextlib.suppress(OSError):  # `poll` will find the body
+                with contextlib.suppress(OSError):  # `poll` detects that it died
                     worker.channel.send(decision)
 
     def cancel(self, trial: int, decision: Decision) -> None:
@@ -148,9 +148,9 @@ class LocalExecutor:
         self.decide(trial, decision)
 
     def hold(self, *, held: bool) -> None:
-        """Stop the worker processes and give their slots back, or let them go on as they get some again.
+        """Stop the worker processes and return their slots, or let them continue as slots become free.
 
-        None is stopped while it measures, for some seconds: all others would wait for it.
+        For some seconds, none is stopped while it measures: all others would wait for it.
         """
         self._held = held
         if held:
@@ -163,7 +163,7 @@ class LocalExecutor:
         self._share()
 
     def _stop(self, workers: Sequence[Process], *, at_once: bool = False) -> bool:
-        """Let workers stand still, unless one of them may be measuring; returns whether they do."""
+        """Stop workers, unless one of them may be measuring; returns whether they are stopped."""
         going = [worker for worker in workers if not worker.stopped]
         ours = {os.getpid(), *(worker.popen.pid for worker in self._workers)}
         with contextlib.ExitStack() as measurement_locks:
@@ -178,14 +178,14 @@ class LocalExecutor:
         return True
 
     def _share(self) -> None:
-        """Let as many work as there are slots for: stop those that are too many, let others go on, hand out trials."""
+        """Let as many workers work as there are slots: stop the excess ones, continue others, hand out trials."""
         share = self._slots.tick()
         if self._held:
             return
         allowed = min(share, self._slots.have)
         working = [worker for worker in self._workers if worker.works and not worker.stopped]
-        stand = [self._stop([worker]) for worker in working[allowed:]]  # each of them is asked
-        if self._slots.have > share and all(stand):
+        are_stopped = [self._stop([worker]) for worker in working[allowed:]]  # try every one, even if one is measuring
+        if self._slots.have > share and all(are_stopped):
             self._slots.release(keep=share)
         while len(self._workers) < self._slots.have:
             self._workers.append(self._start(len(self._workers)))
@@ -211,13 +211,13 @@ class LocalExecutor:
         *,
         limit: float | None = None,
     ) -> Response:
-        """Run a request on the first worker; one that hangs is replaced, once.
+        """Run a request on the first worker; a worker that hangs is replaced, once.
 
         Args:
             request: What to do.
             on_tick: Called a few times a second.
-            on_status: Called with what is being done, where the request says so.
-            limit: Seconds of work that it may take, on all workers that it needs; None for no limit.
+            on_status: Called with what is being done, if the request reports it.
+            limit: Maximum seconds of work, on all workers that it needs; None for no limit.
 
         Raises:
             StudyError: It failed, took too long, or its worker died or hung.
@@ -229,15 +229,15 @@ class LocalExecutor:
             return self._answer(request, on_tick, on_status, math.inf if limit is None else limit)
         finally:
             self.request_slots(before)
-            if self._workers and (self._workers[0].busy or self._workers[0].spoilt):  # nobody waits for its answer
+            if self._workers and (self._workers[0].busy or self._workers[0].spoilt):  # its response is no longer awaited
                 self._restart_worker(0)
 
     def _answer(self, request: Request, on_tick: Callable[[], None], status: Callable[[str], None], limit: float) -> Response:
         clock, hung = WorkTimer(limit), 0
         while True:
             worker = self._free_worker(on_tick, status)
-            with contextlib.suppress(OSError):  # a worker that is dead already is found below
-                if worker.job is not None:  # it may wait for an answer that nobody else will give
+            with contextlib.suppress(OSError):  # a worker that is dead already is detected below
+                if worker.job is not None:  # it may wait for a decision that nothing else will send
                     worker.job = None
                     worker.channel.send(ABANDONED)
                 worker.busy, worker.last_message = True, time.monotonic()
@@ -250,7 +250,7 @@ class LocalExecutor:
                     self._failed_starts = 0
                 for value in values:
                     worker.spoilt |= isinstance(value, ReplacementRequest)
-                    if isinstance(value, TrialResult) and value.trial == NO_TRIAL:  # else that of a trial which was written off
+                    if isinstance(value, TrialResult) and value.trial == NO_TRIAL:  # else that of an abandoned trial
                         worker.busy = False
                         raise StudyError(value.reason, where="worker", fix=f"Traceback of the worker:\n{value.traceback}")
                     if isinstance(value, Response):
@@ -266,7 +266,7 @@ class LocalExecutor:
             hung += bool(why)
             if clock.late() or hung == TRIES:
                 raise StudyError(f"a worker did not finish a request: {why}", where="worker", fix=fix(worker))
-            if worker.ready and not why:  # one that could not even be started is no news about the request
+            if worker.ready and not why:  # a failed start says nothing about the request
                 raise StudyError("a worker ended unexpectedly", where="worker", fix=f"The end of its output:\n{worker.tail()}")
 
     def _free_worker(self, on_tick: Callable[[], None], on_status: Callable[[str], None]) -> Process:
@@ -279,7 +279,7 @@ class LocalExecutor:
         return self._workers[0]
 
     def close(self) -> None:
-        """Kill all workers; trials still running are lost to the caller's own choice."""
+        """Kill all workers; trials that still run are lost."""
         if not self._closed:
             for worker in self._workers:
                 worker.kill()
@@ -305,9 +305,9 @@ class LocalExecutor:
         self._failed_starts = 0
         worker.spoilt |= any(isinstance(value, ReplacementRequest) for value in values)
         messages = [
-            _moved(value, worker.paused_seconds, printed=worker.printed())
+            _without_pauses(value, worker.paused_seconds, printed=worker.printed())
             if isinstance(value, TrialResult)
-            else _moved(value, worker.paused_seconds)
+            else _without_pauses(value, worker.paused_seconds)
             for value in values
             if isinstance(value, Report | TrialResult)
         ]
@@ -319,10 +319,10 @@ class LocalExecutor:
                 self._restart_worker(number)
         return [*messages]
 
-    # Who is not well
+    # Health checks
 
     def _watch(self) -> None:
-        """Replace workers that hang, or that hold too much of a machine that is nearly out of memory."""
+        """Replace workers that hang, or that use too much memory on a machine that is nearly out of it."""
         now = time.monotonic()
         if now - self._polled > ABSENT:
             for worker in self._workers:
@@ -337,7 +337,7 @@ class LocalExecutor:
             self._watch_memory()
 
     def _silent(self, worker: Process) -> str:
-        """Why a worker that works counts as hung; empty while it does not."""
+        """Why a working worker counts as hung; empty if it does not."""
         silent = time.monotonic() - worker.last_message
         if worker.stopped or silent <= min(self._patience, STOPPED):
             return ""
@@ -358,7 +358,7 @@ class LocalExecutor:
             self._replace_worker(number, f"the worker process was killed: {why}")
 
     def _replace_worker(self, number: int, why: str = "") -> None:
-        """Replace a worker that is dead or must die; its trial has failed, unless it never began."""
+        """Replace a worker that is dead or must be killed; its trial fails, unless the worker never started."""
         worker = self._workers[number]
         job, printed, code = worker.job, worker.printed(), worker.kill()
         if not worker.ready and not why:
@@ -375,7 +375,7 @@ class LocalExecutor:
             self._hand(number, job)
 
     def _restart_worker(self, number: int) -> None:
-        """Put a new worker in the place of one that has nothing to do: what it has not given back by now it never will."""
+        """Replace an idle worker with a new process, which frees whatever the old one still holds."""
         self._workers[number].kill()
         self._workers[number] = self._start(number)
 
@@ -393,6 +393,6 @@ class LocalExecutor:
         return worker
 
 
-def _moved(message: Said, stood: float, **more: str) -> Said:
-    """What a trial said, without the time in which it was made to stand still: a search goes by how long an epoch takes."""
-    return message.replace(seconds=max(0.0, message.seconds - stood), **more)
+def _without_pauses(message: TrialMessage, paused_seconds: float, **more: str) -> TrialMessage:
+    """A message about a trial, without the time in which its worker was stopped: a search relies on the time per epoch."""
+    return message.replace(seconds=max(0.0, message.seconds - paused_seconds), **more)

@@ -23,9 +23,9 @@ from lepton_automl.workspace import Workspace
 from .channel import Channel
 from .transfer import Delivery, packed, place_contents, received
 
-# Kernels' own thread pools: two processes with two threads each were seen to run ten times slower than with one each.
+# Thread pools of compute kernels: two processes with two threads each were measured ten times slower than with one each.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-LAST_WORDS = 0.5  # seconds that a hung worker gets to write down where it hangs
+LAST_WORDS = 0.5  # seconds for a hung worker to log where it hangs
 TAIL = 4000  # bytes of a log that are shown
 
 
@@ -33,29 +33,29 @@ class Process:
     """A worker process and what it works on.
 
     Args:
-        log: Where its output goes.
-        trial_function: What it runs trials with, as `"module:function"`.
-        threads: Its threads.
-        workspace: That of the search.
+        log: The file for its output.
+        trial_function: The function that runs its trials, as `"module:function"`.
+        threads: Number of its threads.
+        workspace: The workspace of the search.
     """
 
     def __init__(self, log: Path, trial_function: str, threads: int, workspace: Workspace) -> None:
         self.path, self.log, self._workspace = log, _opened(log), workspace
         self.job: TrialJob | None = None
-        self._since = 0  # bytes of the log when it took its job
-        self.ready = False  # it has said something: it can be started
-        self.spoilt = False  # it was seen with more memory than it should have, or a person's code has spoilt it
-        self.peak_memory = 0  # bytes of memory that it was seen with
-        self.awaits_decision = False  # for a decision
+        self._since = 0  # length of the log in bytes when it took its job
+        self.ready = False  # it has sent a message, so it can be started
+        self.spoilt = False  # it used more memory than it should, or user code changed it
+        self.peak_memory = 0  # maximum bytes of memory that it was seen using
+        self.awaits_decision = False  # on its last report
         self.busy = False  # with a request
-        self.stopped = False  # it stands still, and was told to
-        self.paused_seconds = self._stopped_at = 0.0  # seconds that it has stood still in its job, and since when it does
+        self.stopped = False  # by `stop`
+        self.paused_seconds = self._stopped_at = 0.0  # seconds stopped within its job; when it was last stopped
         self.last_message = self.reported = time.monotonic()
         self.popen, self.channel = _started(self.log, trial_function, threads, workspace.for_worker())
 
     @property
     def works(self) -> bool:
-        """Whether it has something to do."""
+        """Whether it has a trial or a request."""
         return self.busy or self.job is not None
 
     @property
@@ -64,7 +64,7 @@ class Process:
         return None if self.job is None else self.job.trial
 
     def take(self, job: TrialJob) -> None:
-        """Hand it a trial.
+        """Give it a trial.
 
         Raises:
             OSError: It is dead.
@@ -82,26 +82,26 @@ class Process:
         self.channel.send(packed(job, self._workspace))
 
     def receive(self) -> list[Value] | None:
-        """What it says; None when it is dead."""
+        """Its messages; None if it is dead."""
         values = self.channel.receive()
         if values:
             self.ready, self.last_message = True, time.monotonic()
         return None if values is None else [value for value in map(self._received, values) if value is not None]
 
     def _received(self, value: Value) -> Value | None:
-        """A value with paths of this machine; None for a delivery, which is brought to its place."""
+        """A value with paths of this machine; None for a delivery, whose contents are put in place."""
         if isinstance(value, Delivery):
             place_contents(value.contents, self._workspace)
             return None
         return received(value, self._workspace) if isinstance(value, TrialResult) else value
 
     def receive_within(self, timeout: float) -> list[Value] | None:
-        """The same; nothing if it says nothing within so many seconds."""
+        """Its messages, if any arrive within `timeout` seconds, else an empty list; None if it is dead."""
         ready, _, _ = select.select([self.channel], [], [], timeout)
         return self.receive() if ready else []
 
     def note(self, value: Report | TrialResult) -> float:
-        """Keep up with what it said; returns the seconds since it last said something about this trial."""
+        """Update the state with a message; returns the seconds since the last message about this trial."""
         since, self.reported = time.monotonic() - self.reported, time.monotonic()
         self.awaits_decision = isinstance(value, Report) and value.waits
         if isinstance(value, TrialResult):
@@ -115,7 +115,7 @@ class Process:
         return held
 
     def stop(self) -> None:
-        """Let it stand still; returns when it does."""
+        """Suspend it; returns once it is suspended."""
         if not self.stopped:
             self._stopped_at = time.monotonic()
         self.stopped = True
@@ -124,7 +124,7 @@ class Process:
             os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def go_on(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         if self.stopped:
             self.paused_seconds += time.monotonic() - self._stopped_at
         self.stopped = False
@@ -132,13 +132,13 @@ class Process:
         self.last_message = self.reported = time.monotonic()
 
     def trace(self) -> None:
-        """Have it write to its log where it is."""
+        """Have it write its stack to its log."""
         self.popen.send_signal(signal.SIGUSR1)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.popen.wait(LAST_WORDS)
 
     def kill(self) -> int:
-        """End it at once; returns its exit code, below 0 for a signal."""
+        """Kill it; returns its exit code, below 0 for a signal."""
         self.channel.close()
         self.popen.kill()
         code = self.popen.wait()
@@ -169,7 +169,7 @@ class Process:
 def _opened(log: Path) -> IO[bytes] | None:
     try:
         return log.open("ab")
-    except OSError:  # a disk that cannot be written stops the study, in words, and not its next worker
+    except OSError:  # an unwritable disk stops the study with a message, not by a failing worker
         return None
 
 
@@ -178,8 +178,8 @@ def _started(
 ) -> tuple[subprocess.Popen[bytes], Channel]:
     ours, theirs = socket.socketpair()
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)), "PYTHONUNBUFFERED": "1"}
-    # A process that stands still does not see that its search is gone, so the kernel tells it. But the kernel goes by the
-    # thread that started it: where that may end before the search does, the worker is only woken up, to look for itself.
+    # A suspended process does not notice that its search is gone, so the kernel signals it. But the kernel does so when the
+    # thread that started it ends: if that may be before the search does, the signal only wakes the worker up, to check.
     death = signal.SIGKILL if threading.current_thread() is threading.main_thread() else signal.SIGCONT
     popen = subprocess.Popen(
         [

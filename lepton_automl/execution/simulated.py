@@ -1,4 +1,4 @@
-"""Trials played from recorded curves on a virtual clock: a search of hours in a second, the same every time."""
+"""Trials replayed from recorded curves on a virtual clock: hours of search in a second, the same every time."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Recording:
     """What a trial did when it ran for real.
 
     Args:
-        profile: What it weighed.
-        curve: The scores after each epoch; empty before the cut.
+        profile: Its costs, measured before training.
+        curve: The scores after each epoch; empty before pruning.
         epoch_seconds: Seconds of one epoch.
         final: Scores of its artifact.
         weighing_seconds: Seconds before the first epoch.
-        failure: Why it failed at its end; empty when it did not.
-        finished: What its artifact weighed in the end; None for what it weighed before.
+        failure: Why it failed at its end; empty if it did not.
+        finished: The costs of its final artifact; None if they are those of `profile`.
     """
 
     profile: Profile
@@ -41,7 +41,7 @@ class Recording:
 
 @dataclass
 class _Run:
-    """A trial on its way through its recording."""
+    """A trial that is being replayed."""
 
     job: TrialJob
     recording: Recording
@@ -53,44 +53,44 @@ class _Run:
 
 
 class SimulatedExecutor:
-    """Plays recordings.
+    """Replays recordings.
 
     Args:
-        slots: Trials at once.
-        recorded: The recording of a job.
-        weighed: The answer to weighing the host.
-        began: The clock's first reading, in seconds.
+        slots: Number of trials at once.
+        recorded: Returns the recording of a job.
+        benchmark: The response to a host benchmark request.
+        began: The clock's initial time, in seconds.
     """
 
     def __init__(
-        self, slots: int, recorded: Callable[[TrialJob], Recording], weighed: HostBenchmark, *, began: float = 0.0
+        self, slots: int, recorded: Callable[[TrialJob], Recording], benchmark: HostBenchmark, *, began: float = 0.0
     ) -> None:
         self._places: tuple[Place, ...] = (Place(id="recording", host="recording", slots=slots),)
         self._changes: list[tuple[float, tuple[Place, ...]]] = []
         self._waiting: deque[TrialJob] = deque()
-        self._recorded, self._weighed, self._clock = recorded, weighed, began
+        self._recorded, self._benchmark, self._clock = recorded, benchmark, began
         self._runs: dict[int, _Run] = {}
         self._due: list[tuple[float, int]] = []
         self._held = False
 
     def places(self) -> tuple[Place, ...]:
-        """Those of now."""
+        """The current places."""
         return self._places
 
     def change_places(self, at: float, places: Sequence[Place]) -> None:
-        """From a reading of the clock on these places are there, instead of those before."""
+        """Replace the places once the clock reaches `at`."""
         self._changes = sorted([*self._changes, (at, tuple(places))], key=lambda change: change[0])
 
     @property
     def slots(self) -> int:
-        """Trials at once."""
+        """Number of trials at once."""
         return sum(place.slots for place in self._places)
 
     def request_slots(self, slots: int) -> None:
-        """Nobody else is here."""
+        """Ignored: no other study shares the slots."""
 
     def waiting_reason(self) -> str:
-        """For nothing."""
+        """Always empty."""
         return ""
 
     def now(self) -> float:
@@ -98,7 +98,7 @@ class SimulatedExecutor:
         return self._clock
 
     def submit(self, job: TrialJob) -> None:
-        """Start a recording; one that was proposed before the search was lost is where it would have been by now."""
+        """Start a recording; one that was proposed before the search was lost continues where it would be by now."""
         self._waiting.append(job)
         self._assign()
 
@@ -116,7 +116,7 @@ class SimulatedExecutor:
         recording = self._recorded(job)
         weighing, epoch = recording.weighing_seconds, recording.epoch_seconds
         began = self._clock if job.since is None else job.since
-        first = job.done + 1 if job.done else 0  # to be reported; 0 is the weighing
+        first = job.done + 1 if job.done else 0  # epoch to report; 0 is the measurement before training
         if first:
             began -= weighing + job.done * epoch
         due = began + weighing + first * epoch
@@ -124,9 +124,9 @@ class SimulatedExecutor:
         heapq.heappush(self._due, (due, job.trial))
 
     def poll(self, timeout: float) -> Sequence[Message]:
-        """The next word of any trial, if it falls within the timeout; moves the clock there."""
+        """The next message of any trial, if it is due within the timeout; advances the clock."""
         if self._held:
-            self._stand_still(timeout)
+            self._postpone(timeout)
         change = self._changes[0][0] if self._changes else math.inf
         due = self._due[0][0] if self._due else math.inf
         if self._held or min(change, due) > self._clock + timeout:
@@ -149,7 +149,7 @@ class SimulatedExecutor:
         return [report]
 
     def _change(self) -> list[Message]:
-        """The places of now; the trials on those that are gone end."""
+        """Apply the next change of places; trials on removed places end."""
         at, places = self._changes.pop(0)
         self._clock, before, self._places = max(self._clock, at), self._places, places
         added, removed = (
@@ -167,24 +167,24 @@ class SimulatedExecutor:
         return [PlacesChanged(added=added, removed=removed), *results]
 
     def decide(self, trial: int, decision: Decision) -> None:
-        """Answer a waiting report; a trial that has not begun ends when it does."""
+        """Answer a waiting report; the trial ends or continues with its next epoch."""
         if run := self._runs.get(trial):
             run.decision = decision
             self._go_on(run)
 
     def cancel(self, trial: int, decision: Decision) -> None:
-        """The trial ends with its current epoch."""
+        """End a trial after its current epoch."""
         if trial in self._runs:
             self._runs[trial].decision = decision
 
     def hold(self, *, held: bool) -> None:
-        """While trials are held, the clock alone goes on."""
+        """Hold or continue all trials; while they are held, only the clock advances."""
         self._held = held
 
-    def _stand_still(self, seconds: float) -> None:
+    def _postpone(self, seconds: float) -> None:
         for run in self._runs.values():
             run.due += seconds
-        self._due = [(due + seconds, trial) for due, trial in self._due]  # in the same order
+        self._due = [(due + seconds, trial) for due, trial in self._due]  # the order stays the same
 
     def run(
         self,
@@ -194,15 +194,15 @@ class SimulatedExecutor:
         *,
         limit: float | None = None,
     ) -> Response:
-        """The recorded weights; nothing else is recorded."""
+        """The host benchmark; other requests are not recorded."""
         on_tick()
         del on_status, limit
         if isinstance(request, HostBenchmarkJob):
-            return self._weighed
+            return self._benchmark
         raise StudyError("a simulated executor has no models to score")
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there are no workers."""
 
     def _report(self, run: _Run) -> Report:
         trial, epoch = run.job.trial, run.epoch

@@ -1,8 +1,8 @@
-"""Slots: one for each core, which all studies of a user on a machine share, whatever their homes.
+"""Slots: one for each core, shared by all studies of a user on a machine, whatever their homes.
 
-A slot is a file that its study keeps locked, so that a death frees it; a study that stands still is seen by its missing
-heartbeat, and its slots are taken over. Each study writes how many slots it wants into a file of its own, and works out
-by `shares` how many it may have: all of them come to the same answer.
+A slot is a file that its study keeps locked, so that it is free once the process dies. A suspended study is detected by its
+missing heartbeat, and its slots are taken over. Each study writes how many slots it wants into a file of its own, and
+computes with `shares` how many it may have: all studies get the same result.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from lepton_automl.locks import Heartbeats, is_current, lock_folder, open_lock, 
 
 from .capacity import cores
 
-TURN = 60.0  # seconds that a study keeps its only slot, where there are more studies than cores
-EVERY = 0.5  # seconds between looks at the others
+TURN = 60.0  # seconds that a study keeps its only slot, if there are more studies than cores
+EVERY = 0.5  # seconds between reads of the other studies' files
 ROOM = 1024  # bytes of a study's file
 
 
@@ -30,12 +30,12 @@ class Claim:
     """What a study wants and has.
 
     Args:
-        token: Names the claim for good.
-        name: The study, for people.
-        where: Its home, likewise.
+        token: Identifies the claim uniquely.
+        name: The name of the study, for messages.
+        where: Its home, for messages.
         want: Slots that it could use now.
         have: Slots that it holds.
-        since: When it came to hold some, or to hold none; seconds since the epoch.
+        since: When it last began or ceased to hold slots, or to want some; seconds since the epoch.
     """
 
     token: str
@@ -49,12 +49,12 @@ class Claim:
 def shares(slots: int, claims: Sequence[Claim], now: float) -> dict[str, int]:
     """How many slots each study may have; those that want none are left out.
 
-    Where there is one for each, all get evenly many, but no more than they want. Where there are more studies than slots,
-    they take turns: who waits longest follows who has had his turn.
+    If there is one for each, all get the same number, but no more than they want. If there are more studies than slots, they
+    take turns: a study whose turn is over gives way to the one that has waited longest.
 
     Args:
-        slots: How many there are.
-        claims: What all studies want and have.
+        slots: Number of slots.
+        claims: The claims of all studies.
         now: Seconds since the epoch.
     """
 
@@ -75,22 +75,22 @@ def shares(slots: int, claims: Sequence[Claim], now: float) -> dict[str, int]:
 
 
 def behind(me: Claim, claims: Sequence[Claim]) -> str:
-    """What a study that holds nothing waits for, in words."""
+    """A message about what a study without a slot waits for."""
     wanting = [claim for claim in claims if claim.want and claim.token != me.token]
-    others = [claim for claim in wanting if claim.have] or wanting  # one whose turn has come takes it in a moment
-    held = ", ".join(sorted({f"{other.name!r}{f' in {other.where}' if other.where != me.where else ''}" for other in others}))
-    return f"waiting for a free core, behind {held or 'another process'}; its minutes do not run"
+    ahead = [claim for claim in wanting if claim.have] or wanting  # one whose turn has come takes its slot soon
+    held = ", ".join(sorted({f"{other.name!r}{f' in {other.where}' if other.where != me.where else ''}" for other in ahead}))
+    return f"waiting for a free core, behind {held or 'another process'}; not counted against the budget"
 
 
 class Slots:
     """A study's slots. All methods are called from one thread, `tick` several times a second.
 
     Args:
-        name: The study, as others name it while they wait.
+        name: The study's name, which waiting studies show.
         where: Its home.
         folder: The folder of locks; by default the user's.
         slots: How many slots the machine has; by default its cores.
-        stale: Seconds without a heartbeat, after which others take a study's slots.
+        stale: Seconds without a heartbeat after which others take over a study's slots.
     """
 
     def __init__(
@@ -107,29 +107,29 @@ class Slots:
 
     @property
     def have(self) -> int:
-        """Slots that are held now."""
+        """Number of slots that are held now."""
         return len(self._held)
 
     @property
     def want(self) -> int:
-        """Slots that could be used now."""
+        """Number of slots that could be used now."""
         return self._me.want
 
     @want.setter
     def want(self, number: int) -> None:
         if number != self._me.want:
-            self._say(want=number)
+            self._update_claim(want=number)
             self._looked = 0.0
 
     @property
     def behind(self) -> str:
-        """What is waited for; empty while something is held, or nothing wanted."""
+        """What the study waits for; empty while it holds a slot or wants none."""
         return "" if self._held or not self._me.want else behind(self._me, self._others)
 
     def tick(self) -> int:
-        """Give a heartbeat, and take what is free of one's share; returns the share.
+        """Send a heartbeat, and take free slots up to this study's share; returns the share.
 
-        Whoever holds more gives it back by `release`, once the workers that use it stand still.
+        A study that holds more returns them with `release`, once the workers that use them are stopped.
         """
         now = time.monotonic()
         if now - self._looked < EVERY:
@@ -138,21 +138,21 @@ class Slots:
         self._touch_locks()
         self._others = [self._me, *self._claims()]
         self._share = shares(self._slots, self._others, time.time()).get(self._me.token, 0)
-        for number in reversed(range(self._slots)):  # from above; they are given back from below, where fewer cores are seen
+        for number in reversed(range(self._slots)):  # highest first: processes that see fewer cores use the low ones
             if self.have >= self._share:
                 break
             self._take(self._folder / f"slot-{number:04d}")
-        self._say()
+        self._update_claim()
         return self._share
 
     def release(self, keep: int = 0) -> None:
-        """Give slots back, all but so many."""
+        """Return all slots but `keep`."""
         for path in sorted(self._held)[: max(0, self.have - keep)]:
             os.close(self._held.pop(path))
-        self._say()
+        self._update_claim()
 
     def close(self) -> None:
-        """Give everything back."""
+        """Return all slots and remove the claim."""
         self.release()
         if self._file >= 0:
             with contextlib.suppress(OSError):
@@ -163,7 +163,7 @@ class Slots:
     # Files
 
     def _registered(self) -> int:
-        """The study's own file, locked before anybody can see it."""
+        """The study's own file, locked before other processes can see it."""
         hidden = self._folder / f"new-{self._me.token}"
         file = open_lock(hidden)
         try_lock(file)
@@ -175,11 +175,11 @@ class Slots:
         text = json.dumps(asdict(self._me)).encode()
         if len(text) > ROOM:
             text = json.dumps(asdict(replace(self._me, name=self._me.name[:100], where="")), ensure_ascii=True).encode()[:ROOM]
-        with contextlib.suppress(OSError):  # a disk that is full ends no study; the heartbeat needs no room
+        with contextlib.suppress(OSError):  # a full disk must not end a study; the heartbeat needs no space
             os.pwrite(file, text.ljust(ROOM), 0)
 
-    def _say(self, *, want: int | None = None) -> None:
-        """Write down what is wanted and held, where that has changed."""
+    def _update_claim(self, *, want: int | None = None) -> None:
+        """Write what is wanted and held, if that has changed."""
         me = replace(self._me, have=self.have, want=self._me.want if want is None else want)
         if bool(me.have) != bool(self._me.have) or bool(me.want) != bool(self._me.want):
             me = replace(me, since=time.time())
@@ -188,7 +188,7 @@ class Slots:
             self._write(self._file)
 
     def _touch_locks(self) -> None:
-        """Touch everything that is held; what was taken over in the meantime is held no more."""
+        """Touch all held locks, and drop those that were taken over in the meantime."""
         for path, file in list(self._held.items()):
             if is_current(file, path):
                 os.utime(file)
@@ -196,13 +196,13 @@ class Slots:
                 os.close(self._held.pop(path))
         if is_current(self._file, self._path):
             os.utime(self._file)
-        else:  # somebody tidied the folder
+        else:  # the folder was cleaned up
             os.close(self._file)
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = self._registered()
 
     def _claims(self) -> list[Claim]:
-        """What the other studies want and have; those that are dead or stand still want nothing."""
+        """The claims of the other studies, without those that are dead or suspended."""
         claims = []
         for path in self._folder.glob("study-*"):
             if path == self._path:
@@ -215,7 +215,7 @@ class Slots:
         return claims
 
     def _take(self, path: Path) -> None:
-        """Take a slot if it is free, or if whoever holds it stands still."""
+        """Take a slot if it is free; if its holder is suspended, make it free for the next tick."""
         if path in self._held:
             return
         file = open_lock(path)
@@ -225,12 +225,12 @@ class Slots:
             return
         if self._watch.is_stale(path):
             take_over(path, os.fstat(file).st_ino)
-            self._looked = 0.0  # it is free at the next look
+            self._looked = 0.0  # check again at the next tick
         os.close(file)
 
 
 def _is_dead(path: Path) -> bool:
-    """Whether nobody holds a study's file any more."""
+    """Whether no process holds a study's file any more."""
     file = os.open(path, os.O_RDWR)
     try:
         return try_lock(file)

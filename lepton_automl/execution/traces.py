@@ -1,4 +1,4 @@
-"""What a person's code may leave in a worker process, where it would spoil the next trial."""
+"""Process-wide state that user code may change in a worker process, which would affect the next trial."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-HARMLESS = {"tqdm_monitor"}  # threads of libraries that every trial may start: Lightning's bars of progress
-SHOWN = 3  # names that are told of each kind
+HARMLESS = {"tqdm_monitor"}  # threads of libraries that every trial may start: Lightning's progress bars
+SHOWN = 3  # names that are shown of each kind
 
 
 def snapshot() -> dict[str, Any]:
-    """Everything that is one for the whole process, and that code can change: by what it is called in words."""
+    """All process-wide state that code can change, by its name in messages."""
     return {
         "the recursion limit": sys.getrecursionlimit(),
         "a signal's handler": {str(number): _handler(number) for number in signal.valid_signals()},
@@ -30,9 +30,9 @@ def snapshot() -> dict[str, Any]:
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> str:
-    """What differs between two snapshots, in words; empty where nothing does.
+    """What differs between two snapshots, as text; empty if nothing does.
 
-    A thread or a file that is gone is no difference: it was closed.
+    A thread that has ended, or a file that was closed, is not a difference.
     """
     changes = []
     for name, value in after.items():
@@ -53,7 +53,7 @@ def _handler(number: int) -> Any:
 
 
 def _files() -> dict[str, str]:
-    """Open files, sockets and pipes by number; what libraries map or look into is left out."""
+    """Open files, sockets and pipes by number; system files, which libraries map or read, are left out."""
     files = {}
     for file in _tried(lambda: list(Path("/proc/self/fd").iterdir())) or ():
         target = str(_tried(file.readlink) or "")

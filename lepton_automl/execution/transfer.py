@@ -1,4 +1,4 @@
-"""What is on its way between the search and a worker: paths of one become references, and paths of the other."""
+"""Messages between the search and a worker: paths of one side become references, and then paths of the other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Job = TypeVar("Job", bound=Value)
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery(Value):
-    """What a worker has made, if the search does not see its folder.
+    """What a worker has produced, if the search does not see its folder.
 
     Args:
         contents: Files and folders; their paths are relative to the study's folder.
@@ -36,28 +36,28 @@ class Delivery(Value):
 
 
 def packed(job: Job, workspace: Workspace) -> Job:
-    """A trial's job or a request, as the search sends it: without a path of this machine in the study's folder.
+    """A trial's job or a request, as the search sends it: without paths of this machine to the study's folder.
 
-    Data, parents and bundles become references, the folder of what is made becomes relative to the study's.
+    Data, parents and bundles become references; the output folder becomes relative to the study's.
 
     Args:
-        job: A `TrialJob`, or a request, whose fields are recognized by the types `DataSpec` and `TrialJob` and by the names `parent`,
-            `bundle`, `bundles`, `folder` and `measurement_lock`.
-        workspace: That of the search.
+        job: A `TrialJob`, or a request, whose fields are recognized by the types `DataSpec` and `TrialJob` and by the
+            names `parent`, `bundle`, `bundles`, `folder` and `measurement_lock`.
+        workspace: The workspace of the search.
     """
 
     def lock(path: str) -> str:
         return HOST_LOCK if path and path == str(workspace.lock(platform.node())) else path
 
     def contents(job: TrialJob) -> TrialJob:
-        """A worker that does not see the trial's folder gets what lies there, such as a checkpoint."""
+        """Add what is in the trial's folder, such as a checkpoint, for a worker that does not see it."""
         if workspace.shared:
             return job
         paths = sorted(path for path in (workspace.folder / job.folder).glob("*") if path.name != SPARE)
         return job.replace(contents=tuple(workspace.put(path, _known_digest(path)) for path in paths))
 
     def reference(path: str, digest: str) -> str:
-        if not path or not Path(path).exists():  # the worker says what is missing
+        if not path or not Path(path).exists():  # the worker reports what is missing
             return path
         return str(workspace.put(Path(path), digest or _known_digest(Path(path))))
 
@@ -68,11 +68,11 @@ def packed(job: Job, workspace: Workspace) -> Job:
 
 
 def unpacked(job: Job, workspace: Workspace) -> Job:
-    """The job with paths of the worker's machine; what lies in the trial's folder is brought there.
+    """The job with paths of the worker's machine; the contents of the trial's folder are put there.
 
     Args:
         job: From `packed`.
-        workspace: That of the worker.
+        workspace: The workspace of the worker.
 
     Raises:
         StudyError: Its content cannot be found.
@@ -82,7 +82,7 @@ def unpacked(job: Job, workspace: Workspace) -> Job:
         place_contents(job.contents, workspace)
         return job
 
-    def path(text: str, digest: str) -> str:  # noqa: ARG001  # as `reference`
+    def path(text: str, digest: str) -> str:  # noqa: ARG001  # the signature of `reference`
         ref = Ref.parse(text)
         return text if ref is None else str(workspace.get(ref))
 
@@ -97,7 +97,7 @@ def unpacked(job: Job, workspace: Workspace) -> Job:
 
 @dataclass(frozen=True)
 class _Change:
-    """What becomes of the paths in a job."""
+    """How the paths in a job are changed."""
 
     content: Callable[[str, str], str]
     folder: Callable[[str], str]
@@ -128,22 +128,22 @@ def _field(name: str, value: Any, change: _Change) -> Any:
 
 
 def _known_digest(path: Path) -> str:
-    """That of a bundle's manifest, which lists the digests of its files; empty for anything else."""
+    """The digest of a bundle's manifest, which lists the digests of its files; empty for anything else."""
     manifest = path / MANIFEST
     return hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else ""
 
 
 def place_contents(contents: tuple[Ref, ...], workspace: Workspace) -> None:
-    """Bring content to its path in the study's folder; what lies there already stays.
+    """Copy contents to their paths in the study's folder; those that are there already, with the same digest, stay.
 
     Raises:
-        StudyError: It cannot be found, or its place is outside of the study's folder.
+        StudyError: One cannot be found, or its path is outside of the study's folder.
     """
     for ref in contents:
         target = workspace.folder / ref.path
         if ".." in Path(ref.path).parts or not target.is_relative_to(workspace.folder):
-            fix = "Use a workspace whose study folder holds the folders of its trials."
-            raise StudyError("content would be brought to a place outside of the study", where=str(target), fix=fix)
+            fix = "Use a workspace whose study folder contains the folders of its trials."
+            raise StudyError("content would be written outside of the study's folder", where=str(target), fix=fix)
         source = workspace.get(ref)
         if source == target or (target.exists() and (_known_digest(target) or content_digest(target)) == ref.digest):
             continue
@@ -166,11 +166,11 @@ def _remove(path: Path) -> None:
 
 
 class Deliverer:
-    """Puts what a trial leaves in its folder, once each time that it changes.
+    """Stores what a trial writes to its folder, once for each change.
 
     Args:
         job: The trial, with paths of this machine.
-        workspace: That of the worker.
+        workspace: The workspace of the worker.
     """
 
     def __init__(self, job: TrialJob, workspace: Workspace) -> None:
@@ -179,7 +179,7 @@ class Deliverer:
         self._stamp: tuple[int, int] | None = None
 
     def checkpoint(self) -> Delivery | None:
-        """The checkpoint, if it is a new one."""
+        """A delivery of the checkpoint, if it is a new one."""
         path = self._folder / CHECKPOINT
         if self._workspace.shared or not path.is_file():
             return None
@@ -190,7 +190,7 @@ class Deliverer:
         return self._delivery([path])
 
     def all(self) -> Delivery | None:
-        """Everything in the folder that is new or was changed."""
+        """A delivery of everything in the folder that is new or has changed."""
         return None if self._workspace.shared else self._delivery(sorted(self._folder.glob("*")))
 
     def _delivery(self, paths: list[Path]) -> Delivery | None:
@@ -206,5 +206,5 @@ def returned(result: TrialResult, workspace: Workspace) -> TrialResult:
 
 
 def received(result: TrialResult, workspace: Workspace) -> TrialResult:
-    """The result as the search takes it, with a path of its own machine."""
+    """A result as the search uses it: its folder is a path of its own machine."""
     return result.replace(folder=str(workspace.folder / result.folder)) if result.folder else result

@@ -1,7 +1,7 @@
-"""A worker process: lives across trials, because importing torch and Lightning costs seconds.
+"""A worker process: it stays alive across trials, because importing torch and Lightning costs seconds.
 
-Started as `python -m lepton_automl.execution.worker FD MODULE:FUNCTION SIGNAL WORKSPACE...`, so that the user's own main module is never
-imported again.
+Started as `python -m lepton_automl.execution.worker FD MODULE:FUNCTION SIGNAL WORKSPACE...`, so that the user's own main
+module is never imported again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from .transfer import Deliverer, Delivery, returned, unpacked
 
 TrialFunction = Callable[[TrialJob, Callable[[Report], Decision], Callable[[], None]], TrialResult]
 
-EVERY = 1.0  # seconds between signs of life
+EVERY = 1.0  # seconds between heartbeats
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, see prctl(2)
 
 
@@ -54,16 +54,16 @@ class Worker:
     """Takes jobs from a channel, one after another, until the other end closes.
 
     Args:
-        channel: This end of the line to the search.
-        trial_function: What runs a trial.
-        workspace: This process's own; by default the current folder.
+        channel: This end of the connection to the search.
+        trial_function: The function that runs a trial.
+        workspace: The workspace of this process; by default the current folder.
     """
 
     def __init__(self, channel: Channel, trial_function: TrialFunction, workspace: Workspace | None = None) -> None:
         self.channel, self.trial_function = channel, trial_function
         self.workspace: Workspace = workspace or LocalWorkspace(Path.cwd())
         self.jobs: queue.Queue[tuple[Value, queue.Queue[Decision]]] = queue.Queue()
-        self.decisions: queue.Queue[Decision] = queue.Queue()  # on the job in hand
+        self.decisions: queue.Queue[Decision] = queue.Queue()  # on the current job
         self._last_heartbeat = 0.0
         self._sending = threading.Lock()
 
@@ -81,7 +81,7 @@ class Worker:
                 self._send(answer)
 
     def _clean(self, job: Any, work: Callable[[Any], Value]) -> Value:
-        """Do a job; where a person's code took part, see whether the process is fit for another one, and tell if it is not."""
+        """Do a job; if it ran user code, request a replacement of this process if it is not fit for another job."""
         if getattr(_origin(job), "factory", None) is None:
             return work(job)
         before = snapshot()
@@ -94,16 +94,16 @@ class Worker:
         return value
 
     def heartbeat(self) -> None:
-        """Give a sign of life, from the thread that works: a thread beside it would not notice that this one hangs."""
+        """Send a heartbeat from the working thread: another thread would not notice that this one hangs."""
         now = time.monotonic()
         if now - self._last_heartbeat > EVERY:
             self._last_heartbeat = now
             self._send(Heartbeat())
-            while is_stopped(os.getppid()):  # its search stands still, and others have its core by now
+            while is_stopped(os.getppid()):  # its search is suspended, and others use its core by now
                 time.sleep(EVERY / 2)
 
     def _send(self, value: Value) -> None:
-        """Say something; when nobody is there to hear it, there is nothing left to do, whatever becomes of the trial."""
+        """Send a value; exit if the search is gone, even in the middle of a trial."""
         try:
             with self._sending:
                 self.channel.send(value)
@@ -112,7 +112,7 @@ class Worker:
 
     @contextlib.contextmanager
     def _heartbeats(self) -> Iterator[None]:
-        """Give signs of life from a thread beside the one that works, as long as that one gets anywhere: it uses its core."""
+        """Send heartbeats from a second thread as long as the working thread makes progress: it uses CPU time."""
         clock, over = time.pthread_getcpuclockid(threading.get_ident()), threading.Event()
 
         def heartbeat() -> None:
@@ -131,10 +131,10 @@ class Worker:
             thread.join()
 
     def _listen(self) -> None:
-        """Sort what arrives. When the search dies, so does the worker, in the middle of a batch if need be.
+        """Dispatch incoming messages. When the search dies, so does the worker, even in the middle of a batch.
 
         A decision is on the last trial that was sent before it. It may come too late, when that trial is over; or before
-        the trial is begun, as both do where the worker was still starting.
+        the trial has begun, if both arrive while the worker is still starting.
         """
         decisions = self.decisions
         while (values := self.channel.receive()) is not None:
@@ -148,7 +148,7 @@ class Worker:
         os._exit(0)
 
     def _report(self, report: Report) -> Decision:
-        """Send a report; wait for the answer if it asks for one, else look whether a cancellation has arrived."""
+        """Send a report; wait for the decision if it asks for one, else check whether a cancellation has arrived."""
         self._send(report)
         try:
             return self.decisions.get(block=report.waits)
@@ -157,10 +157,10 @@ class Worker:
 
     def _try(self, job: TrialJob) -> TrialResult:
         folder = (self.workspace.folder / job.folder).absolute()
-        usual: Fault = "worker"  # whose workspace cannot find what the trial needs
+        default: Fault = "worker"  # until unpacked: its workspace lacks what the trial needs
         try:
             job = unpacked(job, self.workspace)
-            usual, deliverer = "candidate", Deliverer(job, self.workspace)
+            default, deliverer = "candidate", Deliverer(job, self.workspace)
 
             def report(report: Report) -> Decision:
                 self._deliver(deliverer.checkpoint())
@@ -172,7 +172,7 @@ class Worker:
         except Exception as error:
             reason = str(error) if isinstance(error, LeptonError) else in_one_line(error)
             fault = fault_of(error, folder.parents[1])
-            fault = usual if fault == "candidate" else fault
+            fault = default if fault == "candidate" else fault
             trace = without_colours(traceback.format_exc())
             return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=trace, fault=fault)
 
@@ -191,7 +191,7 @@ class Worker:
             origin = _origin(job)
             deliverer = Deliverer(origin, self.workspace) if isinstance(origin, TrialJob) else None
             lock = getattr(origin, "measurement_lock", None)
-            # Whatever is requested, it stands still while others measure.
+            # Every request pauses while other processes measure.
             with pausing_for_measurements(str(self.workspace.lock(platform.node())) if lock is None else lock):
                 response = respond(job, report)
             if deliverer is not None:
@@ -199,9 +199,9 @@ class Worker:
             return response
         except Exception as error:
             traceback.print_exc()
-            # An answer that is a failed result carries the reason back; the search raises it.
+            # A failed result carries the reason back; the search raises it.
             reason = str(error) if isinstance(error, LeptonError) else in_one_line(error)
-            frames = "".join(traceback.format_tb(error.__traceback__))  # all of it stands in the worker's log
+            frames = "".join(traceback.format_tb(error.__traceback__))  # the worker's log has the whole traceback
             return TrialResult(trial=NO_TRIAL, status="failed", reason=reason, traceback=frames + in_one_line(error))
 
 
@@ -216,14 +216,14 @@ def main(descriptor: str, trial_function: str, death: str, workspace: str, *argu
 
     Args:
         descriptor: The socket's file descriptor.
-        trial_function: What runs a trial, as `"module:function"`.
-        death: The signal to get when the search dies.
-        workspace: What opens this process's workspace, as `"module:function"`.
-        arguments: What that is called with.
+        trial_function: The function that runs a trial, as `"module:function"`.
+        death: The signal to receive when the search dies.
+        workspace: The function that opens this process's workspace, as `"module:function"`.
+        arguments: The arguments of that function.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DEATH_SIGNAL, int(death))
-    faulthandler.register(signal.SIGUSR1)  # says where it hangs
+    faulthandler.register(signal.SIGUSR1)  # prints where it hangs
     run_trial: TrialFunction = _function(trial_function)
     opened: Workspace = _function(workspace)(*arguments)
     if "torch" in sys.modules:

@@ -21,19 +21,19 @@ Callee = Callable[[], object]
 
 SIZES = (256 << 10, 4 << 20, 128 << 20)  # bytes of the working set: in the L2 cache, in the shared cache, beyond all caches
 QUIET = 0.1  # quantile of the calls that is reported: load only ever adds time
-FEWEST = 5  # calls
+MIN_SAMPLES = 5  # a call's timings, at least
 BUSY = 1.10  # wall time over CPU time above which the machine counts as busy
 
 
 def measure_ceilings(
     arithmetic: Mapping[str, tuple[Callee, int]], chains: Mapping[int, Callee], *, threads: int = 1, seconds: float = 0.15
 ) -> Ceilings:
-    """Measure the machine.
+    """Measure the ceilings of this machine.
 
     Args:
         arithmetic: Calls, each with its multiply-accumulates; `"int8"` multiplies 8-bit integers.
         chains: Calls of almost empty kernels, by their number of kernels; at least two.
-        threads: Threads that the calls use; decides the clock.
+        threads: Threads that the calls use; they determine the clock.
         seconds: Wall seconds for each of about eight measurements.
     """
     watch = _Stopwatch(threads, seconds)
@@ -59,28 +59,28 @@ class _Stopwatch:
         self._own = self._wall = 0.0
 
     def quiet_s(self, call: Callee) -> float:
-        """Seconds of one call when the machine is quiet."""
+        """Seconds of one call on a quiet machine."""
         call()
-        took: list[float] = []
-        began = time.perf_counter()
-        while len(took) < FEWEST or time.perf_counter() - began < self.seconds:
-            count = 1 if not took or took[0] > 1e-4 else 100  # the clock itself costs something
-            at = self.clock.read()
+        samples: list[float] = []
+        start = time.perf_counter()
+        while len(samples) < MIN_SAMPLES or time.perf_counter() - start < self.seconds:
+            count = 1 if not samples or samples[0] > 1e-4 else 100  # the clock itself costs something
+            before = self.clock.read()
             for _ in range(count):
                 call()
-            took.append((self.clock.read() - at) / count / 1e9)
-            self._own += took[-1] * count
-        self._wall += time.perf_counter() - began
-        return float(np.quantile(took[1:], QUIET))
+            samples.append((self.clock.read() - before) / count / 1e9)
+            self._own += samples[-1] * count
+        self._wall += time.perf_counter() - start
+        return float(np.quantile(samples[1:], QUIET))
 
     @property
     def busy(self) -> bool:
-        """Whether other processes had the core for a good part of the time."""
+        """Whether other processes had the core for a considerable part of the time."""
         return self._wall > BUSY * self._own
 
 
 def _copy(size: int) -> Callee:
-    """A copy with a working set of so many bytes, half of them read and half written."""
+    """A call that copies memory: half of its working set of `size` bytes is read, half is written."""
     source = np.ones(size // 8, np.float32)
     target = np.zeros_like(source)
     return lambda: np.copyto(target, source)

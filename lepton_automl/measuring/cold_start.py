@@ -21,10 +21,10 @@ TIMEOUT_SECONDS = 300.0  # seconds for one process
 
 @dataclass(frozen=True, kw_only=True)
 class ColdStartScript:
-    """How a fresh process gets its first output: three pieces of Python code with common variables.
+    """How a fresh process gets its first output: three pieces of Python code with shared variables.
 
     Args:
-        imports: Imports what any artifact of the kind needs.
+        imports: Imports what every artifact of this kind needs.
         load: Opens the artifact.
         answer: Calls it once; make or read the rows in `imports`.
         folder: The working directory of the process.
@@ -54,9 +54,9 @@ class ColdStart(NamedTuple):
 
 
 def measure_cold_start(script: ColdStartScript, runs: int = RUNS) -> ColdStart:
-    """Open an artifact in so many fresh processes, one after another.
+    """Open an artifact in `runs` fresh processes, one after another, and measure its cold start.
 
-    Times are wall time minus the time spent waiting for a core, which is no property of the artifact. Files are read from the
+    Times are wall time minus the time spent waiting for a core, which the artifact does not cause. Files are read from the
     system's cache from the second run on.
 
     Raises:
@@ -76,11 +76,11 @@ def _time(name: str, reports: list[dict[str, Any]]) -> Measurement:
 
 
 def _run_probe(script: ColdStartScript) -> dict[str, Any]:
-    """The report of one fresh process, its last line of output; it may print anything before."""
+    """The report of one fresh process: the last line of its output, which may have other lines before."""
     probe = Path(__file__).with_name("cold_start_probe.py").read_text(encoding="utf-8")
     pieces = {name: getattr(script, name) for name in ("imports", "load", "answer")}
     command = [script.python, "-c", probe]
-    ran = subprocess.run(
+    result = subprocess.run(
         command,
         input=json.dumps(pieces),
         cwd=script.folder,
@@ -89,12 +89,12 @@ def _run_probe(script: ColdStartScript) -> dict[str, Any]:
         timeout=TIMEOUT_SECONDS,
         check=False,
     )
-    if ran.returncode:
-        reason = ran.stderr.strip().splitlines()[-1:] or [f"it exited with code {ran.returncode} and printed nothing"]
+    if result.returncode:
+        reason = result.stderr.strip().splitlines()[-1:] or [f"it exited with code {result.returncode} and printed nothing"]
         raise LeptonError(
             f"a fresh process could not open the artifact: {reason[0]}",
             where=script.load,
-            fix="Run the three pieces of code by hand in that interpreter to see the whole error.",
+            fix="Run the three pieces of code by hand in that interpreter to see the full error.",
         )
-    report: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    report: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
     return report

@@ -1,4 +1,4 @@
-"""The costs of an exported network that a search can make better or limit; each is a plug-in."""
+"""The costs of an exported network that a search can minimise or limit; each is a plug-in."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class _Profiled:
     objective: Objective
 
     def measure(self, artifact: Artifact) -> float:
-        """Part of every profile."""
+        """NaN: every profile has the value already."""
         del artifact
         return math.nan
 
 
 class Latency(_Profiled):
-    """The time of one call on the target."""
+    """The time of one call on the deployment's device."""
 
     objective = Objective(name="latency_ms", direction="minimize", label="latency", unit="ms")
 
@@ -38,12 +38,12 @@ class Parameters(_Profiled):
 
 
 class Macs:
-    """Multiply-accumulates of one example, by the recipe."""
+    """The multiply-accumulates of one example, counted from the recipe."""
 
     objective = Objective(name="macs", direction="minimize", label="multiply-accumulates")
 
     def measure(self, artifact: Artifact) -> float:
-        """As the recipe counts them."""
+        """The count for this artifact's recipe."""
         if not artifact.macs:
             what = "the multiply-accumulates of these networks are not known"
             raise LeptonError(what, where="objectives", fix="Choose another objective.")
@@ -51,7 +51,7 @@ class Macs:
 
 
 class Memory:
-    """Memory that loading the file and one answer take at most, above the runtime's own, in a fresh process."""
+    """The peak memory of loading the file and of one call, above the runtime's own, in a fresh process."""
 
     objective = Objective(name="memory_bytes", direction="minimize", label="peak memory", unit="bytes")
 
@@ -65,7 +65,7 @@ class Memory:
 
 
 class ColdStart:
-    """The time that a fresh process takes to load the file and to answer once, after the runtime's imports."""
+    """The time that a fresh process takes for loading the file and for one call, after the runtime's imports."""
 
     objective = Objective(name="cold_start_ms", direction="minimize", label="cold start", unit="ms")
 
@@ -75,7 +75,7 @@ class ColdStart:
 
 
 class Energy:
-    """The energy of one call, above the idle machine's, where there is a meter."""
+    """The energy of one call above that of the idle machine; it needs a meter."""
 
     objective = Objective(name="energy_mj", direction="minimize", label="energy", unit="mJ")
 

@@ -32,12 +32,12 @@ def measure_energy(call: Callee, meter: Meter, *, rounds: int = ROUNDS, turn: fl
 
 def _above_rest(call: Callee, meter: Meter, turn: float) -> float:
     """Millijoules of a call, from one pair of turns."""
-    calls, began, before = 0, time.perf_counter(), meter.read()
-    while time.perf_counter() < began + turn:
+    calls, start, before = 0, time.perf_counter(), meter.read()
+    while time.perf_counter() < start + turn:
         call()
         calls += 1
-    worked, seconds = meter.read() - before, time.perf_counter() - began
-    began, before = time.perf_counter(), meter.read()
+    joules, seconds = meter.read() - before, time.perf_counter() - start
+    start, before = time.perf_counter(), meter.read()
     time.sleep(turn)
-    idle_power = (meter.read() - before) / (time.perf_counter() - began)
-    return 1e3 * (worked - idle_power * seconds) / calls
+    idle_power = (meter.read() - before) / (time.perf_counter() - start)
+    return 1e3 * (joules - idle_power * seconds) / calls

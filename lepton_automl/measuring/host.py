@@ -25,9 +25,9 @@ def usable_cores() -> int:
 
 
 def _processor() -> str:
-    described = Path("/proc/cpuinfo")
-    if described.exists():
-        lines = (line.partition(":") for line in described.read_text(encoding="utf-8", errors="replace").splitlines())
+    cpu_file = Path("/proc/cpuinfo")
+    if cpu_file.exists():
+        lines = (line.partition(":") for line in cpu_file.read_text(encoding="utf-8", errors="replace").splitlines())
         names = [value.strip() for key, _, value in lines if key.strip() in ("model name", "Hardware")]
         if names:
             return names[0]
@@ -37,7 +37,7 @@ def _processor() -> str:
 def core_wait_ns() -> int:
     """Nanoseconds for which threads of this process waited for a core, as the kernel counts them.
 
-    It is the second number of Linux's `schedstat` (kernel documentation, "Scheduler Statistics"); 0 where there is none.
+    The second number of Linux's `schedstat` (kernel documentation, "Scheduler Statistics"); 0 where there is none.
     """
     tasks = Path("/proc/self/task")
     try:

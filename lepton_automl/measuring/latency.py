@@ -22,10 +22,10 @@ from .host import WALL, describe_host
 from .statistics import bootstrap, quantiles, summarize
 from .timed_callable import QUIET_QUANTILE, Callee, TimedCallable
 
-MIN_ROUNDS = 5  # below, the bootstrap interval of a median means little
-ROUNDS_TO_JUDGE = 7  # before the interval may end a measurement
-CLEARLY_ABOVE = 1.15  # times the limit: the lower end of the interval is beyond doubt
-PRECISE = 0.005  # half-width of the interval, as a share of the median, that no further round need narrow
+MIN_ROUNDS = 5  # with fewer, the bootstrap interval of a median means little
+ROUNDS_TO_JUDGE = 7  # before a measurement may stop early
+CLEARLY_ABOVE = 1.15  # times the limit: above this, the interval's lower end is clearly over the limit
+PRECISE = 0.005  # half-width of the interval, as a share of the median, at which a measurement may stop early
 BUSY = 0.09  # share of the time spent waiting for a core, above which the machine counts as busy
 
 
@@ -33,10 +33,10 @@ class BenchmarkResult(NamedTuple):
     """The timing of one call in an interleaved benchmark.
 
     Args:
-        latency: In ms of the quiet host: by the thread's CPU time, or by the device's own clock where there is one.
-        wall: In ms by the wall clock, uncorrected: its interval is that of the rounds' medians, its p5 and p95 are those of
+        latency: In ms on the quiet host, by the device's clock (see `Device.clock`).
+        wall: In ms by the wall clock, uncorrected. Its interval is that of the rounds' medians; its p5 and p95 are those of
             single calls.
-        ratios: Its time over the reference's, round by round; those of two calls of one benchmark are paired (see
+        ratios: The call's time over the reference's, by round; the ratios of two calls of one benchmark are paired (see
             `statistics.compare_times`).
     """
 
@@ -58,18 +58,18 @@ def interleaved_benchmark(
 ) -> dict[str, BenchmarkResult]:
     """Time several calls interleaved with the reference and with each other, a round of each in turn.
 
-    It stops early when the interval of every call lies clearly above the limit, or is narrower than a percent.
+    It stops early when the interval of every call is clearly above the limit, or is narrower than a percent.
 
     Args:
         calls: What to time, by name: without arguments, preprocessing included.
         reference: What to interleave them with.
         reference_ms: The reference's own quiet time on this host (see `baseline_latency`); None takes it from this run.
         rounds: Rounds to spread the time over.
-        seconds: Wall seconds that may be spent for one call and its share of the reference, warm-up aside: two calls take
-            one and a half times as long as one. A quiet machine needs four fifths of them. Where load or a slow call leaves
-            fewer than five rounds it may take twice as long, and never ends before the third.
-        threads: Threads that a call uses; decides the clock.
-        device: Where the calls run; decides the clock.
+        seconds: Time budget for one call and its share of the reference, in wall seconds without the warm-up: two calls take
+            one and a half times as long as one. A quiet machine needs four fifths of it. Where load or a slow call leaves
+            fewer than five rounds it may take twice as long, and it never ends before the third round.
+        threads: Threads that a call uses; they determine the clock.
+        device: Where the calls run; it determines the clock.
         limit_ms: The hard limit that the latencies will be compared with.
 
     Returns:
@@ -108,7 +108,7 @@ def measure(
     """Time one call interleaved with the reference; for the arguments see `interleaved_benchmark`.
 
     Returns:
-        The latency in ms of the quiet host, and the wall time in ms as it was.
+        The latency in ms on the quiet host, and the uncorrected wall time in ms.
     """
     results = interleaved_benchmark(
         {"call": call},
@@ -124,14 +124,14 @@ def measure(
 
 
 def baseline_latency(reference: Callee, *, threads: int = 1, device: str = "cpu", seconds: float = 1.0) -> Measurement:
-    """The reference's own time when the machine is quiet, measured once a study.
+    """The reference's own time when the machine is quiet, measured once per study.
 
-    Its `median` is the 10th percentile of many rounds, as load only ever adds.
+    Its `median` is the 10th percentile of many rounds, as load only ever adds time.
 
     Args:
         reference: The reference network.
-        threads: Threads that it uses; decides the clock.
-        device: Where it runs; decides the clock.
+        threads: Threads that it uses; they determine the clock.
+        device: Where it runs; it determines the clock.
         seconds: Wall seconds to spend.
     """
     clock = get_device(device).clock(threads)
@@ -141,11 +141,11 @@ def baseline_latency(reference: Callee, *, threads: int = 1, device: str = "cpu"
         while time.perf_counter() < deadline or len(part.round_times) < MIN_ROUNDS:
             part.run()
     low, high = bootstrap(part.round_times, QUIET_QUANTILE)
-    p5, least, p95 = quantiles(part.round_times, (0.05, QUIET_QUANTILE, 0.95))
+    p5, quiet_ms, p95 = quantiles(part.round_times, (0.05, QUIET_QUANTILE, 0.95))
     return Measurement(
         name="reference",
         unit="ms",
-        median=least,
+        median=quiet_ms,
         low=low,
         high=high,
         p5=p5,
@@ -165,12 +165,12 @@ class _Reference:
 
     @property
     def ms(self) -> float:
-        """The reference's quiet time, as given or as measured here."""
+        """The reference's quiet time: the known one, or else the one measured in this benchmark."""
         return self.known_ms if self.known_ms is not None else quantiles(self.part.round_times, (QUIET_QUANTILE,))[0]
 
     def ratios(self, part: TimedCallable) -> list[float]:
         """Time of a call over time of the reference, by round."""
-        return [mine / other for mine, other in zip(part.round_times, self.part.round_times, strict=True)]
+        return [call_ms / reference_ms for call_ms, reference_ms in zip(part.round_times, self.part.round_times, strict=True)]
 
     def waiting_share(self, part: TimedCallable) -> float:
         """Share of the time that the call, or the reference, waited for a core; the larger of the two."""
@@ -182,7 +182,7 @@ class _Reference:
 
 
 def _run_round(parts: list[TimedCallable]) -> None:
-    """One round of each. The order changes from round to round, so that a drift favours none."""
+    """Run one round of each call. The order changes from round to round, so that drift favours none of them."""
     rounds_run = len(parts[0].round_times)
     first = (rounds_run // 2) % len(parts)
     turns = parts[first:] + parts[:first]
@@ -191,13 +191,13 @@ def _run_round(parts: list[TimedCallable]) -> None:
 
 
 def _converged(part: TimedCallable, reference_unit: _Reference, rounds: int, limit_ms: float | None) -> bool:
-    """Whether another round would change nothing relevant."""
+    """Whether further rounds are unnecessary."""
     rounds_run = len(part.round_times)
     if rounds_run < ROUNDS_TO_JUDGE or rounds_run >= rounds:
         return rounds_run >= rounds
     low, high = bootstrap(reference_unit.ratios(part), resamples=200)
-    plainly_above = limit_ms is not None and low * reference_unit.ms > CLEARLY_ABOVE * limit_ms
-    return plainly_above or high - low < 2 * PRECISE * low
+    clearly_above = limit_ms is not None and low * reference_unit.ms > CLEARLY_ABOVE * limit_ms
+    return clearly_above or high - low < 2 * PRECISE * low
 
 
 def _latency(part: TimedCallable, reference_unit: _Reference) -> Measurement:
@@ -236,19 +236,19 @@ def _wall(part: TimedCallable, reference_unit: _Reference) -> Measurement:
 def _warnings(part: TimedCallable, reference_unit: _Reference) -> tuple[str, ...]:
     results = []
     if len(part.round_times) < MIN_ROUNDS:
-        results.append(f"only {len(part.round_times)} rounds fitted into the time; the interval is rough")
+        results.append(f"only {len(part.round_times)} rounds fitted into the time budget; the interval is rough")
     if reference_unit.busy(part):
         results.append(
             f"the machine was busy: calls waited {reference_unit.waiting_share(part):.2f} s of each second for a core"
         )
     if reference_unit.known_ms is None:
-        results.append("the idle time of the reference network was taken from this run alone")
+        results.append("the reference network's quiet time is from this run alone")
     return tuple(results)
 
 
 @contextmanager
 def _garbage_collection_off() -> Iterator[None]:
-    """No garbage collection inside."""
+    """Turn garbage collection off inside the block."""
     was_on = gc.isenabled()
     gc.disable()
     try:

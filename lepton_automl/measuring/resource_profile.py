@@ -1,4 +1,4 @@
-"""All costs of an artifact: memory, disk, cold start, energy, and latency by the number of rows."""
+"""The resource profile of an artifact: memory, disk, cold start, energy, and latency by the number of rows."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def measure_resources(
     threads: int = 1,
     device: str = "cpu",
 ) -> ResourceProfile:
-    """Measure what an artifact costs besides its latency; what cannot be measured here is listed with the reason.
+    """Measure what an artifact costs besides its latency; what cannot be measured on this machine is listed with the reason.
 
     Args:
         files: The files of the artifact.
         script: How a fresh process opens it.
-        call_for: A call of so many rows, ready to run.
+        call_for: Returns a ready call for a number of rows.
         reference: The reference network.
         rows: Numbers of rows in one call to try; energy is measured with the first.
         reference_ms: The reference's quiet time on this host (see `latency.baseline_latency`).

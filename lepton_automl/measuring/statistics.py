@@ -16,7 +16,7 @@ from .host import describe_host
 Array = NDArray[np.float64]
 
 RESAMPLES = 1000
-SAME_SPEED = 0.03  # one network opened twice seldom differs by more: its weights are elsewhere in memory
+SAME_SPEED = 0.03  # the same network opened twice seldom differs by more, as its weights are elsewhere in memory
 
 
 def bootstrap(samples: Sequence[float], quantile: float = 0.5, resamples: int = RESAMPLES) -> tuple[float, float]:
@@ -33,8 +33,8 @@ def bootstrap(samples: Sequence[float], quantile: float = 0.5, resamples: int = 
 
 def _resampled(values: Array, quantile: float, resamples: int) -> Array:
     """The quantile of each resample."""
-    drawn = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
-    quantiles: Array = np.quantile(values[drawn], quantile, axis=1)
+    indices = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
+    quantiles: Array = np.quantile(values[indices], quantile, axis=1)
     return quantiles
 
 
@@ -48,7 +48,7 @@ def summarize(
     busy: bool = False,
     warnings: tuple[str, ...] = (),
 ) -> Measurement:
-    """Samples as a measurement on this host: their median, its interval, and their spread."""
+    """Summarise samples as a measurement on this host: their median, its interval, and their spread."""
     low, high = bootstrap(samples)
     p5, median, p95 = quantiles(samples, (0.05, 0.5, 0.95))
     return Measurement(
@@ -68,9 +68,9 @@ def summarize(
     )
 
 
-def quantiles(samples: Sequence[float] | Array, wanted: tuple[float, ...]) -> tuple[float, ...]:
-    """These quantiles of some samples."""
-    return tuple(float(number) for number in np.quantile(np.asarray(samples, dtype=np.float64), wanted))
+def quantiles(samples: Sequence[float] | Array, probabilities: tuple[float, ...]) -> tuple[float, ...]:
+    """The quantiles of some samples for the given probabilities."""
+    return tuple(float(number) for number in np.quantile(np.asarray(samples, dtype=np.float64), probabilities))
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ class SpeedComparison:
         ratio: The first call's time over the second's: the median over the rounds.
         low: Lower end of its 95 % interval.
         high: Upper end of it.
-        confidence: Share of the resampled medians that agree with the outcome; it is low for an `"equal"` that may be a
-            difference which so few rounds cannot show.
+        confidence: Share of the resampled medians that agree with the outcome; it is low for an `"equal"` that may hide a
+            difference too small for so few rounds.
     """
 
     outcome: Literal["faster", "slower", "equal"]
@@ -98,8 +98,8 @@ def compare_times(times: Sequence[float], other: Sequence[float], *, alike: floa
 
     Args:
         times: Times, or ratios to the reference, of the first call by round.
-        other: Those of the second, of the same rounds.
-        alike: Relative difference up to which two calls count as equally fast: that of one network opened twice.
+        other: Those of the second, in the same rounds.
+        alike: Relative difference up to which two calls count as equally fast; by default that of one network opened twice.
     """
     paired = np.asarray(times, dtype=np.float64) / np.asarray(other, dtype=np.float64)
     medians = _resampled(paired, 0.5, RESAMPLES)

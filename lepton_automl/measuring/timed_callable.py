@@ -32,9 +32,9 @@ class TimedCallable:
 
     Args:
         call: What runs.
-        clock: The clock of its own time.
-        bursts: Bursts a round.
-        count: Calls a burst.
+        clock: Measures the call's own time.
+        bursts: Bursts per round.
+        count: Calls per burst.
     """
 
     call: Callee
@@ -44,45 +44,45 @@ class TimedCallable:
     round_times: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
     call_times: list[Times] = field(default_factory=list)
-    _spent: list[tuple[int, int]] = field(default_factory=list)  # wall nanoseconds of a round, and those without a core
+    _spent: list[tuple[int, int]] = field(default_factory=list)  # of each round, wall nanoseconds and those without a core
 
     @classmethod
     def warmed_up(cls, call: Callee, clock: Clock, seconds: float) -> TimedCallable:
-        """A warmed-up call whose rounds last about so many seconds."""
+        """Warm a call up, and choose its counts so that a round lasts about `seconds`."""
         call = clock.settled(call)
-        took: list[int] = []
+        durations: list[int] = []
         until = time.perf_counter() + WARM_UP_SECONDS
-        while len(took) < WARM_UP_CALLS or time.perf_counter() < until:
-            began = clock.read()
+        while len(durations) < WARM_UP_CALLS or time.perf_counter() < until:
+            start = clock.read()
             call()
-            took.append(clock.read() - began)
-        call_seconds = max(1.0, float(np.median(took))) / 1e9
+            durations.append(clock.read() - start)
+        call_seconds = max(1.0, float(np.median(durations))) / 1e9
         count = max(1, round(BURST_SECONDS / call_seconds))
         return cls(call, clock, bursts=max(1, round(seconds / (call_seconds * count))), count=count)
 
     def run(self) -> None:
-        """One round."""
+        """Run one round."""
         # Around the whole round: a kernel often switches processes while a clock is being read, between two bursts.
-        began, idle = WALL.read(), self._idle()
+        start, idle = WALL.read(), self._idle()
         own, single = zip(*(self._burst() for _ in range(self.bursts)), strict=True)
-        self._spent.append((WALL.read() - began, self._idle() - idle))
+        self._spent.append((WALL.read() - start, self._idle() - idle))
         self.round_times.append(float(np.quantile(own, QUIET_QUANTILE)) / self.count / 1e6)
         self.call_times.append(np.concatenate(single) / 1e6)
         self.wall.append(float(np.median(self.call_times[-1])))
 
     def _idle(self) -> int:
-        """Nanoseconds without a core so far: by the two clocks, or as the kernel counts, of all threads together."""
+        """Nanoseconds without a core so far: the difference of the two clocks, or the kernel's count for all threads."""
         return WALL.read() - self.clock.read() if self.clock is THREAD_CPU else core_wait_ns()
 
     def _burst(self) -> tuple[int, Times]:
-        """Nanoseconds of all calls together, and of each by the wall clock, whose stamp costs a tenth of a microsecond."""
+        """Nanoseconds of all calls together, and of each by the wall clock, whose reading costs a tenth of a microsecond."""
         call, stamp, stamps = self.call, WALL.read, [0] * (self.count + 1)
-        began = self.clock.read()
+        start = self.clock.read()
         stamps[0] = stamp()
         for n in range(1, self.count + 1):
             call()
             stamps[n] = stamp()
-        return self.clock.read() - began, np.diff(np.asarray(stamps, dtype=np.float64))
+        return self.clock.read() - start, np.diff(np.asarray(stamps, dtype=np.float64))
 
     @property
     def waiting_share(self) -> float:

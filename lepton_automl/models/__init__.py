@@ -1,4 +1,4 @@
-"""The LeptonNet families: a recipe becomes a network."""
+"""Networks: built from recipes, saved, loaded and made deployable."""
 
 from .build import LeptonNet, build
 from .deployable import deployable

@@ -1,4 +1,4 @@
-"""A recipe becomes a network."""
+"""Build a network from its recipe."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from .layers import WidthMap
 
 
 class LeptonNet(nn.Module):
-    """A network of a family, described whole by its recipe: the base of every family's networks.
+    """A network that its recipe describes completely: the base class of every family's networks.
 
-    Its `forward` takes the stored rows by the names of the network's inputs, and gives outputs [N, K], or [N, members, K].
+    Its `forward` takes the stored rows as keyword arguments, named after the network's inputs, and returns outputs [N, K] or
+    [N, members, K].
 
     Attributes:
         recipe: Every width, depth and kernel.
-        ensemble: Whether outputs have an axis of members.
-        finish: The last module; the identity, or what comes before a task's answers, which are put there for the export.
+        ensemble: Whether outputs have a member axis.
+        finish: The last module; the task's answers replace it for the export (see `deployable`).
     """
 
     recipe: Any
@@ -31,41 +32,41 @@ class LeptonNet(nn.Module):
 
     @property
     def width_map(self) -> WidthMap:
-        """Each layer's channels as widths of the recipe."""
+        """The widths of the recipe that set each layer's channel counts."""
         raise NotImplementedError
 
     @property
     def block_lists(self) -> tuple[str, ...]:
-        """The module that holds the blocks of each stage."""
+        """Names of the modules that hold the blocks of each stage."""
         raise NotImplementedError
 
 
 def channels_last_is_safe() -> bool:
-    """Whether convolutions may keep channels last, which is a third faster on CPUs with AVX-512, and on GPUs.
+    """Whether convolutions may use the channels-last layout, which is a third faster on CPUs with AVX-512, and on GPUs.
 
-    On a CPU with AVX2 and no more, oneDNN's backward pass of narrow networks writes beyond its memory in that format (seen
-    with torch 2.13: `tests/models/test_models.py` aborts); by ONEDNN_MAX_CPU_ISA=AVX, or with channels first, it does not.
+    On a CPU with AVX2 but no AVX-512, oneDNN's backward pass of narrow networks writes out of bounds in that layout (seen with
+    torch 2.13: `tests/models/test_models.py` aborts). With ONEDNN_MAX_CPU_ISA=AVX, or with channels first, it does not.
     """
     return torch.cuda.is_available() or "AVX512" in torch.backends.cpu.get_cpu_capability()
 
 
 def build(recipe: Recipe, seed: int = 0) -> LeptonNet:
-    """The network that a recipe describes, newly initialised, on the CPU, in training mode.
+    """Return the network that a recipe describes, newly initialised, on the CPU, in training mode.
 
-    The global random state is left as it was.
+    The global random state is not changed.
 
     Args:
         recipe: Every width, depth and kernel.
-        seed: Two networks built with one seed are equal.
+        seed: Seed of the initial weights; the same recipe and seed give equal networks.
 
     Raises:
-        ConfigError: The recipe is of no family that is installed, or of a user's own network.
+        ConfigError: The recipe's family is not installed, or the recipe is of a user-defined network.
     """
     if recipe.family == CUSTOM:
-        raise ConfigError("a user's own network is made by its factory", where="build", fix="Call the factory.")
+        raise ConfigError("a user-defined network is built by its factory", where="build", fix="Call the factory.")
     family = family_named(recipe.family)
     with torch.random.fork_rng(devices=[]):
-        # The CPU's generator only: torch.manual_seed would reseed the GPUs' as well, and nothing puts those back.
+        # Only the CPU's generator: torch.manual_seed would also reseed the GPUs', whose state is not restored.
         torch.default_generator.manual_seed(seed)
         network = family.build(recipe)
     assert isinstance(network, LeptonNet)

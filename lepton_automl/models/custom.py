@@ -1,4 +1,4 @@
-"""A user's own network in the place of a LeptonNet."""
+"""A user-defined network in place of a LeptonNet."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from lepton_automl.specs import DataSpec
 
 
 class CustomNet(nn.Module):
-    """A user's module between the stored rows and a task's answers.
+    """A user-defined module that is called with the stored rows.
 
     Args:
-        module: Called with float32 rows of `spec.input_shape`; gives logits [N, K], or standardised values [N] or [N, 1].
-        recipe: How it was made.
-        spec: Its data.
+        module: Called with float32 rows of `spec.input_shape`; returns logits [N, K], or standardised values [N] or [N, 1].
+        recipe: The recipe that it was built from.
+        spec: Describes its data.
     """
 
-    ensemble = False  # outputs have no axis of members
+    ensemble = False  # outputs have no member axis
 
     def __init__(self, module: nn.Module, recipe: CustomRecipe, spec: DataSpec) -> None:
         super().__init__()
@@ -28,12 +28,12 @@ class CustomNet(nn.Module):
         self.finish: nn.Module = nn.Identity()
 
     def forward(self, **inputs: Tensor) -> Tensor:
-        """The stored rows, by name, to what the user's `forward` gives for them."""
+        """The module's outputs for the stored rows, which are passed by name."""
         outputs: Tensor = self.finish(self.module(self.enter(**inputs)))
         return outputs
 
     def rows(self, inputs: dict[str, Tensor]) -> Tensor:
-        """What the user's own `forward` takes, for stored rows by name; on the CPU."""
+        """The input of the user's own `forward` for stored rows by name; on the CPU."""
         with torch.no_grad():
             entered: Tensor = self.enter(**inputs)
         return entered

@@ -1,4 +1,4 @@
-"""A network that gives the answer itself."""
+"""Networks that return a task's answers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from .generating import GeneratingNetwork
 
 
 def deployable(model: Any, spec: DataSpec) -> Any:
-    """A copy in evaluation mode whose `forward` gives the task's answers, numbers in the target's own unit.
+    """Return a copy in evaluation mode whose `forward` returns the task's answers, numbers in the target's own unit.
 
-    Its family makes it quicker where it can. Where the family exports several programs, `forward` runs the task's loop over them.
+    Its family optimises the copy for inference where it can. Where the family exports several programs, `forward` runs the
+    task's loop over them.
 
     Args:
-        model: A trained network; it is left as it is.
-        spec: Knows the task.
+        model: A trained network; it is not changed.
+        spec: Describes the data and names the task.
 
     Raises:
         ConfigError: The family exports several programs, and the task has no loop for them.
@@ -46,7 +47,7 @@ def _generating(programs: Mapping[str, nn.Module], family: str, spec: DataSpec) 
     decoder = load_decoder({"task": spec.task, "target": spec.target, **spec.output.shipped()})
     if not isinstance(decoder, GeneratingDecoder):
         what = (
-            f"networks of the family {family!r} are the programs {', '.join(programs)}, and the task {spec.task!r} has no loop"
+            f"networks of the family {family!r} have the programs {', '.join(programs)}, and the task {spec.task!r} has no loop"
         )
         raise ConfigError(what, where="family", fix="Choose another family: its accepts() should refuse this task.")
     return GeneratingNetwork(programs, decoder).eval()

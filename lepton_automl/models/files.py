@@ -22,16 +22,16 @@ RECIPE, WEIGHTS = "recipe.json", "model.safetensors"
 
 
 def save(model: LeptonNet | CustomNet, folder: Path) -> None:
-    """Write a network into a folder, which is made if need be; of a person's own one, the weights as their module names them."""
+    """Write a network into a folder, creating it if necessary; a user-defined network's weights keep their module's names."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RECIPE).write_text(json.dumps(model.recipe.to_json(), indent=1), encoding="utf-8")
-    # Each tensor in a memory of its own, row by row: the file format knows neither strides nor sharing.
+    # Each tensor is contiguous and owns its memory: the file format supports neither strides nor shared memory.
     weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in _inner(model).state_dict().items()}
     save_file(weights, folder / WEIGHTS)
 
 
 def load(folder: Path) -> LeptonNet:
-    """The network back from `save`, in evaluation mode, on the CPU.
+    """Return the network that `save` wrote, in evaluation mode, on the CPU.
 
     Raises:
         BundleError: A file is missing, damaged, or does not fit the recipe.
@@ -40,7 +40,7 @@ def load(folder: Path) -> LeptonNet:
 
 
 def load_by(folder: Path, make: Callable[[Recipe], Network]) -> Network:
-    """The same for networks that are made in another way: `make` builds one from its recipe."""
+    """As `load`, with the function that builds a network from its recipe."""
     try:
         recipe = recipe_from_json(json.loads((folder / RECIPE).read_text(encoding="utf-8")))
         weights: dict[str, torch.Tensor] = load_file(folder / WEIGHTS)
@@ -48,7 +48,7 @@ def load_by(folder: Path, make: Callable[[Recipe], Network]) -> Network:
         _inner(model).load_state_dict(weights)
     except Exception as error:
         what = f"the network cannot be read: {error}"
-        raise BundleError(what, where=str(folder), fix=f"It needs {RECIPE} and {WEIGHTS} as they were saved.") from error
+        raise BundleError(what, where=str(folder), fix=f"It needs {RECIPE} and {WEIGHTS} as `save` wrote them.") from error
     model.eval()
     return model
 

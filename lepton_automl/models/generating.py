@@ -12,11 +12,11 @@ from lepton_automl.generation import GeneratingDecoder, Program
 
 
 class GeneratingNetwork(nn.Module):
-    """Called like any other network; nothing is learnt through it.
+    """A network of several programs, called like any other; it is for inference only.
 
     Args:
         programs: Modules by name; each returns a dict of tensors.
-        decoder: The task's, which runs the loop.
+        decoder: The task's decoder, which runs the loop.
     """
 
     def __init__(self, programs: Mapping[str, nn.Module], decoder: GeneratingDecoder) -> None:

@@ -1,4 +1,4 @@
-"""Layers that both families share, and how a layer says which widths of the recipe it has."""
+"""Layers that several families share, and the map from layers to the widths of a recipe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Channels(NamedTuple):
-    """Which widths of the recipe a layer's channels are; `""` is a size that cannot be cut."""
+    """The widths of the recipe that set a layer's channel counts; `""` is a size that cannot be pruned."""
 
     inputs: str
     outputs: str
@@ -20,14 +20,14 @@ WidthMap = dict[str, Channels]
 
 
 def under(prefix: str, width_map: WidthMap) -> WidthMap:
-    """The same layers, seen from the module that holds them as `prefix`."""
+    """Return a width map with `prefix` in front of every layer's name."""
     return {f"{prefix}.{name}": channels for name, channels in width_map.items()}
 
 
 class GroupedLinear(nn.Module):
     """One linear layer for each of several groups: [N, groups, inputs] to [N, groups, outputs].
 
-    `input_axes` tells a tool that cuts channels along which axis of which parameter the inputs lie.
+    `input_axes` gives, for pruning tools, the axis of each parameter that runs over the inputs.
 
     Args:
         groups: How many layers.

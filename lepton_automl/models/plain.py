@@ -1,4 +1,4 @@
-"""A person's own trained network, dressed for the house's training."""
+"""A user's own trained network, wrapped for this package's training."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ INPUT = "rows"  # the name of the one input
 
 
 class Plain(nn.Module):
-    """A module as it is, with values standardised.
+    """An unchanged module whose values are standardised.
 
     Args:
-        module: Called with rows; gives logits [N, K], or values [N] or [N, 1] in the target's own unit.
-        spec: What the targets are.
+        module: Called with rows; returns logits [N, K], or values [N] or [N, 1] in the target's own unit.
+        spec: Describes the targets.
     """
 
-    ensemble = False  # outputs have no axis of members
+    ensemble = False  # outputs have no member axis
 
     def __init__(self, module: nn.Module, spec: DataSpec) -> None:
         super().__init__()
@@ -29,16 +29,16 @@ class Plain(nn.Module):
         """Logits [N, K], or standardised values [N, 1].
 
         Args:
-            rows: As the module takes them.
-            teacher_outputs: What another network says of them, which travels along for the loss.
+            rows: The module's input.
+            teacher_outputs: A teacher's outputs for them; ignored here, the loss uses them.
         """
         del teacher_outputs
-        outputs: Tensor = self.module(rows.clone())  # it may work in place, and the rows are those of all epochs
+        outputs: Tensor = self.module(rows.clone())  # it may change its input, which every epoch uses again
         return self.task.from_unit(outputs, self.output)
 
 
 class Bare(nn.Module):
-    """A module that is called by the name of its one input, as the export does.
+    """A module whose one input is passed by name, as the export does.
 
     Args:
         module: Called with rows.
@@ -49,8 +49,8 @@ class Bare(nn.Module):
         self.module = module
 
     def forward(self, rows: Tensor) -> Tensor:
-        """What the module gives."""
+        """The module's outputs."""
         answers: Tensor = self.module(rows)
         return answers
 
-    __call__ = forward  # hooks for all modules would run once more here
+    __call__ = forward  # torch's global module hooks would run a second time for this wrapper

@@ -2,4 +2,4 @@
 
 from .torchvision_check import check_torchvision
 
-check_torchvision()  # before Lightning is imported, whose own error would be unclear
+check_torchvision()  # before Lightning is imported: its own error would be unclear

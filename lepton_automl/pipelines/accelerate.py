@@ -1,9 +1,9 @@
-"""The inference accelerator: tries every allowed variant of a network on the target and keeps the fastest good enough one.
+"""The inference accelerator: tries every allowed variant of a network on the target and keeps the fastest that is good enough.
 
 All variants are exported, opened and timed in one interleaved benchmark with the reference. They are scored, the fastest
-first, until one keeps the score. If a faster int8 variant loses too much, milder ones are tried: another quantizer, 7-bit
-weights, then float32 for the layers that quantization harms most. Finally the winner's runtime settings are tuned, and a
-simpler variant is preferred if it is as fast.
+first, until one has an allowed score drop. If a faster int8 variant loses too much, milder ones are tried: another
+quantizer, 7-bit weights, then float32 for the layers that quantization harms most. Finally the winner's runtime settings
+are tuned, and a simpler variant is preferred if it is as fast.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from lepton_automl.variant import Variant
 
 from .cost import reference
 
-SECONDS = 0.4  # of timing for each variant; interleaving makes differences more precise than absolute times
+SECONDS = 0.4  # seconds of timing per variant; interleaving makes differences more precise than absolute times
 BASELINE = "the network in PyTorch, as the baseline"
 MOST_ROW_DIFFERENCE = (
     0.1  # largest mean difference between int8 outputs of single rows and of a batch, as a share of their spread
@@ -49,12 +49,12 @@ class VariantBench:
 
     Args:
         deployment: The device, its runtimes, and the largest score drop.
-        metric: The score to keep.
-        direction: Whether more or less of it is better.
-        call: Makes one call on the target from an opened model.
+        metric: The score whose drop is limited.
+        direction: Whether a higher or a lower score is better.
+        call: Returns a function that makes one call of an opened model on the target.
         score: Scores an opened model.
         measurement_lock: Held while timing.
-        reference_ms: The reference's time on the quiet machine; None to use the one measured alongside.
+        reference_ms: The reference's time on the quiet machine; None to use the time that is measured alongside.
         progress: Called with a description of each step.
         guarded: Whether OpenVINO files are first opened in a separate process; not needed in a worker.
         alone: Rows that are also run one by one for comparison; all by default.
@@ -78,7 +78,7 @@ class CandidateVariant:
 
     Args:
         variant: The runtime, precision and settings.
-        path: Its file.
+        path: The exported file.
         model: The opened file.
         benchmark: Its last benchmark.
         scores: Its scores, once computed.
@@ -123,7 +123,7 @@ class BestVariant:
 
 
 def accelerate(source: Source, bench: VariantBench, folder: Path) -> BestVariant:
-    """Find the fastest way to run a network whose score is good enough.
+    """Find the fastest variant of a network whose score is good enough.
 
     Args:
         source: The network.
@@ -141,11 +141,11 @@ def accelerate(source: Source, bench: VariantBench, folder: Path) -> BestVariant
         variants += tried
         search.leave_out(left_out)
     search.add(variants)
-    search.race(search.running)
+    search.benchmark_variants(search.running)
     winner = search.simplest(search.fastest())
     winner = search.milder(winner)
     winner = search.tuned(winner)
-    return BestVariant(winner, search.before, search.evidence(winner), search.speedup(winner))
+    return BestVariant(winner, search.before, search.results(winner), search.speedup(winner))
 
 
 class _VariantSearch:
@@ -180,13 +180,13 @@ class _VariantSearch:
     def leave_out(self, variants: Iterable[Variant]) -> None:
         """Record variants that are not tried, with the reason."""
         reason = (
-            f"not tried: a network of {len(self.source.programs)} programs is not quantized, as its loop repeats every error"
+            f"not tried: a network of {len(self.source.programs)} programs is not quantized, as its loop accumulates errors"
         )
         self.failed += [VariantResult(variant=variant, outcome=reason) for variant in variants]
 
     def _open(self, variant: Variant) -> CandidateVariant:
         runtime, deployment = get_runtime(variant.runtime), self.bench.deployment
-        # Runtimes that read ONNX share files: an existing one is not written again.
+        # Runtimes that read ONNX share files: an existing file is not written again.
         path = self.folder / f"{_file_of(variant)}{runtime.suffix}"
         if not path.exists():
             write_artifact(variant, self.source, path)
@@ -203,7 +203,7 @@ class _VariantSearch:
             raise BundleError(f"{variant.name} cannot run: {in_one_line(error)}") from error
         return CandidateVariant(variant, path, model)
 
-    def race(self, candidates: list[CandidateVariant]) -> None:
+    def benchmark_variants(self, candidates: list[CandidateVariant]) -> None:
         """Time candidates in one interleaved benchmark."""
         self.bench.progress(f"timing {len(candidates)} variants")
         deployment = self.bench.deployment
@@ -223,22 +223,22 @@ class _VariantSearch:
         """The fastest candidate that is good enough; faster ones are rejected.
 
         Raises:
-            BundleError: None is; the float file failed, then.
+            BundleError: No candidate is good enough, which means that the float32 files failed.
         """
         for candidate in sorted(self.running, key=lambda candidate: candidate.latency.median):
             if self._good(candidate):
                 return candidate
-        raise BundleError("no exported variant of this network gives its outputs", where="accelerate", fix=self._reasons())
+        raise BundleError("no exported variant of this network reproduces its outputs", where="accelerate", fix=self._reasons())
 
     def _good(self, candidate: CandidateVariant) -> bool:
-        """Whether a candidate keeps the score; computed once."""
+        """Whether a candidate's score drop is allowed; the score is computed once."""
         if not candidate.scores:
             self.bench.progress(f"scoring {candidate.variant.name}")
             candidate.scores = self.bench.score(candidate.model)
-            lost = drop(self.bench.direction, self.before[self.bench.metric], candidate.scores[self.bench.metric])
-            if lost > self.bench.deployment.max_score_drop and candidate.variant.precision != "fp32":
+            loss = drop(self.bench.direction, self.before[self.bench.metric], candidate.scores[self.bench.metric])
+            if loss > self.bench.deployment.max_score_drop and candidate.variant.precision != "fp32":
                 candidate.why = (
-                    f"its {self.bench.metric} drops by {lost:.3g}; at most {self.bench.deployment.max_score_drop:g} is allowed"
+                    f"its {self.bench.metric} drops by {loss:.3g}; at most {self.bench.deployment.max_score_drop:g} is allowed"
                 )
         return not candidate.why
 
@@ -250,30 +250,30 @@ class _VariantSearch:
         for candidate in sorted(self.running, key=lambda candidate: _requirements(candidate.variant)):
             if candidate is winner:
                 break
-            if _compared(candidate, winner) == "equal" and self._good(candidate):
+            if _speed_relation(candidate, winner) == "equal" and self._good(candidate):
                 return candidate
         return winner
 
     def milder(self, winner: CandidateVariant) -> CandidateVariant:
-        """A milder form of a faster candidate that lost too much, if it is still faster; else the winner."""
-        out = [
+        """A milder form of a faster candidate whose score dropped too much, if it is still faster; else the winner."""
+        lossy = [
             candidate
             for candidate in self.all
-            if candidate.why and candidate.variant.precision == "int8" and _compared(candidate, winner) == "faster"
+            if candidate.why and candidate.variant.precision == "int8" and _speed_relation(candidate, winner) == "faster"
         ]
-        for lost in sorted(out, key=lambda candidate: candidate.latency.median)[:1]:
+        for rejected in sorted(lossy, key=lambda candidate: candidate.latency.median)[:1]:
             good = next(
                 (
                     candidate
-                    for variant in get_runtime(lost.variant.runtime).milder(lost.variant, self.source)
+                    for variant in get_runtime(rejected.variant.runtime).milder(rejected.variant, self.source)
                     for candidate in self.add([variant])
                     if self._good(candidate)
                 ),
                 None,
             )
             if good is not None:
-                self.race([winner, good])
-                if _compared(good, winner) == "faster":
+                self.benchmark_variants([winner, good])
+                if _speed_relation(good, winner) == "faster":
                     return good
         return winner
 
@@ -283,23 +283,23 @@ class _VariantSearch:
         added = self.add(get_runtime(variant.runtime).settings(variant, self.bench.deployment.threads))
         for candidate in added:
             candidate.scores = winner.scores  # the same file, in the same runtime
-        self.race([winner, *added, self.baseline])
+        self.benchmark_variants([winner, *added, self.baseline])
         best = min(added, key=lambda candidate: candidate.latency.median, default=winner)
-        return best if _compared(best, winner) == "faster" else winner
+        return best if _speed_relation(best, winner) == "faster" else winner
 
     def speedup(self, winner: CandidateVariant) -> float:
         """Speed relative to the network in PyTorch, compared by rounds of the last benchmark."""
         assert winner.benchmark is not None and self.baseline.benchmark is not None
         return 1 / compare_times(winner.benchmark.ratios, self.baseline.benchmark.ratios).ratio
 
-    def evidence(self, winner: CandidateVariant) -> tuple[VariantResult, ...]:
+    def results(self, winner: CandidateVariant) -> tuple[VariantResult, ...]:
         """The results of all variants, fastest first."""
         ordered = sorted(
             (candidate for candidate in [*self.all, self.baseline] if candidate.benchmark),
             key=lambda candidate: candidate.latency.median,
         )
         ranked = [
-            candidate.result("chosen" if candidate is winner else candidate.why or _slower(candidate, winner))
+            candidate.result("chosen" if candidate is winner else candidate.why or _why_not_chosen(candidate, winner))
             for candidate in ordered
         ]
         untimed = [candidate.result(candidate.why) for candidate in self.all if not candidate.benchmark]
@@ -309,8 +309,8 @@ class _VariantSearch:
 def check_artifact(variant: Variant, model: InferenceSession, expected: ExpectedAnswers) -> None:
     """Check the outputs of an artifact against those of the network.
 
-    A float32 artifact must give the network's outputs. An int8 one must give similar outputs for a row alone and in a batch,
-    and its score shows the rest. OpenVINO 2026.4 sometimes returned uninitialised memory.
+    A float32 artifact must reproduce the network's outputs. An int8 one must return similar outputs for a single row and for
+    the row in a batch; otherwise it is judged by its score. OpenVINO 2026.4 sometimes returned uninitialised memory.
 
     Args:
         variant: The artifact's variant.
@@ -330,12 +330,12 @@ def check_artifact(variant: Variant, model: InferenceSession, expected: Expected
     answers = model(rows)
     if answers.shape != expected.together.shape or not np.isfinite(answers).all():
         raise BundleError(
-            f"{variant.name} gives outputs of shape {answers.shape}, expected {expected.together.shape}, or values that are not finite"
+            f"{variant.name} returns outputs of shape {answers.shape}, expected {expected.together.shape}, or non-finite values"
         )
     alone = np.concatenate([model({name: array[n : n + 1] for name, array in rows.items()}) for n in range(len(answers))])
     spread = float(expected.together.std()) or 1.0
     if not np.isfinite(alone).all() or float(np.abs(alone - answers).mean()) > MOST_ROW_DIFFERENCE * spread:
-        raise BundleError(f"{variant.name} gives different outputs for a row alone and in a batch")
+        raise BundleError(f"{variant.name} returns different outputs for a single row and for the row in a batch")
 
 
 def _file_of(variant: Variant) -> str:
@@ -347,19 +347,19 @@ def _file_of(variant: Variant) -> str:
 
 
 def _requirements(variant: Variant) -> tuple[int, int]:
-    """What a variant requires: an extra runtime, then a precision other than float32."""
+    """A sort key of what a variant requires: an extra runtime, then a precision other than float32."""
     return (not get_runtime(variant.runtime).preferred, ("fp32", "int8", "int8-dynamic", "bf16").index(variant.precision))
 
 
-def _compared(candidate: CandidateVariant, other: CandidateVariant) -> str:
-    """Whether the first is `"faster"`, `"slower"` or `"equal"`, compared by rounds of one benchmark."""
+def _speed_relation(candidate: CandidateVariant, other: CandidateVariant) -> str:
+    """Whether the candidate is `"faster"`, `"slower"` or `"equal"`, compared by rounds of one benchmark."""
     assert candidate.benchmark is not None and other.benchmark is not None
     mine, theirs = candidate.benchmark.ratios, other.benchmark.ratios
     count = min(len(mine), len(theirs))
     return compare_times(mine[:count], theirs[:count]).outcome
 
 
-def _slower(candidate: CandidateVariant, winner: CandidateVariant) -> str:
+def _why_not_chosen(candidate: CandidateVariant, winner: CandidateVariant) -> str:
     ratio = candidate.latency.median / winner.latency.median
     if ratio < 1:
         return f"not measurably faster, and the winner has fewer requirements ({ratio:.2f} times its latency)"

@@ -1,4 +1,4 @@
-"""Accelerates a finalist of a search: its bundle gets the fastest runtime and precision that keep the score."""
+"""Accelerates a finalist of a search: its bundle gets the fastest runtime and precision whose score drop is allowed."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from .custom import adapter_for
 from .pack import calibration_note, card_of, decoder_of, model_scores, predict_split, with_decoder
 from .worker_cache import cached_data
 
-FLOAT = "float.onnx"  # beside the bundle, a file or the folder of several programs: the source of all other artifacts
+FLOAT = "float.onnx"  # beside the bundle; a file, or a folder for several programs: the source of all other artifacts
 SAMPLE_ROWS = 512  # training rows for calibration
 
 
 def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] = lambda _: None) -> AccelerationResult:
-    """Find the fastest variant of a finished model that keeps its score, and write it into the model's bundle.
+    """Find the fastest variant of a finished model whose score drop is allowed, and write it into the model's bundle.
 
-    With cross-validated scores there are no unseen rows for the final network: then the drop is measured on the training
-    rows and subtracted from the cross-validated score.
+    With cross-validated scores there are no unseen rows for the final network: the drop is measured on the training rows
+    and subtracted from the cross-validated score.
 
     Args:
         request: The model.
@@ -85,17 +85,17 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
 
 
 def _float_model(trial: Path) -> Path:
-    """The float file of a trial, or the folder of those of its programs, as they were before any acceleration."""
-    kept, files = trial / FLOAT, model_files(trial / "bundle")
-    if kept.exists():
-        return kept
+    """The float32 file of a trial, or the folder of its programs' float32 files, from before any acceleration."""
+    float_path, files = trial / FLOAT, model_files(trial / "bundle")
+    if float_path.exists():
+        return float_path
     if [file.name for file in files] == [MODEL]:
-        shutil.copyfile(files[0], kept)
+        shutil.copyfile(files[0], float_path)
     else:
-        kept.mkdir()
+        float_path.mkdir()
         for file in files:
-            shutil.copyfile(file, kept / file.name)
-    return kept
+            shutil.copyfile(file, float_path / file.name)
+    return float_path
 
 
 def _bench(request: AccelerateJob, profiler: CostProfiler, progress: Callable[[str], None]) -> VariantBench:
@@ -123,9 +123,9 @@ def _scores(request: AccelerateJob, best: BestVariant) -> dict[str, float]:
     """The artifact's scores on unseen rows."""
     if not request.job.data.folds:
         return best.winner.scores
-    scores, known = {}, metrics_of(request.job.data)
+    scores, metrics = {}, metrics_of(request.job.data)
     for name, before in request.scores.items():
-        direction = known[name].direction
-        lost = drop(direction, best.before[name], best.winner.scores[name]) if name in best.winner.scores else 0.0
-        scores[name] = before * (1 + lost) if direction == "minimize" else before - lost
+        direction = metrics[name].direction
+        score_drop = drop(direction, best.before[name], best.winner.scores[name]) if name in best.winner.scores else 0.0
+        scores[name] = before * (1 + score_drop) if direction == "minimize" else before - score_drop
     return scores

@@ -1,4 +1,4 @@
-"""Accelerates a user's trained network: exports it, tries all variants and keeps the best."""
+"""Accelerate a user's trained network: export it, try all variants and keep the best."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class AcceleratedModel:
         variant: The chosen runtime, precision and settings.
         before: Scores of the original network, on the validation rows.
         after: Scores of the artifact.
-        latency: Milliseconds of one call, scaled to the quiet host.
+        latency: Milliseconds per call, scaled to a quiet host.
         tried: The results of all variants, fastest first.
         speedup: Speed relative to the network in PyTorch; the median over the rounds of one benchmark.
-        batch_size: Rows of one call.
+        batch_size: Rows per call.
         content: The artifact's bytes.
         threads: Threads that one call may use.
     """
@@ -79,8 +79,8 @@ class AcceleratedModel:
         """The network's outputs for rows [N, ...], as its `forward` takes them."""
         if not hasattr(self, "_opened"):
             object.__setattr__(self, "_opened", self._open())
-        answers: NDArray[np.float32] = self._opened({ROWS: _array(rows)})  # type: ignore[attr-defined]  # set above
-        return answers
+        outputs: NDArray[np.float32] = self._opened({ROWS: _array(rows)})  # type: ignore[attr-defined]  # set above
+        return outputs
 
     def save(self, folder: str | Path) -> Path:
         """Write the artifact and its runtime settings into a new folder, which `load_accelerated` opens.
@@ -94,8 +94,8 @@ class AcceleratedModel:
         into.mkdir(parents=True, exist_ok=True)
         suffix = get_runtime(self.variant.runtime).suffix
         (into / f"model{suffix}").write_bytes(self.content)
-        unusual = artifact_loader(self.variant.to_json()).operations(self.content)
-        settings = self.variant.to_json() | {"batch_size": self.batch_size} | ({OPERATIONS: unusual} if unusual else {})
+        operations = artifact_loader(self.variant.to_json()).operations(self.content)
+        settings = self.variant.to_json() | {"batch_size": self.batch_size} | ({OPERATIONS: operations} if operations else {})
         (into / RUNTIME).write_text(json.dumps(settings, indent=1))
         return into
 
@@ -127,7 +127,7 @@ def accelerate_network(
         model: The network; it is not changed.
         data: Training rows and targets, as `data.labelled.read_pairs` takes them.
         deployment: The device, its runtimes, and the largest score drop.
-        validation: The same, to score on; None to hold out a fifth of `data`.
+        validation: Rows and targets to score on, likewise; None to hold out a fifth of `data`.
         seed: Seeds the choice of held-out rows.
         progress: Called with a description of each step.
 
@@ -214,7 +214,7 @@ def open_accelerated(folder: Path, threads: int) -> InferenceSession:
     """Open a folder written by `AcceleratedModel.save`.
 
     Raises:
-        BundleError: The folder is not one of these, its model does not open, or the model could run forever.
+        BundleError: The folder was not written by `save`, its model does not open, or the model could run forever.
         ExtraError: The runtime is not installed.
     """
     try:
@@ -225,15 +225,15 @@ def open_accelerated(folder: Path, threads: int) -> InferenceSession:
         fix = "Pass a folder written by save()."
         raise BundleError(f"{RUNTIME} is missing or unreadable", where=str(folder), fix=fix) from error
     path = folder / f"model{runtime.suffix}"
-    content = _usual_content(path, variant, settings.get(OPERATIONS, []))
+    content = _read_content(path, variant, settings.get(OPERATIONS, []))
     return open_model(content, variant.to_json(), threads, rows=rows)  # bytes, which cannot read other files
 
 
-def _usual_content(path: Path, variant: Variant, known: list[str]) -> bytes:
+def _read_content(path: Path, variant: Variant, allowed: list[str]) -> bytes:
     """A model's bytes, unless it contains control flow or custom operations that `save` did not list.
 
     Raises:
-        BundleError: The model is refused.
+        BundleError: The model cannot be read, or contains such operations.
     """
     try:
         content = path.read_bytes()
@@ -241,7 +241,7 @@ def _usual_content(path: Path, variant: Variant, known: list[str]) -> bytes:
         raise BundleError(
             f"{path.name} cannot be read", where=str(path.parent), fix="Pass a folder written by save()."
         ) from error
-    unknown = [name for name in artifact_loader(variant.to_json()).operations(content) if name not in known]
+    unknown = [name for name in artifact_loader(variant.to_json()).operations(content) if name not in allowed]
     if unknown:
         what = f"the model contains operations that {RUNTIME} does not list: {', '.join(unknown[:5])}"
         raise BundleError(what, where=str(path.parent), fix="Do not use it: it may run forever. Ask its author.")
@@ -249,7 +249,7 @@ def _usual_content(path: Path, variant: Variant, known: list[str]) -> bytes:
 
 
 def load(folder: str | Path, threads: int = 1) -> Callable[[Any], NDArray[np.float32]]:
-    """Open such a folder as a function of rows [N, ...], as the network's `forward` takes them."""
+    """Open a folder written by `AcceleratedModel.save` as a function of rows [N, ...], as the network's `forward` takes them."""
     model = open_accelerated(Path(folder), threads)
     return lambda rows: model({ROWS: _array(rows)})
 

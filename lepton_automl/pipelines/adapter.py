@@ -24,12 +24,12 @@ from lepton_automl.training.snapshot import Snapshot
 
 Network = LeptonNet | CustomNet
 
-CUT_ROWS = 256  # rows on which the importance of channels and blocks is measured
+IMPORTANCE_ROWS = 256  # rows on which the importance of channels and blocks is measured
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitRequest:
-    """A range of epochs of a training plan.
+    """A request to train a network for a range of epochs of a training plan.
 
     Args:
         first: Epochs of the plan that are already done.
@@ -37,7 +37,7 @@ class FitRequest:
         on_epoch: Called with the scores after each epoch; its decision may end the fit.
         wait: Called before every step.
         score: Whether validation scores are computed.
-        start: The snapshot to continue from; None to begin.
+        start: The snapshot to continue from; None to start without one.
         keep: Called after each epoch with a function that takes a snapshot.
     """
 
@@ -55,9 +55,9 @@ class NetworkAdapter(Protocol):
 
     Attributes:
         plan: The training plan.
-        whole: Its recipe before pruning.
-        lean: Its final recipe.
-        supports_checkpoints: Whether a fit that was broken off can go on from a snapshot; else it begins again.
+        whole: The recipe before pruning.
+        lean: The recipe after pruning.
+        supports_checkpoints: Whether an interrupted fit can continue from a snapshot; otherwise it starts over.
     """
 
     supports_checkpoints: bool
@@ -88,7 +88,7 @@ class LeptonAdapter:
         config: The hyperparameters.
         spec: The data.
         train: The training plan, which the hyperparameters change.
-        lean: The pruning plan, likewise.
+        prune: The pruning plan, likewise.
     """
 
     supports_checkpoints = True
@@ -107,7 +107,7 @@ class LeptonAdapter:
         return load(folder)
 
     def batches(self, data: Data, model: Network, chunk: int = 16) -> DataModule:
-        """A data module that gives chunks of batches."""
+        """A data module that yields chunks of batches."""
         del model
         return DataModule(data, self.plan, chunk)
 
@@ -129,7 +129,7 @@ class LeptonAdapter:
 
     def shrink(self, model: Network, data: Data) -> LeptonNet:
         """The network pruned to the final recipe; a LeptonNet again."""
-        sample = {name: rows[:CUT_ROWS] for name, rows in data.train.inputs.items()}
+        sample = {name: rows[:IMPORTANCE_ROWS] for name, rows in data.train.inputs.items()}
         smaller = self.build(self.lean)
         smaller.load_state_dict(shrink(model, self.lean, sample).state_dict())
         return smaller

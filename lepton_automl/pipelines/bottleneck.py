@@ -33,14 +33,14 @@ from .adapter import Network
 from .changes import SingleChange, old_name, predicted_gain, single_changes
 from .cost import CostProfiler, reference
 
-SECONDS = 1.0  # of timing for the call, the same for the profile, half as much for the preprocessing
+SECONDS = 1.0  # seconds of timing for the call and for the profile; half as long for the preprocessing
 
 Progress = Callable[[str], None]
 
 
 @functools.cache
 def ceilings_of(threads: int) -> Ceilings:
-    """The machine's ceilings, measured once per process in two seconds."""
+    """The machine's ceilings, measured once per process, which takes two seconds."""
     return measure_ceilings(arithmetic_probes(threads), chains(threads), threads=threads)
 
 
@@ -48,24 +48,24 @@ def bottleneck(model: Network, profiler: CostProfiler, *, tries: int = 1, progre
     """Profile a network on the target: what limits its speed, and which changes would make it faster.
 
     Args:
-        model: Its weights do not matter.
+        model: The network; its weights do not matter.
         profiler: The data, the target and the measurement lock.
         tries: How many of the most promising changes to make and time.
         progress: Called with a description of each step.
     """
     with tempfile.TemporaryDirectory() as folder:
         bench = _Bench(profiler, Path(folder))
-        whole = bench.exported(model, "network")
+        unchanged = bench.exported(model, "network")
         progress("measuring the machine")
         with profiler.measurement_lock.held():
-            best = ceilings_of(profiler.deployment.threads)
+            ceilings = ceilings_of(profiler.deployment.threads)
             progress("timing the layers")
-            report = bench.measured(whole, describe(model.recipe), best)
+            report = bench.measured(unchanged, describe(model.recipe), ceilings)
         progress("predicting changes")
         changes = sorted(bench.predictions(model.recipe, report.profile), key=lambda change: -change.predicted_ms)
         for number, change in enumerate(changes[:tries]):
             progress(f"trying {change.what}")
-            changes[number] = try_change(change, whole, profiler, report.latency.median)
+            changes[number] = try_change(change, unchanged, profiler, report.latency.median)
     return report.replace(changes=tuple(changes))
 
 
@@ -74,7 +74,7 @@ def try_change(change: Change, unchanged: Path, profiler: CostProfiler, latency_
 
     Args:
         change: The change.
-        unchanged: The exported network as it is.
+        unchanged: The exported network without the change.
         profiler: The data, the target and the measurement lock.
         latency_ms: Milliseconds per call of the unchanged network.
         seconds: Wall seconds of timing.
@@ -86,14 +86,15 @@ def try_change(change: Change, unchanged: Path, profiler: CostProfiler, latency_
             ratio, _ = measure(
                 bench.call(path), bench.call(unchanged), reference_ms=1.0, seconds=seconds, threads=profiler.deployment.threads
             )
-    return change.replace(actual=_gained(ratio, latency_ms))
+    return change.replace(actual=_saving(ratio, latency_ms))
 
 
-def _gained(ratio: Measurement, latency_ms: float) -> Measurement:
+def _saving(ratio: Measurement, latency_ms: float) -> Measurement:
     """Milliseconds saved, from the ratio of the two times."""
-    ends = {name: (1 - getattr(ratio, name)) * latency_ms for name in ("median", "low", "high", "p5", "p95")}
-    turned = {"low": ends["high"], "high": ends["low"], "p5": ends["p95"], "p95": ends["p5"], "median": ends["median"]}
-    return ratio.replace(name="gain", ratio=1 - ratio.median, warnings=(), **turned)
+    gains = {name: (1 - getattr(ratio, name)) * latency_ms for name in ("median", "low", "high", "p5", "p95")}
+    # The greater ratio is the smaller gain.
+    swapped = {"low": gains["high"], "high": gains["low"], "p5": gains["p95"], "p95": gains["p5"], "median": gains["median"]}
+    return ratio.replace(name="gain", ratio=1 - ratio.median, warnings=(), **swapped)
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,9 @@ class _Bench:
         path, network = self.folder / f"{name}.onnx", deployable(model, self.profiler.data.spec)
         if parts := as_programs(network):
             what = (
-                f"the layers of one program are timed, and this network is {len(parts.programs)}: {', '.join(parts.programs)}"
+                f"layers are timed in networks of one program; this one has {len(parts.programs)}: {', '.join(parts.programs)}"
             )
-            raise BundleError(what, where="bottleneck", fix="Time the files of its bundle by ONNX Runtime's own profiler.")
+            raise BundleError(what, where="bottleneck", fix="Profile the files of its bundle with ONNX Runtime's profiler.")
         export(network, self.profiler.sample, path, rows=QUICK_ROWS)
         return path
 
@@ -122,7 +123,7 @@ class _Bench:
         """One call on the target, including preprocessing."""
         return self.profiler.call_of(OnnxModel(path, threads=self.profiler.deployment.threads))
 
-    def measured(self, path: Path, network: str, best: Ceilings) -> Bottleneck:
+    def measured(self, path: Path, network: str, ceilings: Ceilings) -> Bottleneck:
         """The report, without changes."""
         threads, raw, arrays = self.profiler.deployment.threads, self.profiler.rows, self.profiler.data.preprocess.arrays
         profile = profile_layers(path, arrays(raw), seconds=SECONDS, threads=threads)
@@ -138,7 +139,7 @@ class _Bench:
             latency=latency,
             preprocess_ms=before.median,
             profile=profile.scaled(inside / profile.call_ms),
-            ceilings=best,
+            ceilings=ceilings,
         )
 
     def predictions(self, recipe: Recipe, profile: CallTime) -> list[Change]:

@@ -1,7 +1,7 @@
 """The shapes that a network can be pruned to, timed before any of them is trained, as speed does not depend on weights.
 
-Which shapes suit the target is measured: int8 kernels prefer widths of 16, a small network gains nothing below some width,
-and of two equally fast shapes the larger one is better.
+Shapes are measured because their speed is hard to predict: int8 kernels prefer multiples of 16, and a small network gains
+nothing below some width. Of two equally fast shapes the larger one is better.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch import nn
 from lepton_automl.errors import ConfigError
 
 RATIOS = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
-SHALLOW = (0.0, 0.25, 0.5, 0.75)  # ratios together with removed blocks
+SHALLOW = (0.0, 0.25, 0.5, 0.75)  # ratios to combine with removed blocks
 MULTIPLES = (8, 16, 32)
 BLOCKS = (1, 2, 3)  # numbers of blocks to remove; nothing else helps a network dominated by kernel calls
-ALIKE = 1.03  # factor; memory placement alone changes times by as much
+ALIKE = 1.03  # times within this factor count as equal; memory placement alone changes them by as much
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Shape:
     def description(self) -> str:
         """The shape in words."""
         blocks = [f"{self.blocks} block{'s' * (self.blocks > 1)}"] if self.blocks else []
-        channels = [f"{self.ratio:.0%} of the channels, by {self.multiple}s"] if self.ratio else []
+        channels = [f"{self.ratio:.0%} of the channels, in multiples of {self.multiple}"] if self.ratio else []
         return " and ".join(blocks + channels)
 
 
@@ -58,14 +58,14 @@ def shapes_worth_training(
     """The shapes worth training, the slowest and most capable first.
 
     Args:
-        cut: Prunes the network untrained: blocks, ratio of channels, multiple.
+        cut: Prunes the network without training it, by a number of blocks, a ratio of channels and a multiple.
         macs: Counts a network's multiply-accumulates.
         latency_ms: Measures a network's latency.
         grid: The shapes to try; of those with equal multiply-accumulates only the first is timed.
         whole_ms: The latency of the full network; shapes that are not faster are left out.
 
     Returns:
-        Each faster and smaller than the one before; empty if no pruning is possible or none helps.
+        The shapes, each faster and smaller than the one before; empty if no pruning is possible or none helps.
     """
     shapes: dict[int, Shape] = {}
     for blocks, ratio, multiple in grid:
@@ -81,11 +81,11 @@ def shapes_worth_training(
 def grid_of(
     multiples: Sequence[int], ratios: Sequence[float] = RATIOS, blocks: Sequence[int] = ()
 ) -> list[tuple[int, float, int]]:
-    """Channels alone, then blocks alone and with fewer channels.
+    """A grid of shapes: channels alone, then blocks alone and blocks with channels.
 
     Args:
         multiples: Multiples to round widths to.
-        ratios: Shares of channels, if no block is removed.
+        ratios: Shares of channels to remove if no block is removed.
         blocks: Numbers of blocks to remove.
     """
     narrow = [(0, ratio, multiple) for ratio in ratios for multiple in multiples]

@@ -10,7 +10,7 @@ from lepton_automl.recipe import CustomRecipe, Recipe, narrowed
 from lepton_automl.roofline import CallTime, Layer, LayerTime, Work, predicted_ms
 
 SHARES = (0.75, 0.5)  # shares of a width to try
-MULTIPLE = 8  # widths are rounded to it, as in a search
+MULTIPLE = 8  # widths are rounded to multiples of this, as in a search
 VECTOR = 16  # elements of the widest vectors; widths of full vectors are also tried
 
 
@@ -38,11 +38,11 @@ def single_changes(recipe: Recipe) -> list[SingleChange]:
 
 
 def _narrower(recipe: Recipe) -> Iterator[SingleChange]:
-    every = tuple(tuple(range(depth)) for depth in recipe.depths)
+    all_blocks = tuple(tuple(range(depth)) for depth in recipe.depths)
     for path, width in recipe.widths.items():
         less_wide = {narrowed(width, share, MULTIPLE) for share in SHARES} | {(width - 1) // VECTOR * VECTOR}
         for less in sorted(less_wide - {0, width}, reverse=True):
-            yield SingleChange(f"narrowing {path} from {width} to {less}", recipe.with_widths({path: less}), every)
+            yield SingleChange(f"narrowing {path} from {width} to {less}", recipe.with_widths({path: less}), all_blocks)
 
 
 def _shallower(recipe: Recipe) -> Iterator[SingleChange]:
@@ -69,19 +69,19 @@ def predicted_gain(layers: Sequence[Layer], profile: CallTime) -> float | None:
 
     Args:
         layers: Its layers, by the names in the unchanged network; a missing one was removed.
-        profile: The unchanged network as it was measured.
+        profile: The measured profile of the unchanged network.
 
     Returns:
-        None without a prediction: the runtime would use kernels that were not measured. This happens when channels no longer
-        fill full vectors; the narrower layer is then often slower.
+        None if no prediction is possible, as the runtime would use kernels that were not measured. This happens when channels no
+        longer fill full vectors; the narrower layer is then often slower.
     """
-    known = {layer.layer: layer for layer in profile.layers}
-    if any(layer.layer in known and layer.form != known[layer.layer].form for layer in layers):
+    measured = {layer.layer: layer for layer in profile.layers}
+    if any(layer.layer in measured and layer.form != measured[layer.layer].form for layer in layers):
         return None
-    after = sum(_expected(known.get(layer.layer), layer.work, profile.node_ms) for layer in layers)
+    after = sum(_layer_ms(measured.get(layer.layer), layer.work, profile.node_ms) for layer in layers)
     return sum(layer.ms for layer in profile.layers) - after
 
 
-def _expected(layer: LayerTime | None, work: Work, node_ms: float) -> float:
+def _layer_ms(layer: LayerTime | None, work: Work, node_ms: float) -> float:
     """The predicted time of a layer; a new one (the runtime converts a layout elsewhere) costs its kernel calls."""
     return node_ms * work.nodes if layer is None else predicted_ms(layer, work, node_ms)

@@ -63,7 +63,7 @@ class CheckpointWriter:
             raise
 
     def read(self) -> Checkpoint | None:
-        """The checkpoint; None if there is none, it is damaged, or it belongs to another trial."""
+        """The checkpoint; None if there is none, or it is damaged or belongs to another trial."""
         try:
             content = self.path.read_bytes()
             info = json.loads(_header(content)["__metadata__"][METADATA_KEY])
@@ -74,7 +74,7 @@ class CheckpointWriter:
 
 
 def _header(content: bytes) -> dict[str, Any]:
-    """A safetensors file begins with the length of its JSON header, eight bytes, little end first."""
+    """The JSON header of a safetensors file, which follows its length in eight bytes, little-endian."""
     header: dict[str, Any] = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     return header
 
@@ -83,8 +83,8 @@ class Stopwatch:
     """Wall and CPU seconds of a trial, continued from its checkpoint.
 
     Args:
-        seconds: Wall seconds before.
-        cpu_seconds: CPU seconds before.
+        seconds: Wall seconds spent so far.
+        cpu_seconds: CPU seconds spent so far.
     """
 
     def __init__(self, seconds: float = 0.0, cpu_seconds: float = 0.0) -> None:

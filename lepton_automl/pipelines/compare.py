@@ -14,18 +14,18 @@ from .worker_cache import cached_data
 
 
 def compare(job: ComparisonJob) -> Comparison:
-    """Compare two models in their own runtimes; what their decoding has learnt from validation rows is left out.
+    """Compare two models in their own runtimes, without the decoder settings that were fitted on validation rows.
 
     Raises:
-        DataError: There are no rows to compare them on.
+        DataError: There are no rows to evaluate.
     """
     data = cached_data(job.trials[0].data)
     jobs = [
         ErrorAnalysisJob(trial=trial, bundle=bundle, split=job.split)
         for trial, bundle in zip(job.trials, job.bundles, strict=True)
     ]
-    (rows, first), (_, second) = (predictions(one, data) for one in jobs)
+    (rows, first), (_, second) = (predictions(analysis, data) for analysis in jobs)
     truth = own_unit(rows.targets, data.spec).numpy()
     differences = {name: score_difference(scorer, first, second, truth) for name, scorer in scorers_of(data.spec).items()}
-    defined = {name: found for name, found in differences.items() if math.isfinite(found.difference)}
+    defined = {name: score for name, score in differences.items() if math.isfinite(score.difference)}
     return Comparison(rows=len(rows), scores=defined)

@@ -47,7 +47,7 @@ def shared_weights(copy_of: nn.Module, original: nn.Module, rows: Tensor) -> lis
     Args:
         copy_of: A copy of the network; neither is changed.
         original: The network.
-        rows: Two rows or so, as `forward` takes them.
+        rows: A few rows, as `forward` takes them.
     """
     weights = dict(original.named_parameters())
     with (
@@ -59,12 +59,12 @@ def shared_weights(copy_of: nn.Module, original: nn.Module, rows: Tensor) -> lis
     ):
         for weight in weights.values():
             weight.requires_grad = weight.is_floating_point()
-        answers = copy_of(rows.clone())
-        if not answers.requires_grad:
+        outputs = copy_of(rows.clone())
+        if not outputs.requires_grad:
             return []
         floats = {name: weight for name, weight in weights.items() if weight.requires_grad}
-        slopes = torch.autograd.grad(answers.float().sum(), list(floats.values()), allow_unused=True)
-    return [name for name, slope in zip(floats, slopes, strict=True) if slope is not None]
+        gradients = torch.autograd.grad(outputs.float().sum(), list(floats.values()), allow_unused=True)
+    return [name for name, gradient in zip(floats, gradients, strict=True) if gradient is not None]
 
 
 def shared_weights_error(names: list[str], network: str) -> tuple[str, str]:

@@ -45,8 +45,8 @@ from lepton_automl.variant import Variant
 
 from .adapter import Network
 
-SECONDS = 0.5  # of timing, during which other workers wait; twice as long was not more precise
-QUICK = 0.15  # for each of several variants, if only the fastest counts
+SECONDS = 0.5  # seconds of timing, during which other workers wait; twice as long was not more precise
+QUICK = 0.15  # seconds of timing per variant, if only the fastest counts
 SAMPLE_ROWS = ROWS  # real rows for tracing and verifying an export
 
 
@@ -76,11 +76,11 @@ class CostProfiler:
     """Profiles the candidates of a search on one target.
 
     Args:
-        data: Gives the decoded rows of a call; their preprocessing is timed as well.
-        deployment: The device, the rows of one call, and the limits.
+        data: Provides the decoded rows of a call; their preprocessing is timed as well.
+        deployment: The device, the rows per call, and the limits.
         measurement_lock: Held while timing.
-        reference_ms: The reference's time on the quiet machine; None to use the one measured alongside.
-        costs: Costs that are measured beside latency and size.
+        reference_ms: The reference's time on the quiet machine; None to use the time that is measured alongside.
+        costs: Objectives to measure in addition to latency and size.
     """
 
     data: Data
@@ -116,7 +116,7 @@ class CostProfiler:
         return Profile(latency=latency, wall=wall, size_bytes=bytes_on_disk(path), parameters=weights, costs=costs)
 
     def open(self, path: Path, variant: Variant, threads: int, rows: int = 0) -> InferenceSession:
-        """An exported network in a variant, for calls of so many rows."""
+        """Open an exported network in a variant; `rows` is the usual number of rows per call, 0 if there is none."""
         return open_artifact(path, variant, load_decoder(self.data.preprocess.output), threads=threads, rows=rows)
 
     def costs_of(
@@ -130,14 +130,14 @@ class CostProfiler:
         """The other costs of an exported network, by the names of their objectives.
 
         Args:
-            path: Its file, or the folder of those of its programs.
+            path: Its file, or the folder of its programs' files.
             model: The network.
-            call: One call of the file on the target.
-            variant: How the file is run; by default in ONNX Runtime as it is.
+            call: Makes one call of the file on the target.
+            variant: How the file is run; by default in ONNX Runtime, in float32.
             graph: The float ONNX file that it was made from; by default the file itself.
 
         Raises:
-            LeptonError: One cannot be measured here.
+            LeptonError: A cost cannot be measured on this machine.
         """
         if not self.costs:
             return {}
@@ -148,11 +148,11 @@ class CostProfiler:
     def call_of(self, opened: InferenceSession, rows: int | None = None) -> Callable[[], object]:
         """One call, from decoded rows to outputs, with the target's batch size or `rows` rows.
 
-        Where the number of calls of a program depends on the answers, it is that of a typical example.
+        If the number of calls of a program depends on its outputs, the number for a typical example is used.
         """
         raw, arrays = self.raw(rows or self.deployment.batch_size), self.data.preprocess.arrays
-        answer = opened.typical if isinstance(opened, Generation) else opened
-        return lambda: answer(arrays(raw))
+        run = opened.typical if isinstance(opened, Generation) else opened
+        return lambda: run(arrays(raw))
 
     def resource_profile(self, bundle: Path, seconds: float = SECONDS) -> ResourceProfile:
         """The full resource profile of a bundle's model, from disk to energy; takes about ten seconds."""
@@ -193,13 +193,13 @@ class CostProfiler:
 
 
 class ExportedArtifact:
-    """An exported network, of which costs are measured when they are asked for.
+    """An exported network, whose costs are measured on first access.
 
     Args:
-        profiler: Knows the rows of a call and the target.
-        path: The file that is run; of several programs, the folder of their files.
-        macs: Multiply-accumulates of one example.
-        call: One call on the target.
+        profiler: Provides the rows of a call and the target.
+        path: The file to run, or the folder of its programs' files.
+        macs: Multiply-accumulates per example.
+        call: Makes one call on the target.
         variant: How the file is run.
         graph: The float ONNX file that it was made from.
     """
@@ -212,7 +212,7 @@ class ExportedArtifact:
 
     @functools.cached_property
     def cold_start(self) -> ColdStart:
-        """Loading and a first answer in a few fresh processes."""
+        """Loading and the first call, measured in a few fresh processes."""
         data, target = self._profiler.data, self._profiler.deployment
         with tempfile.TemporaryDirectory() as folder, self._profiler.measurement_lock.held():
             rows = Path(folder) / "rows.npz"
@@ -231,7 +231,7 @@ class ExportedArtifact:
         """The energy of one call.
 
         Raises:
-            NoMeterError: There is no meter here.
+            NoMeterError: This machine has no energy meter.
         """
         device = get_device(self._profiler.deployment.device)
         with self._profiler.measurement_lock.held():
@@ -242,7 +242,7 @@ class LatencyProfiler:
     """Measures the latency of custom networks on one target, from inputs of `forward` to outputs.
 
     Args:
-        deployment: The threads, and the rows of one call.
+        deployment: The threads, and the rows per call.
         sample: Some rows, [N, ...].
     """
 
@@ -273,7 +273,7 @@ class LatencyProfiler:
         """The latency of a network's exported file; it does not depend on the weights.
 
         Raises:
-            BundleError: It cannot be exported.
+            BundleError: The network cannot be exported.
         """
         with self.exported(model, rows) as path:
             opened, reference_ms = OnnxModel(path, threads=self.deployment.threads), self.reference_ms
@@ -291,7 +291,7 @@ class LatencyProfiler:
         """Milliseconds per call of the fastest variant on the target, whatever its accuracy.
 
         Raises:
-            BundleError: It cannot be exported.
+            BundleError: The network cannot be exported.
         """
         with self.exported(model) as exported:
             source, calls = Source(Bare(model), exported, {INPUT: self.sample}), {}
@@ -314,7 +314,7 @@ class LatencyProfiler:
         return min(result.latency.median for result in results.values())
 
     def try_measure(self, model: nn.Module) -> Measurement | None:
-        """The latency, or None if the network cannot be exported; `reasons` says why."""
+        """The latency, or None if the network cannot be exported; the reason is added to `reasons`."""
         try:
             return self.measure(model, rows=SAMPLE_ROWS)
         except BundleError as error:

@@ -42,11 +42,11 @@ CHECK_ROWS = 8  # rows for trying out forward()
 
 
 def adapter_for(config: Config, job: TrialJob | HostBenchmarkJob) -> NetworkAdapter:
-    """The adapter for a candidate: of a LeptonNet, or of a custom network if the job has a factory.
+    """The adapter for a candidate: for a LeptonNet, or for a custom network if the job has a factory.
 
     Args:
         config: The hyperparameters.
-        job: Has the data, the plans that the hyperparameters change, and the factory.
+        job: Provides the data, the plans that the hyperparameters change, and the factory.
     """
     if job.factory is None:
         return LeptonAdapter(config, job.data, job.train, job.prune)
@@ -66,7 +66,7 @@ class CustomAdapter:
         config: The hyperparameters.
         spec: The data.
         train: The training plan, which the hyperparameters change.
-        lean: The pruning plan, likewise.
+        prune: The pruning plan, likewise.
         factory: The factory.
         folder: Where the user's module may write.
     """
@@ -88,7 +88,7 @@ class CustomAdapter:
             return _loaded(self.factory)({"epochs": self.plan.epochs, **handed(self.config)}, self.spec)
 
     def build(self, recipe: Recipe) -> CustomNet:
-        """A new network of a recipe, pruned if the recipe says so."""
+        """A new network of a recipe, pruned if the recipe has a ratio."""
         assert isinstance(recipe, CustomRecipe)
         model = self.wrap(self.make())
         return self.cut(model, recipe) if recipe.ratio else model
@@ -102,13 +102,13 @@ class CustomAdapter:
         return load_by(folder, self.build)
 
     def batches(self, data: Data, model: Network, chunk: int = 16) -> DataModule:
-        """A data module that gives one (inputs, targets) pair per step."""
+        """A data module that yields one (inputs, targets) pair per step."""
         del chunk
         assert isinstance(model, CustomNet)
         return PairModule(data, self.plan, model.rows)
 
     def train(self, model: Network, batches: DataModule, request: FitRequest) -> None:
-        """Train the network in place, by its own steps and optimisers."""
+        """Train the network in place, with its own steps and optimisers."""
         assert isinstance(model, CustomNet)
         fit_custom(
             model.module,
@@ -129,7 +129,7 @@ class CustomAdapter:
         del data  # pruning uses the weights alone
         assert isinstance(model, CustomNet) and isinstance(self.lean, CustomRecipe)
         if not model.recipe.contains(self.lean):
-            raise ConfigError("this network was already pruned, or is another one", where="shrink", fix="Train a new one.")
+            raise ConfigError("this network was already pruned or has another recipe", where="shrink", fix="Train a new one.")
         return self.cut(model, self.lean)
 
     def cut(self, model: CustomNet, recipe: CustomRecipe) -> CustomNet:
@@ -159,56 +159,56 @@ def check_factory(job: FactoryCheckJob) -> FactoryCheck:
     data = cached_data(job.data)
     model = adapter.wrap(module) if isinstance(module, torch.nn.Module) else None
     rows = data.train.rows(slice(0, CHECK_ROWS))
-    entered = model.rows(rows.inputs) if model else rows.targets
+    forward_rows = model.rows(rows.inputs) if model else rows.targets
     with preserve_state(module) if isinstance(module, torch.nn.Module) else contextlib.nullcontext():
-        complaints = check_module(module, (entered, rows.targets), job.data)
+        complaints = check_module(module, (forward_rows, rows.targets), job.data)
     if complaints.found or model is None:
         return FactoryCheck(wrong=tuple(complaints.found))
     try:
-        if names := shared_weights(copy_network(model.module), model.module, entered[:2]):
+        if names := shared_weights(copy_network(model.module), model.module, forward_rows[:2]):
             return FactoryCheck(wrong=(shared_weights_error(names, type(module).__name__),))
     except ConfigError as error:
         return FactoryCheck(wrong=((error.what, error.fix),))
     try:
-        _step(adapter, model, data)
+        _train_two_steps(adapter, model, data)
     except Exception as error:
         what = f"the first steps of training fail: {in_one_line(error)}"
         inputs = f"float32 inputs [N, {', '.join(map(str, job.data.input_shape))}]"
         _, targets = task_of(job.data).wanted(job.data)
         return FactoryCheck(wrong=((what, f"training_step(batch, batch_idx) gets a tuple of {inputs} and {targets}."),))
     try:
-        notes = _exported(model, data)
+        notes = _export_notes(model, data)
     except LeptonError as error:
         return FactoryCheck(wrong=((error.what, error.fix),))
-    return FactoryCheck(uncuttable=_uncuttable(adapter, model, data, job.ratio) if job.ratio else "", notes=notes)
+    return FactoryCheck(uncuttable=_why_not_prunable(adapter, model, data, job.ratio) if job.ratio else "", notes=notes)
 
 
-def _exported(model: CustomNet, data: Data) -> tuple[str, ...]:
+def _export_notes(model: CustomNet, data: Data) -> tuple[str, ...]:
     """Notes from a trial export of the network.
 
     Raises:
-        BundleError: It cannot be exported, or the file gives other outputs.
+        BundleError: The network cannot be exported, or the file returns different outputs.
     """
-    answering = deployable(model, data.spec)
+    network = deployable(model, data.spec)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        export(answering, spread_rows(data.train.inputs, ROWS), Path(folder) / "model.onnx")
+        export(network, spread_rows(data.train.inputs, ROWS), Path(folder) / "model.onnx")
     return tuple(str(warning.message) for warning in caught if "quick exporter" in str(warning.message))
 
 
-def _step(adapter: CustomAdapter, model: CustomNet, data: Data) -> None:
-    """Two steps of training on a copy."""
-    tried = copy.deepcopy(model)
+def _train_two_steps(adapter: CustomAdapter, model: CustomNet, data: Data) -> None:
+    """Train a copy of a network for two steps."""
+    trained = copy.deepcopy(model)
     few = Data(data.spec, data.preprocess, data.train.rows(slice(0, 2 * adapter.plan.batch_size)), data.train.rows(slice(0, 0)))
     request = FitRequest(first=0, last=1, on_epoch=lambda *_: CONTINUE, wait=lambda: None, score=False)
-    adapter.train(tried, adapter.batches(few, tried), request)
+    adapter.train(trained, adapter.batches(few, trained), request)
 
 
-def _uncuttable(adapter: CustomAdapter, model: CustomNet, data: Data, ratio: float) -> str:
+def _why_not_prunable(adapter: CustomAdapter, model: CustomNet, data: Data, ratio: float) -> str:
     """Why the network cannot be pruned, or not trained afterwards; empty if it can."""
     try:
         cut = adapter.cut(model, model.recipe.replace(ratio=ratio))
-        _step(adapter, cut, data)
+        _train_two_steps(adapter, cut, data)
     except ConfigError as error:
         return error.what
     except Exception as error:

@@ -61,12 +61,12 @@ def predictions(job: ErrorAnalysisJob, data: Data) -> tuple[Split, Array]:
 
 
 def _examples(data: Data, split: Split, analysis: Analysis) -> tuple[Example, ...]:
-    """The worst rows, as they look: their picture, or their cells."""
+    """The worst rows, each with its image or its cells."""
     modality, inputs = modality_of(data.spec), {name: part.numpy() for name, part in split.inputs.items()}
     rows = [row for row, _ in analysis.worst]
     cells = modality.original(data.preprocess, inputs, rows)
     pictures = [modality.thumbnail({name: part[row] for name, part in inputs.items()}) for row in rows]
     return tuple(
-        Example(row=row, picture=picture, cells=original, **known)
-        for (row, known), picture, original in zip(analysis.worst, pictures, cells, strict=True)
+        Example(row=row, picture=picture, cells=original, **details)
+        for (row, details), picture, original in zip(analysis.worst, pictures, cells, strict=True)
     )

@@ -18,7 +18,7 @@ from lepton_automl.errors import DataError
 
 
 def save_held_out(folder: Path, answers: Iterable[Tensor]) -> None:
-    """Save the predictions in a trial's folder, fold by fold; on a full disk only the error analysis is lost."""
+    """Save the predictions in a trial's folder, fold by fold; if the disk is full, only the error analysis is lost."""
     with contextlib.suppress(OSError):
         np.save(folder / HELD_OUT, torch.cat(list(answers)).numpy())
 

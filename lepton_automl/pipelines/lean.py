@@ -1,4 +1,4 @@
-"""Prunes a user's trained network: scores it, prunes it, fine-tunes it and measures its latency."""
+"""Prune a user's trained network: score it, prune it, fine-tune it and measure its latency."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .recovery import RecoveryTrainer, usual_rate
 Network = TypeVar("Network", bound=nn.Module)
 Progress = Callable[[str], None]
 
-WIDEST = 0.95  # the largest ratio to try
+MAX_RATIO = 0.95  # the largest ratio to try
 SHARES = 12  # number of ratios up to it that are timed to find one within a limit
 QUICK_SECONDS = 0.25  # seconds of timing for each; a wider interval only makes the choice safer
 CALIBRATION = 512  # rows on which the importance of blocks and channels is measured
@@ -92,7 +92,7 @@ class LeanModel(Generic[Network]):
             was, now = before.latency.median, after.latency.median
             lines.append(f"  {'latency':<12}{was:>9.3f} ms -> {now:.3f} ms ({was / now:.2f} times as fast)")
         if not self.history.empty and not self.history["kept"].any():
-            tried = f"{len(self.history)} cut{'s' * (len(self.history) > 1)} tried"
+            tried = f"{len(self.history)} shape{'s' * (len(self.history) > 1)} tried"
             lines.append(f"  unchanged: {tried}, none kept the score (see .history); allow a larger drop or more epochs")
         if self.refused:
             lines.append(f"  not pruned: {', '.join(sorted(self.refused))} (see .refused)")
@@ -114,7 +114,7 @@ def lean(model: Network, data: Any, config: PruneConfig, progress: Progress = la
 
     Raises:
         ConfigError: The arguments are invalid (all problems are listed), or nothing can be pruned.
-        LimitError: No pruned network keeps the limit.
+        LimitError: No pruned network meets the limit.
     """
     rows = validated_rows(model, data, config)
     with preserve_state(model), torch.inference_mode(mode=False), pausing_for_measurements(measurement_lock_path()):
@@ -175,14 +175,14 @@ class PruneRun(Generic[Network]):
         """Remove a share of the channels in steps, each followed by its part of the epochs."""
         steps, done, left = self.config.steps, 0, 1.0
         for step in range(1, steps + 1):
-            stays = 1 - ratio * step / steps
+            remaining = 1 - ratio * step / steps
             last = round(self.config.epochs * step / steps)
-            model = self._step(model, 1 - stays / left, multiple, f"{1 - stays:.0%} of the channels", last - done)
-            done, left = last, stays
+            model = self._step(model, 1 - remaining / left, multiple, f"{1 - remaining:.0%} of the channels", last - done)
+            done, left = last, remaining
         return model
 
-    def _prune_to_score(self, model: Network, least: float) -> Network:
-        """The fastest shape that keeps the score, found by bisection over the candidate shapes, each pruned from the full network.
+    def _prune_to_score(self, model: Network, min_score: float) -> Network:
+        """The fastest shape whose score is high enough, found by bisection; each shape is pruned from the full network.
 
         Of eight candidates at most three are trained.
         """
@@ -191,21 +191,21 @@ class PruneRun(Generic[Network]):
         while bad - good > 1:
             middle = (good + bad) // 2
             shape = shapes[middle]
-            tried = self._to_shape(model, shape)
-            self.history[-1]["kept"] = self.score(tried)[self.metric] >= least
+            candidate = self._to_shape(model, shape)
+            self.history[-1]["kept"] = self.score(candidate)[self.metric] >= min_score
             if self.history[-1]["kept"]:
-                good, best = middle, tried
+                good, best = middle, candidate
             else:
                 bad = middle
         return best
 
     def _prune_to_latency(self, model: Network, before: NetworkMetrics, limit: float) -> Network:
-        """The largest shape whose float32 export keeps the latency limit."""
+        """The largest shape whose float32 export meets the latency limit."""
         if before.latency is None:
             raise BundleError(f"the latency cannot be measured: {self.profiler.reasons[-1]}", where="lean")
         if before.latency.high <= limit:
             return model
-        ratios = [WIDEST * n / SHARES for n in range(1, SHARES + 1)]
+        ratios = [MAX_RATIO * n / SHARES for n in range(1, SHARES + 1)]
         shapes = self._shapes(
             model, grid_of(self.multiples, ratios), latency_ms=lambda cut: self.profiler.measure(cut, QUICK_SECONDS).high
         )
@@ -213,7 +213,8 @@ class PruneRun(Generic[Network]):
         if shape is None:
             fastest = shapes[-1].latency_ms if shapes else before.latency.median
             raise LimitError(
-                f"with {WIDEST:.0%} of its channels removed this network still takes {fastest:.3g} ms; the limit is {limit:g} ms",
+                f"with {MAX_RATIO:.0%} of its channels removed this network still takes {fastest:.3g} ms; "
+                f"the limit is {limit:g} ms",
                 where="lean",
                 fix="Raise the limit, remove blocks as well, or start from a shallower network.",
             )
@@ -221,10 +222,10 @@ class PruneRun(Generic[Network]):
 
     def _to_shape(self, model: Network, shape: Shape) -> Network:
         """Prune to a candidate shape and fine-tune."""
-        shallower, gone = drop_blocks(model, shape.blocks, self.sample)
+        shallower, names = drop_blocks(model, shape.blocks, self.sample)
         if shape.ratio:
             return self._step(shallower, shape.ratio, shape.multiple, shape.description, self.config.epochs)
-        return self._finetune(shallower, f"removed {', '.join(gone)}", self.config.epochs, 0)
+        return self._finetune(shallower, f"removed {', '.join(names)}", self.config.epochs, 0)
 
     def _shapes(
         self, model: Network, grid: Sequence[tuple[int, float, int]], latency_ms: Callable[[nn.Module], float] | None = None
@@ -233,7 +234,9 @@ class PruneRun(Generic[Network]):
         cheap = "l2" if self.config.ranking == "layer" else ""  # the widths do not depend on which channels are removed
 
         def cut(blocks: int, ratio: float, multiple: int) -> nn.Module:
-            self.progress(f"timing a pruning of {blocks} blocks and {ratio:.0%} of the channels, by {multiple}s")
+            self.progress(
+                f"timing the network without {blocks} blocks and {ratio:.0%} of the channels, in multiples of {multiple}"
+            )
             shallower = drop_blocks(model, blocks, self.sample)[0]
             return self._cut(shallower, ratio, multiple, cheap).model if ratio else shallower
 
@@ -249,27 +252,27 @@ class PruneRun(Generic[Network]):
 
     def _step(self, model: Network, ratio: float, multiple: int, what: str, epochs: int) -> Network:
         """Prune once and fine-tune."""
-        self.progress(f"cutting {what}")
+        self.progress(f"pruning {what}")
         pruned = self._cut(model, ratio, multiple)
         self.refused |= pruned.refused
-        return self._finetune(pruned.model, f"cut {what}", epochs, pruned.removed)
+        return self._finetune(pruned.model, f"pruned {what}", epochs, pruned.removed)
 
     def _remove_blocks(self, model: Network) -> Network:
         self.progress(f"removing {self.config.blocks} blocks")
-        cut, gone = drop_blocks(model, self.config.blocks, self.sample)
+        shallower, names = drop_blocks(model, self.config.blocks, self.sample)
         ends_here = self.config.ratio == 0
-        return self._finetune(cut, f"removed {', '.join(gone)}", self.config.epochs if ends_here else 0, 0)
+        return self._finetune(shallower, f"removed {', '.join(names)}", self.config.epochs if ends_here else 0, 0)
 
-    def _finetune(self, model: Network, what: str, epochs: int, gone: int) -> Network:
-        at_once = self.score(model)[self.metric]
+    def _finetune(self, model: Network, what: str, epochs: int, removed: int) -> Network:
+        pruned_score = self.score(model)[self.metric]
         self.trainer.recover(model, epochs, lambda done: self.progress(f"{what}: epoch {done} of {epochs}"))
         self.history.append(
             {
                 "step": what,
-                "channels_gone": gone,
+                "channels_gone": removed,
                 "parameters": _parameters(model),
                 "macs": count_macs(model, self.sample[:2]),
-                f"{self.metric}_at_once": at_once,
+                f"{self.metric}_at_once": pruned_score,
                 self.metric: self.score(model)[self.metric],
                 "epochs": epochs,
                 "kept": True,
@@ -280,8 +283,8 @@ class PruneRun(Generic[Network]):
     def _cut(self, model: Network, ratio: float, multiple: int, criterion: str = "") -> PruneResult[Network]:
         config, criterion = self.config, criterion or self.config.criterion
         options = PruneOptions(ratio=ratio, criterion=criterion, ranking=config.ranking, multiple=multiple, seed=config.seed)
-        sensitive = self.trainer.sensitivity(with_plain_weights(model), CALIBRATION) if criterion == "taylor" else None
-        return prune(model, options, self.sample, sensitivity=sensitive, refused=self.refused)
+        sensitivities = self.trainer.sensitivity(with_plain_weights(model), CALIBRATION) if criterion == "taylor" else None
+        return prune(model, options, self.sample, sensitivity=sensitivities, refused=self.refused)
 
     def score(self, model: nn.Module) -> dict[str, float]:
         """Scores on the validation rows."""

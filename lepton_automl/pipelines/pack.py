@@ -1,4 +1,4 @@
-"""Packs a trained network into a bundle: exported, verified, scored, profiled and described."""
+"""Pack a trained network into a bundle: export, verify, score, profile and describe it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from .worker_cache import cached_data
 
 ROWS = 512  # rows per call when scoring
 
-DECODER = "decoder"  # in the output of the preprocessing's JSON
+DECODER = "decoder"  # a key in the `output` of the preprocessing's JSON
 
 
 @dataclass(frozen=True)
@@ -116,28 +116,28 @@ def model_scores(model: InferenceSession, split: Split, spec: DataSpec, decoder:
 
 
 def fitted_decoder(job: TrialJob, answers: NDArray[Any] | None) -> Json:
-    """What decoding learns from rows that the network has not seen, such as thresholds; {} where it learns nothing.
+    """Decoder settings, such as thresholds, fitted on rows that the network has not seen; {} if there are none to fit.
 
     Args:
         job: The trial.
         answers: Predictions for the validation rows; None for cross-validated trials.
     """
-    known = _unseen(job, answers)
-    if known is None:
+    unseen = _unseen(job, answers)
+    if unseen is None:
         return {}
-    rows, predicted, _ = known
+    rows, predicted, _ = unseen
     spec = cached_data(job.data).spec
     return task_of(spec).fit_decoder(predicted, own_unit(rows.targets, spec).numpy(), spec.output)
 
 
 def decoder_of(bundle: Path) -> Json:
-    """What a bundle's decoder has learnt."""
+    """The fitted decoder settings of a bundle; {} if there are none."""
     decoder: Json = json.loads((bundle / PREPROCESS).read_text(encoding="utf-8"))["output"].get(DECODER, {})
     return decoder
 
 
 def with_decoder(preprocess: Json, decoder: Json) -> Json:
-    """The preprocessing's JSON with what decoding has learnt; as it is where that is nothing."""
+    """The preprocessing's JSON with the fitted decoder settings; unchanged if there are none."""
     return preprocess | {"output": preprocess["output"] | {DECODER: decoder}} if decoder else preprocess
 
 
@@ -175,10 +175,10 @@ def calibration_note(job: TrialJob, answers: NDArray[Any] | None) -> str:
     Returns:
         A sentence; empty for regression or if the predictions were not saved.
     """
-    data, known = cached_data(job.data), _unseen(job, answers)
-    if not task_of(data.spec).probabilities or known is None:
+    data, unseen = cached_data(job.data), _unseen(job, answers)
+    if not task_of(data.spec).probabilities or unseen is None:
         return ""
-    rows, predicted, split = known
+    rows, predicted, split = unseen
     truth = own_unit(rows.targets, data.spec).numpy()
     bins = task_of(data.spec).analyze(predicted, truth, data.spec.output, {}, 0).parts.get("calibration", ())
     return calibration_verdict(bins, split)
@@ -194,7 +194,7 @@ def card_of(
     probabilities: str,
     decoder: Json,
 ) -> str:
-    """The model card of a trial's model; `decoder` is what decoding has learnt from the rows that the scores are of."""
+    """The model card of a trial's model; `decoder` has the settings that were fitted on the rows that are scored."""
     return model_card(
         name=f"{job.data.name}/{job.trial}",
         recipe=model.recipe,

@@ -50,13 +50,13 @@ def validated_rows(model: nn.Module, data: Any, config: PruneConfig) -> Labelled
     """
     complaints = Complaints("lean")
     _check_goal(config, complaints)
-    _check_ways(config, complaints)
+    _check_method(config, complaints)
     check_deployment(config.deployment, complaints)
     if isinstance(model, nn.Module):
-        own = not config.own_steps or can_train_itself(model)
-        complaints.check(own, f"{type(model).__name__} has no training_step of its own.", "Leave own_steps out.")
-        ours = all(hasattr(model, name) for name in ("recipe", "width_map"))
-        complaints.check(not ours, "model is a network of the search.", "Use lepton_automl.compression.shrink with a recipe.")
+        trainable = not config.own_steps or can_train_itself(model)
+        complaints.check(trainable, f"{type(model).__name__} has no training_step of its own.", "Leave own_steps out.")
+        is_lepton_net = all(hasattr(model, name) for name in ("recipe", "width_map"))
+        complaints.check(not is_lepton_net, "model is a LeptonNet.", "Use lepton_automl.compression.shrink with a recipe.")
     return validate_inputs(model, data, config.validation, complaints, seed=config.seed, standardise=not config.own_steps)
 
 
@@ -78,7 +78,7 @@ def _check_goal(config: PruneConfig, complaints: Complaints) -> None:
         complaints.check(good, f"{name} is {value!r}; it must be a number above 0.")
 
 
-def _check_ways(config: PruneConfig, complaints: Complaints) -> None:
+def _check_method(config: PruneConfig, complaints: Complaints) -> None:
     complaints.check(
         config.criterion in CRITERIA, f"there is no criterion {config.criterion!r}.", one_of(str(config.criterion), CRITERIA)
     )
@@ -87,9 +87,9 @@ def _check_ways(config: PruneConfig, complaints: Complaints) -> None:
     )
     for name, least in {"steps": 1, "epochs": 0, "multiple": 1, "blocks": 0, "seed": 0, "batch_size": 1}.items():
         number = getattr(config, name)
-        whole = isinstance(number, int) and not isinstance(number, bool) and number >= least
+        valid = isinstance(number, int) and not isinstance(number, bool) and number >= least
         complaints.check(
-            whole or (name == "multiple" and number is None),
+            valid or (name == "multiple" and number is None),
             f"{name} is {number!r}; it must be an integer of at least {least}.",
         )
     complaints.check(

@@ -1,4 +1,4 @@
-"""Fine-tunes a pruned network, with our training or by the module's own steps."""
+"""Fine-tune a pruned network, with this package's training or with the module's own steps."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from lepton_automl.training.sensitivity import sensitivity
 
 from .copies import detach_computed
 
-FEW = 16  # rows per batch for the sensitivity
+FEW = 16  # rows per batch when the sensitivity is computed
 
 
 def usual_rate(model: nn.Module) -> float:
     """A learning rate for schedule-free AdamW.
 
     On Fashion-MNIST, networks with batch normalisation recovered best with 2e-2 to 3e-2, a vision transformer with 3e-3;
-    with 3e-2 it lost more than a point.
+    with 3e-2 the transformer lost more than a point.
     """
     return 2e-2 if batch_norms(model) else 5e-3
 
@@ -45,7 +45,7 @@ class RecoveryTrainer:
     Args:
         rows: The rows.
         plan: Seed, batch size and learning rate.
-        own_steps: Whether to train a LightningModule by its own steps and optimisers.
+        own_steps: Whether to train a LightningModule with its own steps and optimisers.
         distill: Whether to distill from the parent after `record_parent`.
     """
 
@@ -54,10 +54,10 @@ class RecoveryTrainer:
         self.loss: nn.Module = Loss(rows.spec, plan, ensemble=False)
 
     def sample(self, count: int) -> Tensor:
-        """Random training rows, as the data may be sorted by class."""
-        return self._some(count).inputs[ROWS]
+        """`count` random training rows, as the data may be sorted by class."""
+        return self._random_rows(count).inputs[ROWS]
 
-    def _some(self, count: int) -> Split:
+    def _random_rows(self, count: int) -> Split:
         return self.rows.train.rows(epoch_order(len(self.rows.train), self.plan.seed, 0)[:count])
 
     def record_parent(self, parent: nn.Module) -> None:
@@ -77,8 +77,8 @@ class RecoveryTrainer:
         plan = self.plan.replace(epochs=epochs)
         wrapped = Plain(model, self.rows.spec)
 
-        def on_epoch(epoch: int, sensitivities: dict[str, float]) -> Decision:
-            del sensitivities
+        def on_epoch(epoch: int, epoch_scores: dict[str, float]) -> Decision:
+            del epoch_scores
             progress(epoch)
             return CONTINUE
 
@@ -87,15 +87,15 @@ class RecoveryTrainer:
                 wrapped, list(itertools.islice(DataModule(self.rows, plan).epoch_batches(), STATISTICS_BATCHES))
             )
         elif self.own_steps:
-            self._by_itself(wrapped, plan, on_epoch)
+            self._train_with_own_steps(wrapped, plan, on_epoch)
         else:
             # No epoch is chosen by score: the validation rows only report the result.
             fit(wrapped, DataModule(self.rows, plan), plan, spec=self.rows.spec, on_epoch=on_epoch, score=False, loss=self.loss)
         detach_computed(model)
         model.eval()
 
-    def _by_itself(self, wrapped: Plain, plan: TrainPlan, on_epoch: OnEpoch) -> None:
-        """Train by the module's own steps and optimisers."""
+    def _train_with_own_steps(self, wrapped: Plain, plan: TrainPlan, on_epoch: OnEpoch) -> None:
+        """Train with the module's own steps and optimisers."""
         with tempfile.TemporaryDirectory() as folder, without_trainer(wrapped.module):
             fit_custom(
                 wrapped.module,
@@ -112,8 +112,8 @@ class RecoveryTrainer:
 
     def sensitivity(self, model: nn.Module, count: int) -> dict[str, Tensor]:
         """The sensitivity of the task's loss to each weight, by name."""
-        few = Labelled(self.rows.spec, self._some(count), self._some(0))
-        batches = DataModule(few, self.plan.replace(batch_size=FEW)).epoch_batches()
+        subset = Labelled(self.rows.spec, self._random_rows(count), self._random_rows(0))
+        batches = DataModule(subset, self.plan.replace(batch_size=FEW)).epoch_batches()
         sensitivities = sensitivity(Plain(model, self.rows.spec), batches, Loss(self.rows.spec, self.plan, ensemble=False))
         return {name.removeprefix("module."): tensor for name, tensor in sensitivities.items()}
 

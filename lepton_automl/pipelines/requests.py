@@ -1,4 +1,4 @@
-"""Requests that a worker answers besides trials: host benchmark, scoring, acceleration, profiling, error analysis, comparison.
+"""Requests that a worker handles besides trials: host benchmark, scoring, acceleration, profiling, error analysis, comparison.
 
 A new request is a subclass of `request.Request` and an entry in `HANDLERS`.
 """
@@ -43,7 +43,7 @@ from .error_analysis import analyze_errors
 from .pack import bundle_scores
 from .worker_cache import cached_data
 
-Progress = Callable[[str], None]  # called at every step with what is being done
+Progress = Callable[[str], None]  # called with a description of each step
 
 TIMED_STEPS = 12
 
@@ -53,11 +53,14 @@ def benchmark_host(job: HostBenchmarkJob) -> HostBenchmark:
     with pausing_for_measurements(job.measurement_lock) as measurement_lock:
         data = cached_data(job.data)
         with measurement_lock.held():
-            own = quiet_reference(job.deployment.threads)
-        profiler = CostProfiler(data, job.deployment, measurement_lock, own.median, job.costs)
+            reference = quiet_reference(job.deployment.threads)
+        profiler = CostProfiler(data, job.deployment, measurement_lock, reference.median, job.costs)
         fastest = _fastest(job, profiler)
         return HostBenchmark(
-            host=describe_host(), reference=own, fastest=fastest, epoch_seconds=_epoch_seconds(job, data, measurement_lock)
+            host=describe_host(),
+            reference=reference,
+            fastest=fastest,
+            epoch_seconds=_epoch_seconds(job, data, measurement_lock),
         )
 
 
@@ -73,9 +76,9 @@ def _fastest(job: HostBenchmarkJob, profiler: CostProfiler) -> Profile:
         for setting in settings:
             if not job.deployment.broken_limit(fastest):
                 return fastest
-            tried = profile_of(best | {name: setting})
-            if (tried.latency_ms, tried.size_bytes) < (fastest.latency_ms, fastest.size_bytes):
-                best, fastest = best | {name: setting}, tried
+            profile = profile_of(best | {name: setting})
+            if (profile.latency_ms, profile.size_bytes) < (fastest.latency_ms, fastest.size_bytes):
+                best, fastest = best | {name: setting}, profile
     return fastest
 
 
@@ -88,18 +91,18 @@ def _epoch_seconds(job: HostBenchmarkJob, data: Data, measurement_lock: Measurem
     def on_step() -> None:
         times.append(time.perf_counter() - measurement_lock.waited)
         if len(times) > TIMED_STEPS:
-            raise _Enough
+            raise _StepsTimed
         measurement_lock.wait()
 
     request = FitRequest(first=0, last=2, on_epoch=lambda *_: CONTINUE, wait=on_step, score=False)
     batches = adapter.batches(data, model, chunk=1)
-    with contextlib.suppress(_Enough):
+    with contextlib.suppress(_StepsTimed):
         adapter.train(model, batches, request)
     steps = max(1, len(data.train) // adapter.plan.batch_size)
     return steps * (times[-1] - times[0]) / max(1, len(times) - 1)
 
 
-class _Enough(Exception):  # noqa: N818  # not an error: it ends the timed fit
+class _StepsTimed(Exception):  # noqa: N818  # not an error: it ends the timed fit
     """All steps to time are done."""
 
 
@@ -123,11 +126,11 @@ def profile_resources(job: ResourceProfileJob) -> ResourceProfile:
 
 
 def find_bottleneck(job: BottleneckJob, progress: Progress = lambda _: None) -> Bottleneck:
-    """Measure where the time of a finished model goes.
+    """Measure where a finished model spends its time.
 
     Args:
         job: The model and its target.
-        progress: Called at every step with what is being done.
+        progress: Called with a description of each step.
     """
     trial = job.trial
     with pausing_for_measurements(trial.measurement_lock) as measurement_lock:
@@ -136,7 +139,7 @@ def find_bottleneck(job: BottleneckJob, progress: Progress = lambda _: None) -> 
         return bottleneck(model, profiler, tries=job.tries, progress=progress)
 
 
-# What handles a request, by its class.
+# The handler of each class of requests.
 HANDLERS: dict[type[Request], Callable[[Any, Progress], Response]] = {
     HostBenchmarkJob: lambda job, _: benchmark_host(job),
     FactoryCheckJob: lambda job, _: check_factory(job),
@@ -153,11 +156,11 @@ def respond(request: Request, progress: Progress = lambda _: None) -> Response:
     """Handle a request.
 
     Args:
-        request: What to do.
-        progress: Called with what is being done, where the request reports it.
+        request: The request.
+        progress: Called with a description of each step, if the handler reports steps.
 
     Raises:
-        StudyError: Nothing handles requests of its class.
+        StudyError: There is no handler for its class.
     """
     handler = HANDLERS.get(type(request))
     if handler is None:

@@ -20,7 +20,7 @@ def check_torchvision() -> None:
         importlib.import_module("torchvision")
     except Exception as error:  # a missing operator or a library that does not load raise different types
         raise ConfigError(
-            f"torchvision is installed and cannot be imported: {in_one_line(error)}",
+            f"torchvision is installed but cannot be imported: {in_one_line(error)}",
             where="torchvision",
             fix="Run `pip uninstall torchvision` (lepton_automl does not need it), or install the build that matches your torch.",
         ) from error

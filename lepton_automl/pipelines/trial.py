@@ -26,7 +26,7 @@ from .held_out import save_held_out
 from .pack import pack
 from .worker_cache import cached_data
 
-FIRST_PROFILE_SECONDS = 0.3  # seconds of the first profiling, during which others wait; finished models are profiled again
+FIRST_PROFILE_SECONDS = 0.3  # of the first profiling, while other workers wait; finished models are profiled again
 
 ReportFn = Callable[[Report], Decision]
 
@@ -39,7 +39,7 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = l
     Args:
         job: Everything about the trial.
         report: Called after every epoch; its decision may end the trial.
-        heartbeat: Called at every batch: a sign of life.
+        heartbeat: Called at every batch, to show that the worker is alive.
 
     Returns:
         How the trial ended. Failures of the candidate (divergence, export) are raised.
@@ -57,7 +57,7 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = l
         if run.decision.stop:
             return run.end()
         rows = data.whole() if job.data.folds else data
-        model = run.train(rows, watched=not job.data.folds)
+        model = run.train(rows, report_scores=not job.data.folds)
         if run.decision.stop:
             return run.end()
         if run.answers:
@@ -67,21 +67,21 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = l
 
 
 class TrialRun:
-    """A trial in progress: its plans, how far it has come, and the last decision."""
+    """A trial in progress: its plans, its progress and the last decision."""
 
     def __init__(
         self, job: TrialJob, report: ReportFn, measurement_lock: MeasurementLock, heartbeat: Callable[[], None]
     ) -> None:
         self.job, self.report, self.measurement_lock, self.heartbeat = job, report, measurement_lock, heartbeat
         self.adapter = adapter_for(job.config, job)
-        self.cut = families.prune_plan_of(job.config, job.prune)
+        self.prune_plan = families.prune_plan_of(job.config, job.prune)
         self.decision = CONTINUE
         self._trained: dict[str, float] = {}  # scores of the last epoch
         self._checkpoints = CheckpointWriter(job)
         self._resume(self._checkpoints.read() or Checkpoint())
 
     def _resume(self, checkpoint: Checkpoint) -> None:
-        """Restore a checkpoint; an empty one is the beginning."""
+        """Restore a checkpoint; an empty one starts from the beginning."""
         info = checkpoint.info
         self.resumed = bool(info)
         self.epochs, self.fold = info.get("epochs", 0), info.get("fold", 0)
@@ -92,11 +92,11 @@ class TrialRun:
         ]
         at = info.get("epoch")
         self._start = None if at is None else Snapshot(epoch=at, arrays=checkpoint.arrays, state=info["fit"])
-        self._watch = Stopwatch(info.get("seconds", 0.0), info.get("cpu_seconds", 0.0))
+        self._stopwatch = Stopwatch(info.get("seconds", 0.0), info.get("cpu_seconds", 0.0))
 
     def keep(self, fit: Snapshot | None = None) -> None:
         """Write a checkpoint: the finished folds and the state of the current fit."""
-        info = {"epochs": self.epochs, "fold": self.fold, "found": self.scores, **self._watch.read()}
+        info = {"epochs": self.epochs, "fold": self.fold, "found": self.scores, **self._stopwatch.read()}
         arrays = {f"answers.{n}": answers.numpy() for n, (answers, _) in enumerate(self.answers)}
         arrays |= {f"truth.{n}": truth.numpy() for n, (_, truth) in enumerate(self.answers)}
         if fit is not None:
@@ -106,13 +106,13 @@ class TrialRun:
 
     def send_report(self, report: Report) -> Decision:
         """Send a report and store the decision."""
-        timed = report.replace(seconds=self._watch.read()["seconds"])
+        timed = report.replace(seconds=self._stopwatch.read()["seconds"])
         with self.measurement_lock.idle() if report.waits else contextlib.nullcontext():
             self.decision = self.report(timed)
         return self.decision
 
-    def end(self, **known: object) -> TrialResult:
-        """The trial's result, by default from the last decision."""
+    def end(self, **fields: object) -> TrialResult:
+        """The trial's result; its status and reason are those of the last decision unless given in `fields`."""
         result = TrialResult(
             trial=self.job.trial,
             status=self.decision.status,
@@ -120,36 +120,36 @@ class TrialRun:
             recipe=self.adapter.lean.to_json(),
             epochs=self.epochs,
         )
-        return result.replace(**{**self._watch.read(), **known})
+        return result.replace(**{**self._stopwatch.read(), **fields})
 
-    def train(self, data: Data, *, watched: bool, in_fold: bool = False) -> Network:
-        """A trained network of the final recipe.
+    def train(self, data: Data, *, report_scores: bool, in_fold: bool = False) -> Network:
+        """Train a network and prune it to the final recipe.
 
         No score is computed before pruning: channels that will be removed must not count.
 
         Args:
             data: The training data.
-            watched: Whether validation scores are reported; not for folds and refits.
-            in_fold: Whether this is a fold, whose last epoch is reported with the fold's scores.
+            report_scores: Whether validation scores are reported; not for folds and refits.
+            in_fold: Whether this is a fold; its last epoch is reported later, with the scores of the fold.
         """
         adapter, epochs, first = self.adapter, self.adapter.plan.epochs, 0
         start, self._start = self._start, None
-        if start is not None:  # checkpoints have the final recipe: there is no rung before pruning
+        if start is not None:  # checkpoints have the final recipe, as there is no rung before pruning
             model = adapter.build(adapter.lean)
             rest = adapter.batches(data, model)
-            self._fit(model, rest, start.epoch, epochs, watched=watched, in_fold=in_fold, start=start)
+            self._fit(model, rest, start.epoch, epochs, report_scores=report_scores, in_fold=in_fold, start=start)
             return model
         model = self._inherit(data) if self.job.parent else adapter.build(adapter.whole)
         batches = adapter.batches(data, model)
         if adapter.lean != model.recipe:
-            first = self.cut.cut_epoch(epochs)
-            self._fit(model, batches, 0, first, watched=False, in_fold=in_fold)
+            first = self.prune_plan.cut_epoch(epochs)
+            self._fit(model, batches, 0, first, report_scores=False, in_fold=in_fold)
             if self.decision.stop:
                 return model
             model = adapter.shrink(model, data)
             if adapter.supports_checkpoints:
                 self.keep(initial_snapshot(model, first))
-        self._fit(model, batches, first, epochs, watched=watched, in_fold=in_fold)
+        self._fit(model, batches, first, epochs, report_scores=report_scores, in_fold=in_fold)
         return model
 
     def _fit(
@@ -159,7 +159,7 @@ class TrialRun:
         first: int,
         last: int,
         *,
-        watched: bool,
+        report_scores: bool,
         in_fold: bool = False,
         start: Snapshot | None = None,
     ) -> None:
@@ -168,18 +168,18 @@ class TrialRun:
             self._trained = epoch_scores
             if in_fold and epoch == self.adapter.plan.epochs:
                 return self.decision  # reported after the fold is scored, only once
-            waits = watched and self.epochs in self.job.rungs
+            waits = report_scores and self.epochs in self.job.rungs
             return self.send_report(Report(trial=self.job.trial, epoch=self.epochs, scores=epoch_scores, waits=waits))
 
         def keep(take: Callable[[], Snapshot]) -> None:
-            if watched and self.epochs in self.job.rungs:
+            if report_scores and self.epochs in self.job.rungs:
                 self.keep(take())
 
         def wait() -> None:
             self.heartbeat()
             self.measurement_lock.wait()
 
-        request = FitRequest(first=first, last=last, on_epoch=on_epoch, wait=wait, score=watched, start=start, keep=keep)
+        request = FitRequest(first=first, last=last, on_epoch=on_epoch, wait=wait, score=report_scores, start=start, keep=keep)
         self.adapter.train(model, batches, request)
 
     def _inherit(self, data: Data) -> Network:
@@ -191,7 +191,7 @@ class TrialRun:
         """Out-of-fold scores over all folds."""
         for number in range(self.fold, self.job.data.folds):
             fold = data.fold(number)
-            model = self.train(fold, watched=False, in_fold=True)
+            model = self.train(fold, report_scores=False, in_fold=True)
             if self.decision.stop:
                 break
             answers = _answers(deployable(model, self.job.data), fold.validation.inputs)

@@ -1,4 +1,4 @@
-"""Parts of the report about the chosen model: why this one, what it gets wrong, how fast it is."""
+"""Sections of the report about the chosen model: why it was chosen, its errors, its speed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .speed import batches_figure, variants_figure
 
 
 def why(context: ReportContext, figures: Figures) -> Html:
-    """Why the model that is handed over, and not its neighbours."""
+    """Why this model was chosen, and not its neighbours."""
     del figures
     reasons_why = narrative.why(context.state)
     return section(
@@ -27,7 +27,7 @@ def why(context: ReportContext, figures: Figures) -> Html:
 
 
 def errors(context: ReportContext, figures: Figures) -> Html:
-    """What it gets wrong."""
+    """The errors of the model."""
     analysis = context.analysis
     if analysis is None:
         return section("errors", "What it gets wrong", paragraph(context.missing))
@@ -48,11 +48,11 @@ def _classes(analysis: ErrorAnalysis, figures: Figures) -> list[str]:
     )
     confused = _confusion(analysis, figures) if analysis.confusion else []
     calibrated = _calibration(analysis, figures) if analysis.calibration else []
-    return [*confused[:2], "" if confused else "<h3>How it does on each label</h3>", scores, *confused[2:], *calibrated]
+    return [*confused[:2], "" if confused else "<h3>Results by label</h3>", scores, *confused[2:], *calibrated]
 
 
 def _confusion(analysis: ErrorAnalysis, figures: Figures) -> list[str]:
-    """Which classes are confused with others."""
+    """The confusion matrix and the confused pairs."""
     figures["confusion"] = confusion_figure(analysis)
     pairs = table(
         ["true class", "predicted", "rows"],
@@ -112,7 +112,7 @@ def _coverage(analysis: ErrorAnalysis) -> str:
 
 
 def _worst(analysis: ErrorAnalysis) -> str:
-    """The wrong answers with the highest loss."""
+    """The wrong predictions with the highest loss."""
     head = "<h3>Its worst predictions</h3>"
     if not analysis.worst:
         return head + paragraph("None: every prediction on these rows is correct.")
@@ -141,7 +141,7 @@ def _worst(analysis: ErrorAnalysis) -> str:
 
 
 def _value(analysis: ErrorAnalysis, value: object) -> object:
-    """A number as a number; a class by its name, also where that is a number."""
+    """A target as a number; a class as text, even if its name is a number."""
     return value if analysis.pairs else clean(value)
 
 
@@ -153,7 +153,7 @@ def _picture(analysis: ErrorAnalysis, example: Example) -> str:
 
 
 def speed(context: ReportContext, figures: Figures) -> Html:
-    """How fast it is, and how that is known."""
+    """The speed of the model, and how it was measured."""
     state, model = context.state, narrative.chosen_model(context.state)
     if model is None or model.profile is None:
         return Html("")

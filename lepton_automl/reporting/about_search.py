@@ -1,4 +1,4 @@
-"""Parts of the report about the search: its front, its hyperparameters, what it stopped, what it cost."""
+"""Sections of the report about the search: the front, the hyperparameters, stopped trials, time and cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .timeline import timeline_figure
 
 
 def front(context: ReportContext, figures: Figures) -> Html:
-    """Every network as a point, all about the one that is pointed at, and the front as a table."""
+    """Every network as a point, details of the selected one, and the front as a table."""
     state = context.state
     figures["front-plot"] = front_figure(state)
     titles, rows = shown_front(state)
@@ -46,7 +46,7 @@ def front(context: ReportContext, figures: Figures) -> Html:
 
 
 def _joined(state: StudyState) -> str:
-    """What marks the front in the picture."""
+    """How the front is marked in the plot."""
     if is_plane(state):
         return "The line joins the models that no other model beats in every objective."
     return (
@@ -56,7 +56,7 @@ def _joined(state: StudyState) -> str:
 
 
 def hyperparameters(context: ReportContext, figures: Figures) -> Html:
-    """Which hyperparameters mattered."""
+    """The importance of the hyperparameters, and all trials in parallel coordinates."""
     state, ranked = context.state, context.state.ranked
     figures["importance"], figures["parallel"] = importance_figure(ranked), parallel_figure(state)
     few = ranked is not None and min(ranked.trials.values(), default=FEW) < FEW
@@ -85,7 +85,7 @@ def hyperparameters(context: ReportContext, figures: Figures) -> Html:
 
 
 def stopped(context: ReportContext, figures: Figures) -> Html:
-    """What was stopped, and why."""
+    """Trials by status and reason, and the learning curves."""
     state = context.state
     figures["ends"], figures["curves"] = ends_figure(state), curves_figure(state)
     return section(
@@ -104,7 +104,7 @@ def stopped(context: ReportContext, figures: Figures) -> Html:
 
 
 def cost(context: ReportContext, figures: Figures) -> Html:
-    """When which trial ran, and what it all took."""
+    """The timeline, the growth of the front, and the time and cost."""
     state = context.state
     figures["hypervolume"], figures["timeline"] = hypervolume_figure(state), timeline_figure(state)
     return section(

@@ -1,4 +1,4 @@
-"""Parts of the report about the study: what was asked, how to do it again, how to run what was found."""
+"""Sections of the report about the study: the request, how to reproduce it, how to run the model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .tables import chosen_trial
 
 
 def request(context: ReportContext, figures: Figures) -> Html:
-    """What was asked."""
+    """The request."""
     del figures
     settings = context.state.settings
     data, deployment = settings.data, settings.deployment
@@ -26,7 +26,7 @@ def request(context: ReportContext, figures: Figures) -> Html:
         f"{deployment.max_latency_ms:g} ms per call" if deployment.max_latency_ms else "",
         narrative.format_size(deployment.max_size_bytes) if deployment.max_size_bytes else "",
     ]
-    better = [f"{goal.direction} {settings.metric if goal.is_score else goal.title}" for goal in settings.objectives]
+    objectives = [f"{goal.direction} {settings.metric if goal.is_score else goal.title}" for goal in settings.objectives]
     known = facts(
         [
             ("data", f"{data.name}: {data.train:,} training rows, {data.validation:,} validation, {data.test:,} held-out test"),
@@ -35,7 +35,7 @@ def request(context: ReportContext, figures: Figures) -> Html:
                 modality_of(data).row(data),
             ),
             ("target", f"{clean(data.target)}: {task_of(data).extent(data)}"),
-            ("objectives", join_words(better)),
+            ("objectives", join_words(objectives)),
             (
                 "runs on",
                 f"{deployment.device}, {deployment.threads} thread{'s' * (deployment.threads > 1)}, {deployment.batch_size:,} row{'s' * (deployment.batch_size > 1)} per call",
@@ -50,7 +50,7 @@ def request(context: ReportContext, figures: Figures) -> Html:
 
 
 def reproduction(context: ReportContext, figures: Figures) -> Html:
-    """What is needed to do it again."""
+    """What is needed to reproduce the study."""
     del figures
     state = context.state
     settings, started = state.settings, state.started
@@ -82,7 +82,7 @@ def reproduction(context: ReportContext, figures: Figures) -> Html:
 
 
 def _machine(started: StudyStarted) -> str:
-    """The machine in a line."""
+    """The machine as a line."""
     known = started.machine
     context = [known.get("name", ""), known.get("system", "")]
     context += [many(int(known["cores"]), "core")] if known.get("cores", "").isdecimal() else []
@@ -91,7 +91,7 @@ def _machine(started: StudyStarted) -> str:
 
 
 def _work_tree(started: StudyStarted) -> str:
-    """What git said of the work tree that the study was called from; empty outside of one."""
+    """The git commit of the work tree that the study was started from; empty outside of one."""
     git = started.git
     if not git.get("commit"):
         return ""
@@ -107,7 +107,7 @@ def _settings(state: StudyState) -> str:
 
 
 def usage(context: ReportContext, figures: Figures) -> Html:
-    """How the chosen model is run."""
+    """How to run the chosen model."""
     del figures
     state = context.state
     if chosen_trial(state) is None:

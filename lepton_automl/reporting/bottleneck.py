@@ -1,4 +1,4 @@
-"""The bottleneck report as a picture that one can point at, with its sentences: one HTML page that needs no network."""
+"""The bottleneck report as an interactive figure, and with its summary as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ class BottleneckReport(Bottleneck):
 
     @property
     def figure(self) -> go.Figure:
-        """The picture: time by layer, the layers under the machine's roofs, and what changes would gain."""
+        """The figure: time by layer, the roofline of the machine, and the gains of changes."""
         return bottleneck_figure(self)
 
     def save(self, path: str | Path) -> Path:
-        """Write the report as one HTML page that holds all it needs (4.8 MB, nearly all of it plotly.js)."""
+        """Write the report as one self-contained HTML page (4.8 MB, nearly all of it plotly.js)."""
         file = Path(path)
         file.write_text(bottleneck_html(self), encoding="utf-8")
         return file
 
     def _repr_html_(self) -> str:
-        """For a notebook, without scripts: some kilobytes, where `save` brings all of plotly.js."""
+        """The report without scripts, for a notebook: some kilobytes, as it does not include plotly.js."""
         from .bottleneck_cell import cell_html
 
         return cell_html(self)
 
 
 def bottleneck_html(bottleneck: Bottleneck) -> str:
-    """The page."""
+    """The report as an HTML page."""
     name = escape(bottleneck.network)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style></head>'
@@ -59,7 +59,7 @@ def _body(bottleneck: Bottleneck) -> str:
 
 
 def bottleneck_figure(bottleneck: Bottleneck) -> go.Figure:
-    """Time by layer in the order in which they run; the layers under the machine's roofs; predicted gains, and those made."""
+    """Time by layer in order of execution, the roofline of the machine, and predicted and measured gains."""
     from plotly.subplots import make_subplots
 
     rows = shown(bottleneck)
@@ -144,7 +144,7 @@ def _hover(row: Row) -> str:
 
 
 def _roofline(figure: go.Figure, bottleneck: Bottleneck) -> None:
-    """Multiply-accumulates a second against those a byte (Williams et al., Roofline, CACM 2009)."""
+    """Multiply-accumulates per second against those per byte (Williams et al., Roofline, CACM 2009)."""
     rows = [row for row in bottleneck.layers if row.time.work.macs and row.time.ms and row.time.work.bytes]
     if not rows:
         return
@@ -159,7 +159,7 @@ def _roofline(figure: go.Figure, bottleneck: Bottleneck) -> None:
             showlegend=False,
             marker={"color": COLOURS[bound], "size": [7 + 30 * row.share**0.5 for row in own], "opacity": 0.7},
             customdata=[_hover(row) for row in own],
-            hovertemplate="%{customdata}<br>%{y:.3g} billion per second, %{x:.3g} a byte<extra></extra>",
+            hovertemplate="%{customdata}<br>%{y:.3g} billion per second, %{x:.3g} per byte<extra></extra>",
             row=2,
             col=1,
         )

@@ -1,7 +1,6 @@
-"""The bottleneck report for a cell of a notebook: a table with bars and no script, so that it is small and shown anywhere.
+"""The bottleneck report for a notebook cell: a table with bars and no script, so that it is small and shown anywhere.
 
-Each style stands at its element, as notebooks that were written by somebody else, and pages that show them, keep nothing
-else of it.
+Styles are inline, as untrusted notebooks, and pages that show notebooks, strip all others.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from .bottleneck_rows import COLOURS, NAMES, OUTSIDE, outside, shown, shown_chan
 from .labels import html_text
 from .page import Html, paragraph, table
 
-WIDE = 180  # pixels of the longest bar
+WIDE = 180  # pixels: length of the longest bar
 
 
 def cell_html(bottleneck: Bottleneck) -> str:
-    """The sentences, the layers in the order in which they run, and what changes would gain."""
+    """The summary, the layers in order of execution, and the gains of changes."""
     rows = shown(bottleneck)
     others = outside(bottleneck, [row for row in bottleneck.layers if row not in rows])
     most = max([row.time.ms for row in rows] + list(others.values()))
@@ -40,7 +39,7 @@ def _other(name: str, ms: float, bottleneck: Bottleneck, most: float) -> list[Ht
 
 
 def _left(texts: Iterable[str]) -> list[Html]:
-    """Texts that begin at the left; notebooks set the cells of a table to the right."""
+    """Left-aligned texts; notebooks right-align the cells of a table."""
     return [Html(f'<div style="text-align:left">{html_text(text)}</div>') for text in texts]
 
 

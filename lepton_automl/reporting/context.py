@@ -1,4 +1,4 @@
-"""What a report is made of."""
+"""The content of a report."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from lepton_automl.state import StudyState
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-Figures = dict[str, "go.Figure"]  # the pictures of a page by name; each part adds its own
+Figures = dict[str, "go.Figure"]  # the figures of a page by name; each section adds its own
 
 
 @dataclass(frozen=True)
 class ReportContext:
-    """What a report is made of.
+    """The content of a report.
 
     Args:
         state: The study, at any time.
-        analysis: What the chosen model gets wrong, where that was looked at.
-        profile: What it costs beside its latency, where that was measured.
-        missing: Why nothing is known of its errors, where nothing is.
+        analysis: The error analysis of the chosen model, if there is one.
+        profile: Its resource profile, if it was measured.
+        missing: Why there is no error analysis.
     """
 
     state: StudyState

@@ -1,4 +1,4 @@
-"""Learning curves of all trials, with the rungs at which some were stopped."""
+"""Learning curves of all trials, with the rungs at which trials are stopped."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from .theme import (
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-MOST = 300  # of the stopped and of the beaten trials, the latest
+MOST = 300  # the latest trials shown of each kind
 LOOKS: dict[str, dict[str, Any]] = {
     "stopped": {"color": GREY, "width": 1},
-    "beaten": {"color": BLUE, "width": 1, "dash": "dot"},
+    "dominated": {"color": BLUE, "width": 1, "dash": "dot"},
     "running": {"color": GREEN, "width": 1.5},
     "front": {"color": BLUE, "width": 2},
     "chosen": {"color": ORANGE, "width": 3},
 }
-FAINT = {"stopped": 0.6, "beaten": 0.7}
+FAINT = {"stopped": 0.6, "dominated": 0.7}
 
 
 def curves_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
-    """The score after each epoch; a cross where a trial was stopped, a dotted line where the search decided.
+    """The score after each epoch; a cross where a trial was stopped, a dotted line at each rung.
 
     Returns:
-        Traces `stopped`, `beaten`, `running`, `front`, `chosen`, all curves of a kind in one, and `stops`; `customdata` is
+        Traces `stopped`, `dominated`, `running`, `front`, `chosen`, all curves of a kind in one, and `where it was stopped`; `customdata` is
         the trial's number. The rungs are the layout's shapes.
     """
     import plotly.graph_objects as go
@@ -44,7 +44,7 @@ def curves_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     groups = _groups(state)
     figure = go.Figure()
     for name, line in LOOKS.items():
-        x, y, numbers = _joined([(trial.number, *curve(state, trial)) for trial in groups[name]])
+        x, y, numbers = _with_gaps([(trial.number, *curve(state, trial)) for trial in groups[name]])
         figure.add_scatter(
             x=x,
             y=y,
@@ -86,14 +86,14 @@ def curves_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
 
 
 def curve(state: StudyState, trial: Trial) -> tuple[list[int], list[float]]:
-    """Epochs, and the score after each."""
+    """The epochs, and the score after each."""
     metric = state.settings.metric
     scores = {report.epoch: report.scores[metric] for report in trial.reports if metric in report.scores}
     return list(scores), list(scores.values())
 
 
 def rungs_seen(state: StudyState) -> list[int]:
-    """Epochs after which fresh trials waited for a decision."""
+    """Epochs after which trials other than pruned ones waited for a decision."""
     fresh = (trial for trial in state.trials.values() if not trial.is_child)
     return sorted({report.epoch for trial in fresh for report in trial.reports if report.waits and report.epoch})
 
@@ -107,13 +107,13 @@ def _groups(state: StudyState) -> dict[str, list[Trial]]:
         elif trial.number in front:
             groups["front"].append(trial)
         elif trial.status == "complete":
-            groups["beaten"].append(trial)
+            groups["dominated"].append(trial)
         else:
             groups["running" if trial.status == "running" else "stopped"].append(trial)
     return {name: trials[-MOST:] for name, trials in groups.items()}
 
 
-def _joined(curves: list[tuple[int, list[int], list[float]]]) -> tuple[list[int | None], list[float | None], list[int]]:
+def _with_gaps(curves: list[tuple[int, list[int], list[float]]]) -> tuple[list[int | None], list[float | None], list[int]]:
     """Many curves as one line with gaps."""
     x: list[int | None] = []
     y: list[float | None] = []

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 COLOURS = {"complete": BLUE, "stopped": GREY, "infeasible": PURPLE, "failed": ORANGE, "running": GREEN}
-PLAIN = {"complete": "trained to the end", "running": "still running", "infeasible": "breaks a hard limit"}
-FEW = 8  # trials, up to which each has its own tick
-MOST = 12  # reasons that are told apart
+PLAIN = {"complete": "trained to the end", "running": "still running", "infeasible": "exceeds a hard limit"}
+FEW = 8  # up to so many trials, each has its own tick
+MOST = 12  # reasons shown separately
 NUMBER = re.compile(r"\d[\d.,]*(e[+-]?\d+)?")
-WORDS = (  # what the search says, in a person's words; anything else is told as it is
+WORDS = (  # a part of a reason, and the words shown for it; other reasons are shown unchanged
     ("unlikely to improve the Pareto front", "unlikely to improve the Pareto front"),
     ("more than the budget allows", "not enough budget left to finish"),
     ("the budget of", "the budget ran out first"),
@@ -30,7 +30,7 @@ WORDS = (  # what the search says, in a person's words; anything else is told as
 
 
 def ends_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
-    """How many trials ended in which way.
+    """The number of trials by status and reason.
 
     Returns:
         Traces `complete`, `stopped`, `infeasible`, `failed`, `running`: a bar for each reason.
@@ -63,12 +63,12 @@ def ends_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
         barmode="overlay",
         xaxis={"title": {"text": "trials"}, "rangemode": "tozero", "tickformat": "d", "dtick": 1 if most < FEW else None},
         yaxis={**axis, "autorange": "reversed"},
-        annotations=[] if ends else [note("no trial has begun yet")],
+        annotations=[] if ends else [note("no trial has started yet")],
     )
 
 
 def reasons(state: StudyState) -> list[tuple[str, str, int]]:
-    """Status, reason and number of trials; the figures in a reason left out, so that like ones count together."""
+    """Status, reason and number of trials; numbers in a reason are masked, so that similar reasons are counted together."""
     counts = Counter((trial.status, reason(trial)) for trial in state.trials.values())
     order = list(COLOURS)
     return [
@@ -78,7 +78,7 @@ def reasons(state: StudyState) -> list[tuple[str, str, int]]:
 
 
 def shown_reason(trial: Trial) -> str:
-    """What the search said when a trial ended, or the limit that its artifact breaks by now; in a line."""
+    """The recorded reason why a trial ended, or the limit that its artifact exceeds by now, in a line."""
     return (trial.broken_limit or (trial.result.reason if trial.result else "")).partition("\n")[0]
 
 

@@ -1,4 +1,4 @@
-"""What a model gets wrong, as pictures: confusion, calibration, and truth against answer."""
+"""Figures of a model's errors: confusion matrix, calibration, and predicted against true values."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .theme import (
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-MOST = 20  # classes that are told apart: those with the most mistakes
-# Opaque, so that the figures on them are read on any page.
+MOST = 20  # classes shown: those with the most errors
+# Opaque, so that the numbers on them are readable on any page.
 RIGHT = [[0.0, "#cfe3f0"], [1.0, "#005f96"]]
 WRONG = [[0.0, "#fbe3d1"], [1.0, "#b84f00"]]
 
 
 def confusion_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.Figure:
-    """Rows by what they are and what the model said; blue is right, orange is wrong, darker is a larger share of the class.
+    """The confusion matrix: blue is correct, orange is wrong, darker is a larger share of the class.
 
     Returns:
         Traces `right`, `wrong`.
@@ -44,11 +44,13 @@ def confusion_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.Fi
     for truth, answer, count in analysis.confusion:
         if truth in place and answer in place:
             y, x = place[truth], place[answer]
-            shares[truth != answer][y][x] = math.sqrt(count / analysis.classes[truth].rows)  # a few of many can be seen too
+            shares[truth != answer][y][x] = math.sqrt(count / analysis.classes[truth].rows)  # makes small shares visible
             texts[truth != answer][y][x] = str(count)
     figure = go.Figure()
     for name, z, words, scale in zip(("right", "wrong"), shares, texts, (RIGHT, WRONG), strict=True):
-        hints = [[f"is {names[y]}, said {names[x]}: {count}" for x, count in enumerate(row)] for y, row in enumerate(words)]
+        hints = [
+            [f"true {names[y]}, predicted {names[x]}: {count}" for x, count in enumerate(row)] for y, row in enumerate(words)
+        ]
         figure.add_heatmap(
             z=z,
             text=words,
@@ -76,7 +78,7 @@ def confusion_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.Fi
 
 
 def shown_classes(analysis: ErrorAnalysis) -> list[int]:
-    """The classes of a picture, in order: all, or those with the most mistakes."""
+    """The classes shown, in order: all, or those with the most errors."""
     if len(analysis.classes) <= MOST:
         return list(range(len(analysis.classes)))
     missed = [row.rows + row.answered - 2 * row.right for row in analysis.classes]
@@ -84,7 +86,7 @@ def shown_classes(analysis: ErrorAnalysis) -> list[int]:
 
 
 def calibration_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.Figure:
-    """How often the model is right, by how sure it is: above the line it is too modest, below too bold.
+    """The share of correct predictions by confidence: above the line the model is underconfident, below overconfident.
 
     Returns:
         Traces `perfectly calibrated` (the diagonal), `rows` (bars), `the model` (points with 95 % intervals).
@@ -120,7 +122,7 @@ def calibration_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.
         line={"color": BLUE},
         marker={"size": 8},
         name="the model",
-        hovertemplate="sure %{x:.2f}, right %{y:.2f} (%{customdata} rows)<extra></extra>",
+        hovertemplate="confidence %{x:.2f}, correct %{y:.2f} (%{customdata} rows)<extra></extra>",
     )
     return apply_theme(
         figure,
@@ -133,10 +135,10 @@ def calibration_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.
 
 
 def residuals_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.Figure:
-    """Answer against truth, and how far the answers are off.
+    """Predicted against true values, and a histogram of the errors.
 
     Returns:
-        Traces `as it is` (the diagonal), `rows`, `off by` (a histogram).
+        Traces `perfect prediction` (the diagonal), `rows`, `error` (a histogram).
     """
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
@@ -159,8 +161,8 @@ def residuals_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.Fi
         row=1,
         col=1,
     )
-    off = [answer - true for true, answer in analysis.pairs]
-    figure.add_histogram(x=off, marker={"color": ORANGE}, name="error", showlegend=False, nbinsx=40, row=1, col=2)
+    differences = [answer - true for true, answer in analysis.pairs]
+    figure.add_histogram(x=differences, marker={"color": ORANGE}, name="error", showlegend=False, nbinsx=40, row=1, col=2)
     target = label(analysis.target, 30)
     figure.update_xaxes(title=f"{target}, true", row=1, col=1)
     figure.update_yaxes(title=f"{target}, predicted", row=1, col=1)

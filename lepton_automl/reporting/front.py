@@ -1,4 +1,4 @@
-"""The front as a picture: the score of every trial against a cost, by default the latency."""
+"""The front as a figure: the score of every trial against a cost, by default the latency."""
 
 from __future__ import annotations
 
@@ -28,50 +28,49 @@ from .theme import (
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-NEAR = 10.0  # times the fastest or slowest latency: so far away a limit is still brought into sight
-# Unseen, at the middle of the front's points: plotly.js (scatter/hover.js) lets the smallest point beneath the pointer speak,
-# and that would be a beaten trial which a point of the front covers.
+NEAR = 10.0  # a limit within this factor of the latencies is included in the axis range
+# Invisible, at the centre of the front's points: plotly.js (scatter/hover.js) shows the text of the smallest point under the
+# pointer, which would be a dominated trial that a point of the front covers.
 MIDDLE = {"size": 6, "opacity": 0, "color": BLUE}
-WHOLE = {"exponentformat": "none", "separatethousands": True}  # ticks in full: 11,400 kB, not 11.4k kB
-USUAL = (0.01, 10.0)  # milliseconds, before anything is known
-SLOWER = 50.0  # times the fastest network's latency: up to there the slowest one may be expected
-MOST = 2_000  # of the stopped and of the infeasible trials, the latest
+WHOLE = {"exponentformat": "none", "separatethousands": True}  # plain tick labels: 11,400 kB, not 11.4k kB
+USUAL = (0.01, 10.0)  # milliseconds: the axis range before the first measurement
+SLOWER = 50.0  # times the fastest network's latency: the initial upper end of the axis
+MOST = 2_000  # the latest stopped and the latest infeasible trials shown
 
 
 def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     """The score of every trial against its latency, or the first cost that is an objective.
 
-    A line joins what no other model beats, where the score and this cost are all objectives. Points are coloured by a further
-    objective; by their size, where there is none.
+    A line joins the models of the front if the score and this cost are the only objectives. Points are coloured by another
+    objective, or by their size if there is none.
 
-    Fainter points were beaten, or stopped in training (their last score); ticks at the bottom broke a hard limit and were
-    not trained.
+    Fainter points are dominated, or were stopped in training (their last score); ticks at the bottom exceeded a hard limit.
 
     Args:
         state: The study, at any time.
-        theme: See `dress.template`.
+        theme: See `theme.template`.
 
     Returns:
-        Traces `path`, `stopped`, `beaten`, `infeasible`, `front`, `chosen`; each point's `customdata` is its trial's number.
+        Traces `path`, `stopped`, `dominated`, `infeasible`, `front`, `chosen`; each point's `customdata` is its trial's number.
     """
     import plotly.graph_objects as go
 
     front = state.front()
     ended = [trial for trial in state.trials.values() if trial.profile]
     numbers = {trial.number for trial in front}
-    beaten = [trial for trial in ended if trial.status == "complete" and trial.number not in numbers]
+    dominated = [trial for trial in ended if trial.status == "complete" and trial.number not in numbers]
     stopped = [trial for trial in ended if trial.status == "stopped" and last_score(state, trial) is not None][-MOST:]
     infeasible = [trial for trial in ended if trial.status == "infeasible"][-MOST:]
     bottom = min((score for trial in ended if (score := last_score(state, trial)) is not None), default=0.0)
     across, colour = front_axis(state), colour_axis(state)
-    colours = _Colours(colour, [colour.value(trial) for trial in (*front, *beaten)])
+    colours = _Colours(colour, [colour.value(trial) for trial in (*front, *dominated)])
     chosen = [trial for trial in front if trial.number == chosen_trial(state)]
     figure = go.Figure()
     line = {"color": BLUE, "width": 1, "shape": "hv"}
     path = {"mode": "lines+markers" if is_plane(state) else "markers"}
     figure.add_scatter(**_points(state, front, "path") | path, line=line, marker=MIDDLE, showlegend=False)
     figure.add_scatter(**_points(state, stopped, "stopped"), marker={"symbol": "x", "color": GREY, "size": 6}, opacity=0.45)
-    figure.add_scatter(**_points(state, beaten, "beaten"), marker=colours.marker(beaten, 7), opacity=0.5)
+    figure.add_scatter(**_points(state, dominated, "dominated"), marker=colours.marker(dominated, 7), opacity=0.5)
     ticks = {"symbol": "line-ns-open", "color": GREY, "size": 9}
     figure.add_scatter(
         **_points(state, infeasible, "infeasible") | {"y": [bottom] * len(infeasible)}, marker=ticks, opacity=0.45
@@ -82,12 +81,12 @@ def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     figure.add_scatter(**_points(state, front, "front"), error_x=bars, marker=marker)
     ring = {"symbol": "circle-open", "color": ORANGE, "size": 20, "line": {"width": 3}}
     figure.add_scatter(**_points(state, chosen, "chosen"), marker=ring)
-    figure.data[5].update(hoverinfo="skip", hovertemplate=None)  # the point inside the ring tells
-    return _laid_out(figure, state, theme)
+    figure.data[5].update(hoverinfo="skip", hovertemplate=None)  # the point inside the ring has the hover text
+    return _with_layout(figure, state, theme)
 
 
 def hover(state: StudyState, trial: Trial) -> str:
-    """What a trial says when it is pointed at."""
+    """The hover text of a trial."""
     profile, score = trial.profile, last_score(state, trial)
     lines = [
         f"trial {trial.number}: {trial.status}",
@@ -104,7 +103,7 @@ def hover(state: StudyState, trial: Trial) -> str:
     return "<br>".join(label(line, 120) for line in lines if line)
 
 
-def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
+def _with_layout(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
     deployment, goal = state.settings.deployment, state.settings.objectives[0]
     across = front_axis(state)
     place = (
@@ -146,9 +145,9 @@ def _across(state: StudyState) -> dict[str, Any]:
 
 
 def _latencies(state: StudyState) -> list[float]:
-    """What the axis is to show: the latencies, and a limit that is not far from them."""
+    """The values that the axis has to include: the latencies, and a limit near them."""
     known = [trial.profile.latency_ms for trial in state.trials.values() if trial.profile]
-    if not known and state.host_benchmark:  # where networks will stand: from the fastest on
+    if not known and state.host_benchmark:  # the expected range, from the fastest network
         known = [state.host_benchmark.benchmark.fastest.latency_ms, SLOWER * state.host_benchmark.benchmark.fastest.latency_ms]
     limit = state.settings.deployment.max_latency_ms
     near = limit is not None and (not known or min(known) / NEAR <= limit <= max(known) * NEAR)
@@ -156,8 +155,8 @@ def _latencies(state: StudyState) -> list[float]:
 
 
 def _draw_limit(figure: go.Figure, limit: float) -> None:
-    """A line where the limit is, and its text; the text at the rim that is nearest, where the line is out of sight."""
-    at = math.log10(limit)  # texts stand on the logarithm, lines do not
+    """Draw the limit as a line with a label; the label is at the nearest edge if the line is out of range."""
+    at = math.log10(limit)  # annotations are placed by the logarithm, lines by the value
     low, high = figure.layout.xaxis.range
     text, x, anchor = f"limit {limit:g} ms", at, "left"
     if at > high:
@@ -171,7 +170,7 @@ def _draw_limit(figure: go.Figure, limit: float) -> None:
 def _points(state: StudyState, trials: list[Trial], name: str) -> dict[str, Any]:
     across = front_axis(state)
     return {
-        "x": [_shown(across.value(trial)) for trial in trials],
+        "x": [_or_none(across.value(trial)) for trial in trials],
         "y": [last_score(state, trial) for trial in trials],
         "mode": "markers",
         "name": name,
@@ -181,7 +180,7 @@ def _points(state: StudyState, trials: list[Trial], name: str) -> dict[str, Any]
     }
 
 
-def _shown(value: float) -> float | None:
+def _or_none(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
@@ -190,7 +189,7 @@ class _Colours:
 
     Args:
         cost: The cost.
-        values: What the scale spans.
+        values: The values that the scale spans.
     """
 
     def __init__(self, cost: CostAxis, values: list[float]) -> None:
@@ -198,8 +197,8 @@ class _Colours:
         self._cost, self._ends = cost, {"cmin": min(known), "cmax": max(known)} if known else {}
 
     def marker(self, trials: list[Trial], size: int) -> dict[str, Any]:
-        """Markers of some trials."""
-        colours = {"color": [_shown(self._cost.value(trial)) for trial in trials], "colorscale": SCALE}
+        """The markers of trials."""
+        colours = {"color": [_or_none(self._cost.value(trial)) for trial in trials], "colorscale": SCALE}
         return {"size": size, **colours, "line": {"width": 1, "color": GREY}} | self._ends
 
 

@@ -1,4 +1,4 @@
-"""How the front grew: the hypervolume that its models dominate, over time and over epochs."""
+"""The growth of the front: its hypervolume over time and over epochs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lepton_automl.front import Costs
 
-MARGIN = 0.1  # of the span, by which the corner that nothing may be worse than lies beyond the worst model
+MARGIN = 0.1  # share of the span by which the reference point lies beyond the worst model
 CAPTION = "share of the space between the best and the worst values that the front dominates"
 
 
@@ -25,7 +25,7 @@ def hypervolume_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure
     """The front's hypervolume after each model that was completed, over minutes of search and over epochs of all trials.
 
     Returns:
-        Traces `by time`, `by epochs`, in two pictures side by side; `customdata` is the trial that ended there.
+        Traces `by time`, `by epochs`, in two plots side by side; `customdata` is the trial that ended there.
     """
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
@@ -59,11 +59,11 @@ def hypervolume_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure
 
 
 def growth(state: StudyState) -> list[tuple[Trial, float]]:
-    """The share of the space that the front beats, after each completed trial.
+    """The share of the space that the front dominates, after each completed trial.
 
-    Times and sizes count by their logarithms, as the search counts them, and all models in one runtime. The space reaches
-    from the best to a little beyond the worst value of each objective, over the whole study: so only the shape of the curve
-    means something.
+    Values are those that the search compares: times and sizes as logarithms, all models in one runtime. The space reaches
+    from the best to a little beyond the worst value of each objective over the whole study, so only the shape of the curve
+    is meaningful.
     """
     done = sorted((trial for trial in state.trials.values() if trial.status == "complete"), key=lambda trial: trial.spent)
     costs = np.array([_costs(state, trial) for trial in done]).reshape(len(done), len(state.settings.objectives))
@@ -87,7 +87,7 @@ def _costs(state: StudyState, trial: Trial) -> list[float]:
 
 
 def _added(front: Costs, row: Sequence[float] | Costs) -> Costs:
-    """A front with one more row, without those that are beaten."""
+    """A front with one more row, without dominated rows."""
     new = np.asarray(row)
     if np.isnan(new).any() or (front <= new).all(axis=1).any():
         return front

@@ -1,4 +1,4 @@
-"""Which hyperparameters mattered, for each objective."""
+"""The importance of hyperparameters, for each objective."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .theme import BLUE, GREEN, GREY, ORANGE, PURPLE, Theme, apply_theme, note
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-MOST = 12  # hyperparameters that are shown, the most important for any objective
+MOST = 12  # hyperparameters shown: the most important ones for any objective
 LEAST = 0.005  # share, below which a hyperparameter is not shown
 LOOKS = {"score": (BLUE, ""), "latency_ms": (ORANGE, "/"), "size_bytes": (PURPLE, ".")}
-OTHER_LOOKS = ((GREEN, "x"), (GREY, "+"))  # of other objectives, in turns
-FEW = 30  # trials, below which shares are hints
+OTHER_LOOKS = ((GREEN, "x"), (GREY, "+"))  # of other objectives, repeating
+FEW = 30  # with fewer trials, shares are only a hint
 
 
 def goal_name(goal: str) -> str:
-    """What people call an objective."""
+    """The display name of an objective."""
     declared = known_costs().get(goal)
     return declared.title if declared else goal
 
@@ -31,11 +31,11 @@ def importance_figure(ranked: HyperparametersRanked | None, theme: Theme = "neut
     """The share of the variation between trials that each hyperparameter explains.
 
     Args:
-        ranked: What the search wrote last (`state.ranked`).
-        theme: See `dress.template`.
+        ranked: The latest ranking by the search (`state.ranked`).
+        theme: See `theme.template`.
 
     Returns:
-        Traces `score`, `latency`, `size`: bars, of which those of an objective that was not searched are empty.
+        Traces `score`, `latency`, `size`: bars, empty for an objective that was not searched, and one trace for each other objective.
     """
     import plotly.graph_objects as go
 

@@ -1,4 +1,4 @@
-"""Details of one model, for each that can be pointed at: what a click on the front shows."""
+"""Details of each model, shown after a click on the front."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .labels import clean
 from .page import Html, collapsible, facts, table, text
 from .tables import chosen_trial, last_score, network
 
-MOST = 200  # models: those of the front, then the latest others
+MOST = 200  # models with details: those of the front, then the latest others
 
 
 def shown(state: StudyState) -> list[Trial]:
@@ -27,7 +27,7 @@ def shown(state: StudyState) -> list[Trial]:
 
 
 def picker(state: StudyState) -> Html:
-    """A list to choose a model from, for those who do not point."""
+    """A list to choose a model from, as an alternative to a click."""
     models = shown(state)
     if not models:
         return Html("")
@@ -36,7 +36,7 @@ def picker(state: StudyState) -> Html:
 
 
 def cards(state: StudyState) -> Html:
-    """A card for each model; all but the first are hidden until they are asked for."""
+    """A card for each model; all but the first are hidden until selected."""
     parts = "".join(
         f'<article class="model" id="trial-{trial.number}" aria-live="polite"{" hidden" * (at > 0)}>{_card(state, trial)}</article>'
         for at, trial in enumerate(shown(state))
@@ -74,7 +74,7 @@ def _card(state: StudyState, trial: Trial) -> str:
                 "latency",
                 f"{profile.latency_ms:.4g} ms ({profile.latency.low:.4g} to {profile.latency.high:.4g})" if profile else "",
             ),
-            ("size", f"{narrative.format_size(profile.size_bytes)}, {profile.parameters:,} weights" if profile else ""),
+            ("size", f"{narrative.format_size(profile.size_bytes)}, {profile.parameters:,} parameters" if profile else ""),
             *((cost.label, cost.show(trial)) for cost in other_costs(state)),
             ("runs in", trial.variant.name if trial.status == "complete" else ""),
             ("how it ended", f"{narrative.STATUSES[trial.status]} after {trial.epochs} epochs"),

@@ -1,4 +1,4 @@
-"""What a study found, in sentences for a reader who was not there. No markup; names from data are told as they are."""
+"""The results of a study in sentences. No markup; names from data are not escaped."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from .tables import chosen_trial, network
 
 PAIR = 2
 SHARES = {"accuracy", "balanced_accuracy", "f1", "auroc", "r2"}
-CALLED = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "auroc": "AUROC", "log_loss": "log loss", "f1": "F1", "rmse": "RMSE", "mae": "mean absolute error", "r2": "R²"}  # fmt: skip
+METRIC_NAMES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "auroc": "AUROC", "log_loss": "log loss", "f1": "F1", "rmse": "RMSE", "mae": "mean absolute error", "r2": "R²"}  # fmt: skip
 STATUSES = {"complete": "trained to the end", "stopped": "stopped early", "infeasible": "over a hard limit", "failed": "failed", "running": "still running"}  # fmt: skip
 FOLDS = "Scores were cross-validated: each row was predicted by a network that was not trained on it."
 
 
 def chosen_model(state: StudyState) -> Trial | None:
-    """The model that is handed over when nothing is asked."""
+    """The model that the study chooses by default."""
     number = chosen_trial(state)
     return None if number is None else state.trials.get(number)
 
 
 def metric(state: StudyState) -> str:
-    """The score's name for people."""
-    return CALLED.get(state.settings.metric, state.settings.metric)
+    """The display name of the metric."""
+    return METRIC_NAMES.get(state.settings.metric, state.settings.metric)
 
 
 def format_score(state: StudyState, value: float) -> str:
-    """A score as people say it: a share in per cent."""
+    """A score as text: a share in per cent."""
     return f"{100 * value:.1f} %" if state.settings.metric in SHARES - {"auroc", "r2"} else f"{value:.4g}"
 
 
 def summary(state: StudyState) -> list[str]:
-    """What was found, in a few sentences."""
+    """The main results, in a few sentences."""
     model = chosen_model(state)
     if model is None or model.profile is None:
         return [_tried(state), "No model is finished yet."]
-    return [_tried(state), _worth(state), _handed_over(state, model), *_ends_of_front(state, model)]
+    return [_tried(state), _front_size(state), _chosen_sentence(state, model), *_ends_of_front(state, model)]
 
 
 def _tried(state: StudyState) -> str:
@@ -56,19 +56,19 @@ def _tried(state: StudyState) -> str:
     )
 
 
-def _worth(state: StudyState) -> str:
+def _front_size(state: StudyState) -> str:
     count = len(state.front())
     if count == 1:
         return "One is on the Pareto front: it is better than all others in every objective."
     return f"{count} are on the Pareto front: no other network beats any of them in every objective."
 
 
-def _handed_over(state: StudyState, model: Trial) -> str:
+def _chosen_sentence(state: StudyState, model: Trial) -> str:
     assert model.profile is not None
     rows = state.settings.deployment.batch_size
     return (
         f"The chosen network, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
-        f"{_asked_rows(state)} and takes {model.profile.latency_ms:.3g} ms per call of {many(rows, 'row')} in "
+        f"{_scored_rows(state)} and takes {model.profile.latency_ms:.3g} ms per call of {many(rows, 'row')} in "
         f"{model.variant.name}; its file is {format_size(model.profile.size_bytes)}"
         + "".join(f", its {clean(cost.label)} {cost.show(model)}" for cost in other_costs(state) if cost.show(model))
         + "."
@@ -93,7 +93,7 @@ def _ends_of_front(state: StudyState, model: Trial) -> list[str]:
 
 
 def test_result(state: StudyState) -> str:
-    """What the sealed test says, or that it has not been asked."""
+    """The test score, or why there is none."""
     model, data = chosen_model(state), state.settings.data
     if not data.test:
         return "There is no test split. The scores here were used to choose the model, so they may be optimistic."
@@ -108,7 +108,7 @@ def test_result(state: StudyState) -> str:
 
 
 def score_uncertainty(state: StudyState) -> str:
-    """How far apart scores must be on so many rows to mean anything."""
+    """The confidence interval of the score, as a sentence; empty for metrics other than accuracy."""
     model, rows = chosen_model(state), state.settings.data.validation
     if model is None or state.settings.metric != "accuracy" or not rows:
         return ""
@@ -120,7 +120,7 @@ def score_uncertainty(state: StudyState) -> str:
 
 
 def why(state: StudyState) -> list[str]:
-    """Why this model and not its neighbours on the front."""
+    """Why this model was chosen and not its neighbours on the front."""
     model, front = chosen_model(state), state.front()
     if model is None or model not in front or len(front) < 2:
         return []
@@ -167,7 +167,7 @@ def _rows_of(state: StudyState, gain: float) -> str:
 
 
 def errors(analysis: ErrorAnalysis) -> list[str]:
-    """What it gets wrong, in sentences."""
+    """The errors of the model, in sentences."""
     return [*_errors(analysis), *([FOLDS] if analysis.split == "held-out" else [])]
 
 
@@ -175,11 +175,11 @@ def _errors(analysis: ErrorAnalysis) -> list[str]:
     if analysis.spread:
         half, most, _ = analysis.spread
         side = "too high" if (analysis.bias or 0) > 0 else "too low"
-        off = (
+        error_sentence = (
             f"On {analysis.rows:,} {analysis.split} rows, half of the predictions are within {half:.4g} of the true value and 90 % within "
             f"{most:.4g}; on average they are {abs(analysis.bias or 0):.3g} {side}."
         )
-        return [off, *_interval(analysis)]
+        return [error_sentence, *_interval(analysis)]
     if not analysis.wrong:
         return [f"On {analysis.rows:,} {analysis.split} rows it makes no errors.", analysis.calibration_verdict]
     sentences = [
@@ -214,7 +214,7 @@ def progress(state: StudyState) -> str:
 
 
 def cost(state: StudyState) -> list[tuple[str, str]]:
-    """What it took."""
+    """The time and cost of the search, by name."""
     settings, seconds = state.settings, state.spent(state.last_at)
     hours = seconds * settings.workers / 3600
     price = settings.budget.prices.get(settings.deployment.device)
@@ -232,7 +232,7 @@ def cost(state: StudyState) -> list[tuple[str, str]]:
 
 
 def budget(state: StudyState) -> str:
-    """What might be spent."""
+    """The budget as text."""
     limits = state.settings.budget
     units = (("minutes", limits.minutes), ("trials", limits.trials), ("epochs", limits.epochs), ("cost", limits.cost))
     return ", ".join(
@@ -241,7 +241,7 @@ def budget(state: StudyState) -> str:
 
 
 def format_size(count: int) -> str:
-    """Bytes for people."""
+    """A number of bytes in kB or MB."""
     return f"{count / 1e6:.3g} MB" if count >= 1e6 else f"{count / 1e3:.3g} kB"
 
 
@@ -252,7 +252,7 @@ def _within(name: str, value: float, rows: int) -> str:
     return f" (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
 
 
-def _asked_rows(state: StudyState) -> str:
+def _scored_rows(state: StudyState) -> str:
     data = state.settings.data
     return (
         f"{data.validation:,} validation rows"

@@ -7,7 +7,7 @@
     const last = wrapped[wrapped.length - 1];
     return last !== undefined && (last + " " + word).length <= most ? [...wrapped.slice(0, -1), last + " " + word] : [...wrapped, word];
   }, []).join("<br>");
-  const broken = (place, layout) => {  // the names of axes below a narrow picture, which plotly would cut off
+  const broken = (place, layout) => {  // wrap the titles of horizontal axes, which plotly would cut off in a narrow figure
     for (const [name, axis] of Object.entries(layout)) {
       if (!name.startsWith("xaxis") || !axis.title?.text) continue;
       const [from, to] = axis.domain ?? [0, 1];

@@ -1,7 +1,7 @@
-"""A page that holds all it needs: words, tables, pictures that one can point at, and no way out to a network.
+"""Build a self-contained HTML page of text, tables and interactive figures that makes no network requests.
 
-Everything that comes from data is escaped where it is put in. Beside that the page's own policy (Content-Security-Policy
-by digest) lets no script run but the two that belong to it, and lets nothing be fetched.
+Everything that comes from data is escaped where it is inserted. In addition, the page's Content-Security-Policy (by digest)
+only allows its own two scripts, and no requests.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .labels import clean, html_text
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-Cell = Any  # a number, a text, or Html
+Cell = Any  # a number, a text, or `Html`
 RIGHT, MARKED = ' class="number"', ' class="chosen"'
 STYLE, SCRIPT = (Path(__file__).with_name(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
 
 
 class Html(str):
-    """Text that is markup already, and escaped."""
+    """Text that is escaped markup already."""
 
     __slots__ = ()
 
@@ -34,18 +34,18 @@ def page(title: str, body: str, figures: Mapping[str, go.Figure]) -> str:
     """A whole page.
 
     Args:
-        title: Of the window.
-        body: Markup, with a place for each picture (see `plot`).
-        figures: The pictures by name.
+        title: The page title.
+        body: Markup, with a placeholder for each figure (see `plot`).
+        figures: The figures by name.
 
     Returns:
-        HTML (4.9 MB where there are pictures, nearly all of it plotly.js, which stands in it once).
+        HTML (4.9 MB with figures, nearly all of it plotly.js, which is embedded once).
     """
     from plotly.offline import get_plotlyjs
 
     scripts = [get_plotlyjs(), SCRIPT] if figures else [SCRIPT]
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
-    # 'unsafe-eval' is for the code that plotly makes for WebGL; it still lets no other script begin.
+    # 'unsafe-eval' is for the code that plotly generates for WebGL; no other script is allowed.
     policy = f"default-src 'none'; script-src 'unsafe-eval' {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
     data = "".join(
         f'<script type="application/json" id="data-{name}">{_json(figure)}</script>' for name, figure in figures.items()
@@ -69,31 +69,31 @@ def _json(figure: go.Figure) -> str:
 
 
 def plot(name: str, alt: str, caption: str = "") -> Html:
-    """The place of a picture.
+    """The placeholder of a figure.
 
     Args:
-        name: The picture's.
-        alt: What it shows, for those who do not see it.
-        caption: What to look for.
+        name: The figure's name.
+        alt: The alternative text.
+        caption: How to read it.
     """
     under = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return Html(f'<figure><div class="plot" id="{name}" role="img" aria-label="{escape(alt)}"></div>{under}</figure>')
 
 
 def section(name: str, title: str, *parts: str) -> Html:
-    """A part of a page under its heading; nothing where it has no content."""
+    """A section with a heading; empty if it has no content."""
     content = "".join(part for part in parts if part)
     return Html(f'<section id="{name}"><h2>{escape(title)}</h2>{content}</section>') if content else Html("")
 
 
 def paragraph(*sentences: str) -> Html:
-    """Sentences, each escaped unless it is markup."""
+    """A paragraph of sentences, each escaped unless it is markup."""
     inner = " ".join(text(sentence) for sentence in sentences if sentence)
     return Html(f"<p>{inner}</p>") if inner else Html("")
 
 
 def bullet_list(items: Iterable[str]) -> Html:
-    """A list."""
+    """A bulleted list."""
     entries = "".join(f"<li>{text(item)}</li>" for item in items if item)
     return Html(f"<ul>{entries}</ul>") if entries else Html("")
 
@@ -101,13 +101,13 @@ def bullet_list(items: Iterable[str]) -> Html:
 def table(
     head: Sequence[str], rows: Iterable[Sequence[Cell]], *, caption: str = "", highlighted_row: int | None = None
 ) -> Html:
-    """A table; numbers stand to the right.
+    """A table, with columns of numbers right-aligned.
 
     Args:
-        head: Names of the columns.
-        rows: Their cells.
-        caption: What it holds.
-        highlighted_row: A row that stands out.
+        head: The column names.
+        rows: The cells.
+        caption: What it shows.
+        highlighted_row: The index of a row to highlight.
     """
     cells = [list(row) for row in rows]
     numbers = [all(_is_number(row[at]) or row[at] is None for row in cells) for at in range(len(head))]
@@ -129,7 +129,7 @@ def _is_number(value: Cell) -> bool:
 
 
 def facts(pairs: Iterable[tuple[str, Cell]]) -> Html:
-    """Names and what is known of them; what is not known is left out."""
+    """A description list of names and values; empty values are left out."""
     entries = "".join(
         f"<dt>{text(name)}</dt><dd>{text(known)}</dd>" for name, known in pairs if known is not None and known != ""
     )
@@ -137,17 +137,17 @@ def facts(pairs: Iterable[tuple[str, Cell]]) -> Html:
 
 
 def code(source: str) -> Html:
-    """Lines of a program."""
+    """A block of source code."""
     return Html(f"<pre><code>{escape(source)}</code></pre>")
 
 
 def collapsible(title: str, *parts: str) -> Html:
-    """What only some want to see."""
+    """A section that is collapsed at first."""
     return Html(f"<details><summary>{escape(title)}</summary>{''.join(parts)}</details>")
 
 
 def text(value: Cell) -> str:
-    """Anything as markup: a number in few digits, a text escaped."""
+    """A value as markup: a number in few digits, a text escaped."""
     if isinstance(value, Html):
         return str(value)
     if isinstance(value, bool) or value is None:
@@ -158,7 +158,7 @@ def text(value: Cell) -> str:
 
 
 def number(value: float) -> str:
-    """A number in as few digits as tell it."""
+    """A number with four significant digits; large and whole numbers as integers."""
     if not math.isfinite(value):
         return str(value)
     return f"{value:,.0f}" if abs(value) >= 1e4 or value == int(value) else f"{value:.4g}"

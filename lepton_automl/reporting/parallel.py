@@ -29,9 +29,9 @@ Axis = dict[str, Any]
 
 
 def parallel_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
-    """Hyperparameters, costs and score of every trial that was scored; drag along an axis to pick out lines.
+    """Hyperparameters, costs and score of every trial that was scored; drag along an axis to select lines.
 
-    The hyperparameters are those that matter most, where the search has ranked them. Scores of stopped trials are their last ones.
+    The most important hyperparameters are shown, if the search has ranked them. Scores of stopped trials are their last ones.
 
     Returns:
         One trace; its `customdata` holds the trials' numbers.
@@ -59,7 +59,7 @@ def parallel_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
 
 
 def _cost_axes(state: StudyState, trials: list[Trial]) -> list[Axis]:
-    """An axis for each further cost that is an objective and known of every trial."""
+    """An axis for each other cost that is an objective and known for every trial."""
     axes = []
     for cost in other_costs(state):
         values, name = [cost.value(trial) for trial in trials], label(cost.title, 20)
@@ -69,7 +69,7 @@ def _cost_axes(state: StudyState, trials: list[Trial]) -> list[Axis]:
 
 
 def _ranks(state: StudyState, scores: list[float]) -> list[float]:
-    """Where each score stands among all, from 0, the worst, to 1: scores crowd at the good end."""
+    """The rank of each score, from 0 (worst) to 1: scores themselves would crowd at the good end."""
     sign = 1 if state.settings.objectives[0].direction == "maximize" else -1
     order = sorted({sign * score for score in scores})
     place = {score: at / max(1, len(order) - 1) for at, score in enumerate(order)}
@@ -77,20 +77,20 @@ def _ranks(state: StudyState, scores: list[float]) -> list[float]:
 
 
 def _hyperparameters(state: StudyState) -> list[str]:
-    """The hyperparameters that differ between trials, the most important ones."""
+    """The most important of the hyperparameters that differ between trials."""
     configs = [trial.proposed.config for trial in state.trials.values()]
-    turned = [
+    varied = [
         hyperparameter
         for hyperparameter in state.settings.space
         if len({config.get(hyperparameter) for config in configs} - {None}) > 1
     ]
-    ranked = [hyperparameter for hyperparameter in shown_hyperparameters(state.ranked) if hyperparameter in turned]
-    chosen = {*(ranked + [hyperparameter for hyperparameter in turned if hyperparameter not in ranked])[:MOST_HYPERPARAMETERS]}
-    return [hyperparameter for hyperparameter in turned if hyperparameter in chosen]
+    ranked = [hyperparameter for hyperparameter in shown_hyperparameters(state.ranked) if hyperparameter in varied]
+    chosen = {*(ranked + [hyperparameter for hyperparameter in varied if hyperparameter not in ranked])[:MOST_HYPERPARAMETERS]}
+    return [hyperparameter for hyperparameter in varied if hyperparameter in chosen]
 
 
 def _hyperparameter_axis(name: str, hyperparameter: Hyperparameter, trials: list[Trial]) -> Axis:
-    """An axis of its own kind: categories in their order, logarithms, or plain numbers."""
+    """An axis by the kind of hyperparameter: categories in order, logarithms, or plain numbers."""
     settings = [trial.proposed.config.get(name, hyperparameter.default) for trial in trials]
     if hyperparameter.choices or any(isinstance(setting, str | bool) for setting in settings):
         known = [
@@ -110,7 +110,7 @@ def _hyperparameter_axis(name: str, hyperparameter: Hyperparameter, trials: list
 
 
 def _key(setting: object) -> tuple[str, object]:
-    return type(setting).__name__, setting  # True is not 1 here
+    return type(setting).__name__, setting  # tells True from 1
 
 
 def _short(name: str) -> str:

@@ -1,6 +1,6 @@
-"""The pictures of a study, and pages that show them: each needs the study's state alone.
+"""The figures of a study, and pages that show them: each needs the study's state alone.
 
-Every picture is a function `..._figure(state, theme)` that gives a `plotly.graph_objects.Figure`, with the same traces in
+Every figure is a function `..._figure(state, theme)` that returns a `plotly.graph_objects.Figure`, with the same traces in
 the same order whatever the study holds.
 """
 

@@ -1,4 +1,4 @@
-"""The report: one page for a reader who was not there, that needs no network and no notebook."""
+"""The report of a study as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def report_html(context: ReportContext) -> str:
 
 
 def front_html(state: StudyState) -> str:
-    """The front alone, on a page of its own: cheap enough to be drawn anew while the search runs."""
+    """The front alone as an HTML page: cheap enough to be redrawn while the search runs."""
     figures = Figures()
     return page(
         state.settings.name, f"<h1>{text(state.settings.name)}</h1>{about_search.front(ReportContext(state), figures)}", figures
@@ -36,7 +36,7 @@ def front_html(state: StudyState) -> str:
 
 
 def plots_html(state: StudyState) -> str:
-    """All pictures of a study on one page that needs no network, for whoever only wants to look."""
+    """All figures of a study as one self-contained HTML page."""
     figures = Figures()
     context = ReportContext(state)
     parts = [
@@ -51,9 +51,9 @@ def plots_html(state: StudyState) -> str:
 def _head(context: ReportContext) -> str:
     state = context.state
     data, model = state.settings.data, narrative.chosen_model(state)
-    told_apart = task_of(data).what(data, repr(clean(data.target, 60)))
+    prediction = task_of(data).what(data, repr(clean(data.target, 60)))
     example = modality_of(data).usage.example
-    lead = paragraph(f"A search for networks that predict {told_apart} from {example}, optimized for the objectives below.")
+    lead = paragraph(f"A search for networks that predict {prediction} from {example}, optimized for the objectives below.")
     results = bullet_list([*narrative.summary(state), narrative.test_result(state)])
     return f"<header><h1>{text(state.settings.name)}</h1>{lead}{_cards(context) if model else ''}{results}</header>"
 
@@ -70,7 +70,7 @@ def _cards(context: ReportContext) -> Html:
         if state.settings.data.test
         else ("", ""),
         (f"{latency.median:.3g} ms", f"per call of {rows:,} row{'s' * (rows > 1)} ({latency.low:.3g} to {latency.high:.3g})"),
-        (narrative.format_size(model.profile.size_bytes), f"{model.profile.parameters:,} weights"),
+        (narrative.format_size(model.profile.size_bytes), f"{model.profile.parameters:,} parameters"),
         (str(len(state.front())), f"models on the Pareto front, of {len(state.trials):,} networks tried"),
     ]
     inner = "".join(

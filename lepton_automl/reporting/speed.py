@@ -1,4 +1,4 @@
-"""What is known of a model's speed, as pictures: every way to run it that was tried, and larger calls."""
+"""Figures of a model's speed: every runtime and precision that was tried, and larger batches."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def batches_figure(profile: ResourceProfile | None, theme: Theme = "neutral") ->
     """Latency and throughput by the number of rows in a call.
 
     Returns:
-        Traces `ms a call`, `rows a second`.
+        Traces `ms per call`, `rows per second`.
     """
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots

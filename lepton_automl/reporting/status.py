@@ -1,4 +1,4 @@
-"""How a study stands, in a few lines; imports little, so that `lepton status` starts at once."""
+"""The status of a study in a few lines; imports little, so that `lepton status` starts quickly."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from lepton_automl.state import StudyState
 from lepton_automl.texts import clean, many
 
-NOT_AT_WORK = {"lost": "unfinished", "paused": "held"}  # what trials are that have not ended
-LONGEST = 600  # characters of what another program says
+NOT_AT_WORK = {"lost": "unfinished", "paused": "paused"}  # the word for unfinished trials, by status
+LONGEST = 600  # characters of another program's message
 
 
 def status_json(state: StudyState, status: str) -> dict[str, Any]:
-    """How a study stands, for machines.
+    """The status of a study as JSON.
 
-    `budget_used` is the share of the budget that is spent, and 1 where the study has ended; `left` what is left of the unit that runs
-    out first, empty where nothing more comes; `running_trials` the trials at work, none where the process is lost; `startup_step` what is done
-    before there is a model, and how long that may take.
+    `used` is the share of the budget that is used, 1 if the study has ended; `left` what is left of the unit that runs out
+    first, empty if the study has ended; `running` the running trials, none if the process is lost; `step` the current step
+    before the first model, with an estimate of its duration.
     """
     now = state.last_at if status in {"lost", "ended"} else time.time()
     share, left = budget_used(state, state.spent(now)) if status != "ended" else (1.0, "")
     chosen = state.choose().number if state.front() else None
-    runs = status != "lost"  # what a lost process had begun waits
+    runs = status != "lost"  # trials of a lost process are not running
     return {
         "study": state.settings.name,
         "status": status,
@@ -42,7 +42,7 @@ def status_json(state: StudyState, status: str) -> dict[str, Any]:
 
 
 def status_lines(state: StudyState, status: str) -> list[str]:
-    """The same for people."""
+    """The status of a study as lines of text."""
     summary = status_json(state, status)
     word = NOT_AT_WORK.get(status, "running")
     named = sorted((word if name == "running" else name, number) for name, number in summary["trials"].items())
@@ -82,11 +82,11 @@ def budget_used(state: StudyState, seconds: float) -> tuple[float, str]:
 
 
 def startup_step(state: StudyState, status: str, now: float) -> str:
-    """What is being done while there is no model yet, and about how long it will take; empty once there is one.
+    """The current step before the first model, and about how long it will take; empty once there is a model.
 
     Args:
         state: The study.
-        status: How it stands, in a word.
+        status: The status of the study.
         now: Seconds since the epoch.
     """
     if state.front() or status not in {"starting", "running"}:
@@ -94,7 +94,7 @@ def startup_step(state: StudyState, status: str, now: float) -> str:
     if state.host_benchmark is None:
         return "measuring this machine's speed, about 10 s"
     data, host = state.settings.data, state.host_benchmark
-    whole = host.epochs * (data.folds + 1)  # each fold is trained, and in the end all rows
+    whole = host.epochs * (data.folds + 1)  # one training per fold, and a final one on all rows
     trial = max(state.running.values(), key=lambda running: running.epochs, default=None)
     if trial is None:
         return f"building a network; a model takes about {_about(whole * host.benchmark.epoch_seconds)}"
@@ -105,14 +105,14 @@ def startup_step(state: StudyState, status: str, now: float) -> str:
 
 
 def _about(seconds: float) -> str:
-    """A time that nobody knows well."""
+    """An estimated time, rounded."""
     if seconds < 90:
         return f"{max(5, 5 * round(seconds / 5))} s"
     return f"{round(seconds / 60)} minutes"
 
 
 def running_trials(state: StudyState, word: str = "running") -> str:
-    """The trials that have not ended and how far they are, behind a word for them; empty where there are none."""
+    """The unfinished trials and their epochs, after a word for their status; empty if there are none."""
     phrases = []
     for trial in state.trials.values():
         if trial.result is None:

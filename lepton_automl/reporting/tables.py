@@ -1,4 +1,4 @@
-"""A study's front and trials as rows, for a DataFrame, a table of MLflow's, or a shell."""
+"""A study's front and trials as rows, for a DataFrame, an MLflow table, or a shell."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 
 Row = dict[str, Any]
-WHOLE = ("memory_bytes", "macs")  # further costs that are counted
+WHOLE = ("memory_bytes", "macs")  # other costs that are integers
 COSTS = ("latency_ms", "latency_ms_low", "latency_ms_high", "size_bytes", "parameters")
 
 
 def front_table(state: StudyState) -> list[Row]:
-    """Every model worth having, best score first.
+    """Every model on the Pareto front, best score first.
 
     Returns:
         For each: `trial`, the score by its metric's name, `test_…` once the test split was opened, `latency_ms` with the
-        ends of its 95 % interval, `size_bytes`, `parameters`, the other costs that are objectives, the `variant` (runtime and precision) that they are of, whether
+        ends of its 95 % interval, `size_bytes`, `parameters`, the other costs that are objectives, the measured `variant` (runtime and precision), whether
         it is `chosen`, and its `network` in a line.
     """
     chosen = chosen_trial(state)
@@ -37,7 +37,7 @@ def front_table(state: StudyState) -> list[Row]:
 
 
 def front_columns(state: StudyState) -> list[str]:
-    """The columns of `front_table`, which a front without models has as well."""
+    """The columns of `front_table`, also for an empty front."""
     metric = state.settings.metric
     tested = [f"test_{metric}"] if state.tested else []
     others = [goal.name for goal in other_objectives(state)]
@@ -45,7 +45,7 @@ def front_columns(state: StudyState) -> list[str]:
 
 
 def front_json(state: StudyState) -> Row:
-    """The front for a program to read.
+    """The front as JSON.
 
     Returns:
         `study`, `metric`, `chosen` (a trial's number), `test_score` (the chosen model's, None until the test split was
@@ -59,7 +59,7 @@ def front_json(state: StudyState) -> Row:
 
 
 def trial_table(state: StudyState) -> list[Row]:
-    """Every candidate in the order proposed: how it ended, its scores and costs, and the setting of each hyperparameter."""
+    """Every candidate in the order proposed: its status, its scores and costs, and the setting of each hyperparameter."""
     front = {trial.number for trial in state.front()}
     return [_trial_row(state, trial, on_front=trial.number in front) for trial in state.trials.values()]
 
@@ -82,14 +82,14 @@ def _trial_row(state: StudyState, trial: Trial, *, on_front: bool) -> Row:
 
 
 def chosen_trial(state: StudyState) -> int | None:
-    """The trial that is handed over when nothing is asked; of a running study the one that would be now."""
+    """The trial that the study chooses by default; for a running study, the current choice."""
     if state.ended:
         return state.ended.chosen
     return state.choose().number if state.front() else None
 
 
 def last_score(state: StudyState, trial: Trial) -> float | None:
-    """A trial's score: the artifact's, or what was reported last; None where there is none."""
+    """A trial's score: of the artifact, or else of the last report; None if there is none."""
     metric = state.settings.metric
     if metric in trial.scores:
         return trial.scores[metric]
@@ -97,10 +97,10 @@ def last_score(state: StudyState, trial: Trial) -> float | None:
 
 
 def network(trial: Trial) -> str:
-    """A trial's final shape in a line."""
+    """A trial's final network in a line; empty if it cannot be described."""
     try:
         return describe(recipe_from_json((trial.result and trial.result.recipe) or trial.proposed.recipe))
-    except (LeptonError, TypeError):  # a plug-in's own family, or none
+    except (LeptonError, TypeError):  # the family is missing or not installed
         return ""
 
 
@@ -134,7 +134,7 @@ def _tested(state: StudyState, trial: Trial) -> Row:
 
 
 def other_objectives(state: StudyState) -> list[Objective]:
-    """The objectives that are neither the score nor among the costs of every table."""
+    """The objectives that are neither the score nor one of the costs in every table."""
     return [goal for goal in state.settings.objectives if not goal.is_score and goal.name not in COSTS]
 
 

@@ -1,4 +1,4 @@
-"""The search in a terminal: a live panel where there is one, plain lines where there is none."""
+"""Progress of a search: a live panel in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ROWS = 12  # models of the front that fit on a screen
 
 @contextmanager
 def data_progress(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar for pictures that are decoded; told how many of how many are done. Nothing is shown outside a terminal."""
+    """A progress bar for reading images; yields a function of the number done and the total. Shown in a terminal only."""
     with ProgressBars(transient=True, disable=not shown or not Console().is_terminal) as bars:
         task = bars.add_task("reading images", total=None, visible=False)
         yield lambda done, of: bars.update(task, completed=done, total=of, visible=True)
@@ -46,12 +46,12 @@ def data_progress(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def activity_line(what: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
-    """A line that says what is being done; told what that is. Nothing is shown outside a terminal."""
+    """A status line; yields a function that sets its text. Shown in a terminal only."""
     console = Console(stderr=True)
     if not shown or not console.is_terminal:
         yield lambda _: None
         return
-    with console.status(f"{what}: starting", refresh_per_second=2) as line:  # seldom: somebody may be timing
+    with console.status(f"{what}: starting", refresh_per_second=2) as line:  # rarely, so as not to disturb timings
         yield lambda text: line.update(f"{what}: {text}")
 
 
@@ -59,7 +59,7 @@ class Progress:
     """Shows a study while it runs; a context manager.
 
     Args:
-        shown: Nothing is printed when false.
+        shown: Whether to print anything.
         console: Where to print; by default the standard output.
     """
 
@@ -79,28 +79,28 @@ class Progress:
             self._live.stop()
 
     def note(self, text: str) -> None:
-        """A line of its own."""
+        """Print a line."""
         if self._shown:
             self._console.print(text, markup=False, soft_wrap=True)
 
     def __call__(self, event: Event) -> None:
-        """Take in one event."""
+        """Apply one event, and print its line if there is no live panel."""
         self._state.apply(event)
         if (self._shown and not self._live) or (self._shown and isinstance(event, Noted | StudyEnded)):
             self._line(event)
 
     def draw(self) -> None:
-        """Bring a live panel up to date, with what was taken in and with the time."""
+        """Redraw the live panel for the events so far and the current time."""
         if self._live and self._state.config:
             self._live.update(panel(self._state, time.time()), refresh=True)
 
     def _line(self, event: Event) -> None:
         if isinstance(event, HostBenchmarked):
-            weighed = event.benchmark
+            benchmark = event.benchmark
             self.note(
-                f"{weighed.host}: the fastest network here takes {weighed.fastest.latency_ms:.3g} ms; {event.epochs} epochs per trial"
+                f"{benchmark.host}: the fastest network here takes {benchmark.fastest.latency_ms:.3g} ms; {event.epochs} epochs per trial"
             )
-        elif isinstance(event, TrialEnded) and event.result.reason != STOPPED:  # that is said once, at the end
+        elif isinstance(event, TrialEnded) and event.result.reason != STOPPED:  # reported once, at the end
             self.note(trial_line(self._state, self._state.trials[event.result.trial]))
         elif isinstance(event, ModelAccelerated):
             self.note(accelerated_line(self._state, self._state.trials[event.result.trial]))
@@ -113,7 +113,7 @@ class Progress:
 
 
 def trial_line(state: StudyState, trial: Trial) -> str:
-    """One finished trial in a line."""
+    """A finished trial as a line."""
     latency = f"{trial.profile.latency_ms:.3g} ms" if trial.profile else "not profiled"
     known = f"{state.settings.metric} {state.score(trial):.4f}, " if trial.status == "complete" else ""
     why = f" ({trial.result.reason.splitlines()[0]})" if trial.result and trial.result.reason else ""
@@ -122,7 +122,7 @@ def trial_line(state: StudyState, trial: Trial) -> str:
 
 
 def accelerated_line(state: StudyState, trial: Trial) -> str:
-    """What a finalist came to in a line."""
+    """An accelerated model as a line."""
     before, after = trial.search_profile, trial.profile
     assert before is not None and after is not None
     metric = state.settings.metric
@@ -133,24 +133,24 @@ def accelerated_line(state: StudyState, trial: Trial) -> str:
 
 
 def panel(state: StudyState, now: float) -> Group:
-    """What a person wants to see while it runs: how far, how many, the front."""
+    """The live panel of a search: progress, trials by status, and the front."""
     settings = state.settings
     statuses = [trial.status for trial in state.trials.values()]
     counts = {name: statuses.count(name) for name in ("complete", "stopped", "infeasible", "failed", "running")}
     share, left = budget_used(state, state.spent(now)) if state.ended is None else (1.0, state.ended.reason)
     counts_text = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
     activity = "" if state.ended or state.paused else startup_step(state, "running", now)
-    stands = state.paused.reason.splitlines()[0] if state.paused and not state.ended else left
-    head = Text(f"{settings.name}: {counts_text or 'no trials yet'}; {stands}")
-    bar = Table.grid()  # a bar alone does not end its line
+    situation = state.paused.reason.splitlines()[0] if state.paused and not state.ended else left
+    head = Text(f"{settings.name}: {counts_text or 'no trials yet'}; {situation}")
+    bar = Table.grid()  # a bar alone does not end with a line break
     bar.add_row(ProgressBar(total=1.0, completed=share, width=60))
-    if state.ended:  # whoever asked for the search shows the front, once
+    if state.ended:  # the caller prints the front, once
         return Group(head, bar)
     return Group(head, bar, front_table(state), Text(activity or running_trials(state), style="dim"))
 
 
 def front_table(state: StudyState, *, limit: int | None = ROWS) -> Table:
-    """The front as a table, the chosen model marked."""
+    """The front as a table, with the chosen model marked."""
     test = state.tested.scores if state.tested else {}
     others = other_costs(state)
     costs = ["latency ms", "size kB", *(cost.title.replace(",", "") for cost in others)]

@@ -1,7 +1,7 @@
-"""What all pictures have in common: colours that every kind of eye tells apart, and themes for light and dark pages.
+"""What all figures share: colours for colour-blind readers, and themes for light and dark pages.
 
-A picture always has the same traces in the same order, whatever the study holds: an empty one has no points. So a window
-that is open can bring a picture up to date trace by trace.
+A figure always has the same traces in the same order, whatever the study holds: an empty one has no points. So an open
+dashboard can update a figure trace by trace.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 Theme = Literal["light", "dark", "neutral"]
 
-# Of Okabe and Ito (Color Universal Design, 2008): told apart by every kind of eye, on white and on black.
+# By Okabe and Ito (Color Universal Design, 2008): distinguishable with any colour vision, on white and on black.
 BLUE, ORANGE, GREEN, PURPLE, SKY, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#888888"
-# From blue by grey to amber: neither end is lost on white or on black, as those of cividis and viridis are.
+# From blue through grey to amber: both ends are visible on white and on black, unlike those of cividis and viridis.
 SCALE = [[0.0, "#2C6FB5"], [0.5, "#8E8C84"], [1.0, "#E69F00"]]
 INK: dict[Theme, str] = {"light": "#222222", "dark": "#e8e8e8", "neutral": "#767676"}
-NARROW, WIDE, TICKS = 8.0, 2e4, 6  # ratios of the ends of a logarithmic axis; its ticks, about
-LEAST = 2.0  # ratio of its ends; less would show noise as if it were a difference
-ROOM = 0.05  # of its value, on either side of one that stands alone on a linear axis
+NARROW, WIDE, TICKS = 8.0, 2e4, 6  # logarithmic axis: ratios of its ends that select its ticks; ticks of an even axis, about
+LEAST = 2.0  # minimum ratio of its ends, so that noise does not look like a difference
+ROOM = 0.05  # padding of a linear axis, relative to its span, or to a single value
 GRID = "rgba(128,128,128,0.22)"
 CONFIG: dict[str, Any] = {"responsive": True, "displaylogo": False}
 
 
 def template(theme: Theme = "neutral") -> go.layout.Template:
-    """The look of a picture.
+    """The plotly template of a theme.
 
     Args:
-        theme: The page that it stands on; `"neutral"` can be read on light and dark ones. The background is the page's.
+        theme: The theme of the page; `"neutral"` is readable on light and dark pages. The background is transparent.
     """
     import plotly.graph_objects as go
 
@@ -55,7 +55,7 @@ def template(theme: Theme = "neutral") -> go.layout.Template:
 
 
 def apply_theme(figure: go.Figure, theme: Theme, **layout: Any) -> go.Figure:
-    """A picture in its theme, with what its layout has beside that."""
+    """Apply a theme and further layout options to a figure."""
     figure.update_layout(template=template(theme), **layout)
     return figure
 
@@ -80,7 +80,7 @@ def even_ticks(low: float, high: float) -> list[float]:
 
 
 def log_ends(values: Iterable[float]) -> tuple[float, float]:
-    """The ends of a logarithmic axis: some room around its values, and never less than a factor of two."""
+    """The ends of a logarithmic axis: its values with some padding, at least a factor of two apart."""
     known = [value for value in values if value > 0] or [1.0]
     low, high = min(known), max(known)
     rim = max((high / low) ** 0.06, math.sqrt(LEAST * low / high))
@@ -88,7 +88,7 @@ def log_ends(values: Iterable[float]) -> tuple[float, float]:
 
 
 def log_axis(values: Iterable[float]) -> dict[str, Any]:
-    """A logarithmic axis whose ticks say numbers in place of exponents."""
+    """A logarithmic axis whose ticks are plain numbers, not exponents."""
     low, high = log_ends(values)
     ticks = log_ticks(low, high)
     ends = [math.log10(low), math.log10(high)]
@@ -96,7 +96,7 @@ def log_axis(values: Iterable[float]) -> dict[str, Any]:
 
 
 def linear_ends(values: Iterable[float]) -> tuple[float, float]:
-    """The ends of a linear axis: some room around its values, and around one that stands alone."""
+    """The ends of a linear axis: its values with some padding."""
     known = [value for value in values if math.isfinite(value)] or [0.0]
     low, high = min(known), max(known)
     alone = high - low <= max(1e-9 * abs(high), 1e-12)
@@ -105,18 +105,18 @@ def linear_ends(values: Iterable[float]) -> tuple[float, float]:
 
 
 def linear_axis(values: Iterable[float]) -> dict[str, Any]:
-    """A linear axis: plotly finds its ends by itself, but gives one value alone the room of one unit on either side."""
+    """A linear axis: plotly chooses its ends, except around a single value, which it would pad by one unit."""
     known = {value for value in values if math.isfinite(value)}
     return {"range": list(linear_ends(known))} if len(known) == 1 else {"autorange": True}
 
 
 def score_axis(metric: str, data: DataSpec, values: Iterable[float]) -> dict[str, Any]:
-    """The axis of a score: that of its values, and before there is one the range that it can have, or has where nothing is learnt.
+    """The axis of a score: by its values, or before there are any, by the range from 0 that its task gives.
 
     Args:
         metric: The score.
-        data: What it is taken on.
-        values: What is known of it.
+        data: The data it is computed on.
+        values: The scores so far.
     """
     known = [value for value in values if value is not None and math.isfinite(value)]
     if known:
@@ -126,5 +126,5 @@ def score_axis(metric: str, data: DataSpec, values: Iterable[float]) -> dict[str
 
 
 def note(text: str) -> dict[str, Any]:
-    """A sentence in the middle of a picture that has nothing to show."""
+    """A message in the middle of an empty figure."""
     return {"text": text, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False}

@@ -1,4 +1,4 @@
-"""When which trial ran: the workers' time, the cutting of children, and what was thawed."""
+"""The timeline of trials by worker, with pruned and resumed trials."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .theme import (
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-LOOKS = {  # colour, and a pattern for those who do not see it
+LOOKS = {  # colour, and a pattern for colour-blind readers
     "front": (BLUE, ""),
     "complete": (SKY, ""),
     "stopped": (GREY, "/"),
@@ -32,18 +32,18 @@ LOOKS = {  # colour, and a pattern for those who do not see it
     "failed": (ORANGE, "\\"),
     "running": (GREEN, "."),
 }
-MOST = 2_000  # bars, the latest
-SHORT = 0.03  # share of the whole, below which a phase is not named
-ARROWS = 60  # from parents to children, the latest
+MOST = 2_000  # the latest bars shown
+SHORT = 0.03  # share of the timeline, below which a phase is not named
+ARROWS = 60  # the latest lines from parents to children shown
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One stint of a trial, on a worker.
+    """One interval of a trial, on a worker.
 
     Args:
         trial: The trial.
-        interval: When.
+        interval: When it ran.
         lane: The worker, counted from 0.
     """
 
@@ -53,13 +53,13 @@ class Bar:
 
 
 def timeline_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
-    """One bar for each stint of a trial. Events do not tell which worker ran it: stints take the first that is free.
+    """One bar for each interval of a trial. Events do not record the worker, so each interval takes the first free one.
 
-    Lines lead from parents to the children that inherited their weights, diamonds mark trials that were thawed, and shaded
-    times are those in which the study was paused.
+    Lines lead from parents to the children that were pruned from them, diamonds mark resumed trials, and shaded areas are
+    times in which the study was paused.
 
     Returns:
-        Traces `front`, `complete`, `stopped`, `infeasible`, `failed`, `running`, then `inherits`, then `thawed`;
+        Traces `front`, `complete`, `stopped`, `infeasible`, `failed`, `running`, then `pruned from`, then `resumed`;
         `customdata` of bars and diamonds is the trial's number.
     """
     import plotly.graph_objects as go
@@ -92,7 +92,7 @@ def timeline_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
             },
         )
     _inheritance(figure, state, packed, began)
-    _thaws(figure, packed, began)
+    _resumptions(figure, packed, began)
     workers = max((bar.lane + 1 for bar in packed), default=1)
     apply_theme(
         figure,
@@ -115,7 +115,7 @@ def timeline_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
 
 
 def _phases(figure: go.Figure, state: StudyState, began: float) -> None:
-    """What the machine did before the first trial and after the last."""
+    """Shade and name the phases before the first trial and after the last."""
     last = max((trial.ended_at or 0.0 for trial in state.trials.values()), default=0.0)
     phases = [("benchmarking this machine", began, state.host_benchmark.at if state.host_benchmark else began)]
     phases += [("choosing runtimes", last, state.ended.at)] if state.ended and last else []
@@ -127,7 +127,7 @@ def _phases(figure: go.Figure, state: StudyState, began: float) -> None:
 
 
 def lanes(state: StudyState) -> list[Bar]:
-    """Stints in the order in which they began, each on the first worker that is free."""
+    """Intervals in order of their start, each on the first free worker."""
     intervals = sorted(
         ((interval, trial) for trial in state.trials.values() for interval in trial.intervals),
         key=lambda pair: (pair[0].began, pair[1].number),
@@ -168,16 +168,16 @@ def _inheritance(figure: go.Figure, state: StudyState, packed: list[Bar], began:
     figure.add_scatter(x=x, y=y, mode="lines", line=line, name="pruned from", hoverinfo="skip", showlegend=bool(x))
 
 
-def _thaws(figure: go.Figure, packed: list[Bar], began: float) -> None:
-    thawed = [bar for bar in packed if bar.interval is not bar.trial.intervals[0]]
+def _resumptions(figure: go.Figure, packed: list[Bar], began: float) -> None:
+    resumed = [bar for bar in packed if bar.interval is not bar.trial.intervals[0]]
     figure.add_scatter(
-        x=[(bar.interval.began - began) / 60 for bar in thawed],
-        y=[bar.lane + 1 for bar in thawed],
-        customdata=[bar.trial.number for bar in thawed],
-        text=[f"trial {bar.trial.number} resumed from epoch {bar.interval.epoch}" for bar in thawed],
+        x=[(bar.interval.began - began) / 60 for bar in resumed],
+        y=[bar.lane + 1 for bar in resumed],
+        customdata=[bar.trial.number for bar in resumed],
+        text=[f"trial {bar.trial.number} resumed from epoch {bar.interval.epoch}" for bar in resumed],
         mode="markers",
         marker={"symbol": "diamond", "size": 9, "color": ORANGE, "line": {"width": 1, "color": "white"}},
         name="resumed",
-        showlegend=bool(thawed),
+        showlegend=bool(resumed),
         hovertemplate="%{text}<extra></extra>",
     )

@@ -19,7 +19,7 @@ class BudgetTracker:
     Args:
         state: The study; paused time does not count.
         reserve: Current estimate of the seconds that the end of the study takes; None if not measured.
-        finish: Seconds that the finalists take before it.
+        finish: Current estimate of the seconds that the finalists take before that.
     """
 
     def __init__(

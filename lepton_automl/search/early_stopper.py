@@ -75,7 +75,7 @@ class EarlyStopper:
         return [
             goal.cost(report.scores.get(settings.metric, math.nan))
             if goal.is_score
-            else _tied(goal.search_cost(self._state.search_value(trial, goal)))
+            else _rounded(goal.search_cost(self._state.search_value(trial, goal)))
             for goal in settings.objectives
         ]
 
@@ -83,8 +83,8 @@ class EarlyStopper:
         return self._rungs[trial.is_child, report.epoch]
 
 
-def _tied(cost: float) -> float:
-    """A cost on its scale, such that what is nearer than the tolerance is equal."""
+def _rounded(cost: float) -> float:
+    """A cost in multiples of the tolerance, so that close costs become equal."""
     return round(cost / EQUALITY_TOLERANCE) if math.isfinite(cost) else math.inf
 
 

@@ -3,7 +3,7 @@
 By mean decrease in impurity in a forest (Breiman, Random Forests, 2001; Louppe et al., Understanding variable importances
 in forests of randomized trees, NeurIPS 2013), as Optuna computes it. On synthetic studies of 17 hyperparameters, four of which matter,
 its shares were off by 0.46, 0.27 and 0.16 of the whole at 20, 40 and 100 trials, in 15 ms. fANOVA with as many
-trees was no nearer and took three to eight times as long; PED-ANOVA, which looks at the best tenth, missed by 0.76, 0.65
+trees was no more accurate and took three to eight times as long; PED-ANOVA, which uses the best tenth, was off by 0.76, 0.65
 and 0.55.
 """
 

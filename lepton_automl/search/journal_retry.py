@@ -21,11 +21,11 @@ def write_when_possible(
     Args:
         journal: The journal.
         events: The events that could not be written.
-        inbox: The requests received since the last call; `resume` triggers the next attempt at once.
+        inbox: Returns the requests received since the last call; `resume` triggers the next attempt at once.
         stopping: Whether a stop was already requested.
 
     Returns:
-        The requests received on_tick, which are not written yet.
+        The requests received meanwhile, which are not written yet.
 
     Raises:
         StudyError: A stop was requested, and the journal still cannot be written.

@@ -1,7 +1,7 @@
 """The search loop: propose, submit, poll, decide, record.
 
-The loop's knowledge comes from events alone: `write` appends an event to the journal and applies it. A search that is
-restarted replays its journal first and continues from the same state.
+The loop's state depends only on events: `write` appends an event to the journal and applies it. A restarted search first
+replays its journal and then continues from the same state.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .pauses import Pauses
 from .propose import Proposer
 
 TICK = 0.2  # seconds between checks of the clock and of requests, while no trial reports
-FIRST_FAILURES = 6  # if so many first trials all fail, another candidate would not help
+FIRST_FAILURES = 6  # the search gives up if this many first trials all fail
 FINISH_SECONDS = 12.0  # seconds for finalists after a stop request
 PUBLISH_SECONDS = 6.0  # seconds of a grace period reserved for MLflow and the registry
 SHUTDOWN_SECONDS = 2.0  # seconds that trials get to end by themselves
@@ -53,16 +53,16 @@ class Loop:
     Args:
         state: The study so far, with its start and host benchmark; the loop keeps it up to date.
         journal: Where every event is recorded before anything else is done about it.
-        executor: What runs trials.
-        proposer: What to try next.
-        early_stopper: Which trials go on at their rungs.
-        forecaster: What to expect of trials; shared with the proposer and the early stopper.
+        executor: Runs trials.
+        proposer: Proposes what to try next.
+        early_stopper: Decides which trials go on at their rungs.
+        forecaster: Forecasts costs and gains of trials; shared with the proposer and the early stopper.
         job: Makes a trial's job.
         announce: Called with every event after it is recorded.
-        inbox: The requests received since the last call.
-        missing: What the machine lacks for trials to go on, such as disk space; empty if nothing.
-        reserve: Seconds that the end of the study will take; see `BudgetTracker`.
-        finalists: What to do with the models of the front after the trials; nothing by default.
+        inbox: Returns the requests received since the last call.
+        missing: Returns what the machine lacks for trials to go on, such as disk space; empty if nothing.
+        reserve: Estimates the seconds that the end of the study will take; see `BudgetTracker`.
+        finalists: Processes the models of the front after the trials; by default does nothing.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Loop:
                 pass
 
     def write(self, event: Event, *, durable: bool = True) -> None:
-        """Record an event, apply it and announce it; while the journal cannot be written, everything waits."""
+        """Record an event, apply it and announce it; while the journal cannot be written, the search waits."""
         try:
             self.journal.append(event, durable=durable)
         except StudyError as error:
@@ -137,7 +137,7 @@ class Loop:
         """Hold all trials until the journal can be written, so that no result is lost.
 
         Raises:
-            StudyError: The study was asked to stop on_tick.
+            StudyError: A stop was requested meanwhile.
         """
         since, before = self.executor.now(), self.state.paused
         self.executor.hold(held=True)
@@ -166,20 +166,20 @@ class Loop:
         except KeyboardInterrupt:
             reason = "the search was interrupted"
         self._end_running(reason)
-        self._finish(asked_to_stop=reason == STOPPED)
+        self._finish(stop_requested=reason == STOPPED)
         self._rank()
         now = self.executor.now()
         self.write(StudyEnded(at=now, reason=end_reason(self.state, reason, now), chosen=self._choice()))
         return self.state
 
-    def _finish(self, *, asked_to_stop: bool) -> None:
+    def _finish(self, *, stop_requested: bool) -> None:
         """Process the finalists while there is time; after a stop request only for `FINISH_SECONDS` or the grace period."""
         finish_by = self.executor.now() + self._finish_seconds
         self.stopping = ""
 
         def until() -> float | None:
             """The deadline; open while the study is paused, as paused time does not count."""
-            return finish_by if asked_to_stop else None if self.state.paused else self.budget_tracker.end
+            return finish_by if stop_requested else None if self.state.paused else self.budget_tracker.end
 
         for event in self.finalists(self._handle_commands, until):
             self.write(event)

@@ -21,9 +21,9 @@ class Pauses:
 
     Args:
         state: The study.
-        executor: What runs its trials.
+        executor: Runs the study's trials.
         write: Records an event.
-        missing: What the machine lacks for trials to go on; empty if nothing.
+        missing: Returns what the machine lacks for trials to go on; empty if nothing.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ from .samplers import RandomSampler
 TRIES = 20  # draws before giving up on finding a new configuration
 DRAWN, AROUND, EVEN = 1, 40, 20  # candidates drawn by the sampler, near the front, and uniformly
 REQUESTED = ("enqueued", "retuned")  # origins of requested proposals, which come first
-TRUST = 5  # every so many trials the sampler's own draw is taken
+TRUST = 5  # one trial in this many takes the sampler's own draw
 FRESH_SHARE = 0.5  # mean cost of a new network, as a share of a full training, since most are stopped
 
 
@@ -121,13 +121,13 @@ class Proposer:
         return config | self._state.pinned
 
     def _is_feasible_now(self, trial: Trial) -> bool:
-        """Whether an untrained trial that exceeded a limit keeps the current ones, so that it may be tried again."""
+        """Whether an untrained trial that exceeded an earlier limit meets the current ones, so that it may be tried again."""
         return trial.status == "infeasible" and not trial.epochs and self._state.within_limits(trial)
 
     # Events
 
     def recall(self, event: TrialProposed) -> None:
-        """Record a proposed trial, of this process or an earlier one."""
+        """Record a proposed trial, from this process or an earlier one."""
         self._known[event.trial] = self._identity(event.config)
         self._seen.add(self._known[event.trial])
         self._queue = [proposal for proposal in self._queue if self._is_new(proposal.config)]
@@ -211,7 +211,7 @@ class Proposer:
         return [*fresh, *children]
 
     def _can_resume(self, trial: Trial) -> bool:
-        """Whether a stopped trial keeps the current limits and pins."""
+        """Whether a stopped trial meets the current limits and pins."""
         return self._state.within_limits(trial) and self._respects_pins(trial.proposed.config)
 
     def _respects_pins(self, config: Config) -> bool:

@@ -1,4 +1,4 @@
-"""What draws configurations: the protocol of a sampler, what it learns from, and how one is chosen by name.
+"""The protocol of samplers, which draw configurations, the observations they learn from, and their choice by name.
 
 Samplers are plug-ins of the kind `"samplers"`.
 """
@@ -40,7 +40,7 @@ class Sampler(Protocol):
 
     Attributes:
         forecast: Whether its draws compete with candidates near the front and with children of finished models, by the gain
-            that is forecast for each; else every trial is what it draws.
+            that is forecast for each; else every trial is one of its draws.
         first_designs: Whether the family's first designs are tried before it is asked.
     """
 
@@ -74,7 +74,7 @@ class SamplerFactory(Protocol):
         Args:
             space: The search space.
             objectives: The objectives and their directions.
-            seed: Seeds it, together with the number asked for.
+            seed: Seeds it, together with the trial's number.
             hyperparameters: For a grid: the hyperparameters that vary, all with choices if none is named.
         """
 
@@ -85,7 +85,7 @@ def make_sampler(
     """A sampler by its name; for the other arguments see `SamplerFactory`.
 
     Raises:
-        ConfigError: There is none of that name.
+        ConfigError: There is no sampler of that name.
         ExtraError: Its package cannot be imported.
     """
     factory: SamplerFactory = plugins.load("samplers", name)

@@ -36,11 +36,11 @@ class OptunaSampler:
         make: Makes the sampler for a seed.
         space: The search space.
         objectives: The objectives and their directions.
-        seed: Seeds the sampler, together with the number asked for.
+        seed: Seeds the sampler, together with the trial's number.
         window: Finished trials that are used, at most twice as many; None for all.
     """
 
-    forecast = False  # who asks for another sampler than the usual one wants its own draws
+    forecast = False  # a user who requests a sampler other than the default wants its own draws
     first_designs = True
 
     def __init__(
@@ -248,7 +248,7 @@ def tpe(seed: int) -> BaseSampler:
 def gp(seed: int) -> BaseSampler:
     """A Gaussian-process sampler for noisy objectives."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # new, and asked for by name
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # new, and requested by name
         return _GP(seed=seed, n_startup_trials=8, deterministic_objective=False)
 
 

@@ -28,10 +28,10 @@ def to_optuna(state: StudyState) -> optuna.Study:
     """An in-memory Optuna study with every ended trial.
 
     Values are in the objectives' own directions and units. A trial that was stopped is PRUNED; one
-    that broke a hard limit is PRUNED with its constraint above 0; neither has values, so `best_trials` is the front.
+    that exceeded a hard limit is PRUNED with its constraint above 0; neither has values, so `best_trials` is the front.
     Scores by epoch are intermediate values of complete trials, and the user attribute `curve` of pruned ones: Optuna 5's
-    TPE cannot go on from pruned trials with intermediate values in a study of several objectives (its issue 5260).
-    Numbers are Optuna's own; ours is the user attribute `trial`.
+    TPE cannot use pruned trials with intermediate values in a study of several objectives (its issue 5260).
+    Trial numbers are Optuna's own; ours is the user attribute `trial`.
 
     Args:
         state: The study.

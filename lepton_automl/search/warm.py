@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 MOST = 200  # prior trials taken from one study: those of its front and the latest
 DESIGNS = 6  # models of its front that are tried first
-ALIKE = 0.5  # least share of the space's hyperparameters that a configuration of the same family has
+ALIKE = 0.5  # least share of the space's hyperparameters that a configuration must have to count as the same family
 LEAST = 8  # prior trials below which nothing is predicted
 
 

@@ -1,4 +1,4 @@
-"""The bottleneck report of a finished model, and what its study made of the network."""
+"""The bottleneck report and the resource profile of a finished model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .worker import ask_worker
 if TYPE_CHECKING:
     from .client import StudyClient
 
-MOST_CHILDREN = 1  # that are told one by one, the best first
+MOST_CHILDREN = 1  # that are described one by one, the best first
 
 
 def bottleneck(study: StudyClient, trial: int, *, tries: int = 1, progress: bool = True) -> BottleneckReport:
@@ -33,13 +33,13 @@ def bottleneck(study: StudyClient, trial: int, *, tries: int = 1, progress: bool
     Args:
         study: The study it comes from.
         trial: The trial's number.
-        tries: How many changes are made and timed.
-        progress: Whether a terminal shows what is being done.
+        tries: How many changes are built and timed.
+        progress: Whether to show progress in a terminal.
 
     Raises:
-        StudyError: The trial left no model, or its network is made by code that may not run here.
+        StudyError: The trial has no model, or its network is made by code that may not run here.
     """
-    study.check_trusted()  # layers are told apart in the network itself
+    study.check_trusted()  # layers are identified in the network itself
     state = study.state
     known = state.trial(trial)
     with activity_line(f"{study.name}/{trial}", shown=progress) as show:
@@ -49,9 +49,9 @@ def bottleneck(study: StudyClient, trial: int, *, tries: int = 1, progress: bool
 
 
 def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> ResourceProfile:
-    """What a finished model costs beside its latency, measured in a worker process; `Model.profile_resources` is the usual way.
+    """Measure the resource profile of a finished model in a worker process; `Model.profile_resources` is the usual way.
 
-    The latest one is kept beside the bundle, for the report.
+    The latest one is cached beside the bundle, for the report.
     """
     with activity_line(f"{study.name}/{trial}", shown=progress) as show:
         show("measuring memory, cold start, energy and sizes of a call")
@@ -63,7 +63,7 @@ def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> Resour
 def send_request(
     study: StudyClient, trial: int, request: Callable[[TrialJob, str], Request], on_status: Callable[[str], None]
 ) -> Response:
-    """What a worker says of a trial's model."""
+    """A worker's response to a request about a trial's model."""
     return ask_worker(study, request(*job_and_bundle(study, trial)), on_status)
 
 
@@ -84,7 +84,7 @@ def job_and_bundle(study: StudyClient, trial: int) -> tuple[TrialJob, str]:
 
 
 def _runs(trial: Trial) -> tuple[str, ...]:
-    """How the model is handed over, where that is not what the layers are timed in."""
+    """How the model is exported, if the layers are timed in another runtime or precision."""
     if trial.accelerated is None or trial.variant == Variant():
         return ()
     took = trial.accelerated.profile.latency_ms
@@ -92,14 +92,14 @@ def _runs(trial: Trial) -> tuple[str, ...]:
 
 
 def history(state: StudyState, trial: Trial) -> tuple[str, ...]:
-    """What the search made of a network: its children, which inherited its weights and are smaller.
+    """What the search pruned from a network: its children, which inherited its weights and are smaller.
 
     Args:
         state: The study.
         trial: The network.
 
     Returns:
-        Sentences; none where it has no children.
+        Sentences; none if it has no children.
     """
     children = [child for child in state.trials.values() if child.proposed.parent == trial.number]
     if not children:

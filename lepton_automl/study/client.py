@@ -1,4 +1,4 @@
-"""What every handle on a study knows: where it lives, what its journal says, and whether its process is alive."""
+"""The client of a study: its folder, its state from the journal, and whether its process is alive."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from .launch import lost_process, read_error, requested_config
 if TYPE_CHECKING:
     from .salvage import Salvage
 
-LOOK = 0.02  # seconds between looks at what a study's process does
+LOOK = 0.02  # seconds between polls of a study's process
 Status = Literal["starting", "running", "paused", "ending", "ended", "lost"]
 
 
 class StudyClient:
-    """A study by its name. Reads, and holds nothing open.
+    """Reads a study by its name. Keeps no file open.
 
     Args:
         name: The study's name.
-        home: Where it lives; by default `$LEPTON_HOME`, else `mlruns`.
+        home: The folder of all studies; by default `$LEPTON_HOME`, else `mlruns`.
     """
 
     def __init__(self, name: str, home: str | Path | StudyStore | None = None) -> None:
         self.home = home if isinstance(home, StudyStore) else StudyStore(home)
         self._name = name
         self._start_over()
-        self._reading = threading.Lock()  # callbacks may look from a thread of their own
+        self._reading = threading.Lock()  # callbacks may read from another thread
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name}>"
 
     def _start_over(self) -> None:
-        """Read everything anew at the next look."""
+        """Read everything from the start at the next read."""
         self._state, self._offset, self._file = StudyState(), 0, 0
         self._damage: Salvage | None = None
 
@@ -60,22 +60,22 @@ class StudyClient:
 
     @property
     def folder(self) -> Path:
-        """Where the study's files lie."""
+        """The folder of the study's files."""
         return self.home.path(self.name)
 
     @property
     def state(self) -> StudyState:
-        """Everything known, up to the journal's last event.
+        """The state of the study, up to the journal's last event.
 
         Raises:
             StudyError: There is no such study.
-            LeptonError: It could not begin; the error says why, as `LimitError` does.
+            LeptonError: It could not start; the error gives the reason, as `LimitError` does.
         """
         self._read()
         return self._state
 
     def check(self) -> Self:
-        """This handle, if there is such a study; nothing is read yet.
+        """This client, if there is such a study; nothing is read yet.
 
         Raises:
             LeptonError: As `state` does.
@@ -84,46 +84,46 @@ class StudyClient:
         return self
 
     def poll(self) -> tuple[Status, StudyState, list[Event]]:
-        """How the study stands, its state, and the events since the last look by whatever name.
+        """The study's status, its state, and the events since the last read, by this method or a property.
 
-        A window that draws the state from a thread has a handle of its own: others would change the state meanwhile.
+        A window that draws the state from a thread needs its own client: other readers would change the state meanwhile.
 
         Raises:
             LeptonError: As `state` does.
         """
-        alive = self.home.running(self.name)  # before the look, so that no last word is missed
+        alive = self.home.running(self.name)  # before the read, so that no final event is missed
         news = self._read()
         return self._status(alive=alive), self._state, news
 
     def _read(self) -> list[Event]:
-        """Take in what has happened since the last look."""
+        """Apply the events since the last read."""
         if not self._name:
             raise StudyError("there is no search yet", where="AutoML", fix="Call fit(data) first.")
         with self._reading:
             try:
                 return self._news()
-            except KeyboardInterrupt:  # an event may be taken in by half
+            except KeyboardInterrupt:  # an event may be applied only in part
                 self._start_over()
                 raise
 
     def _news(self) -> list[Event]:
         journal = self._journal()
         self._see_file(journal.path)
-        begins, wrong, last = self._offset == 0, False, None
-        promised = ExpectedLines.by(self.folder) if begins else None  # before the look, as copies are written after the journal
+        from_start, wrong, last = self._offset == 0, False, None
+        expected = ExpectedLines.by(self.folder) if from_start else None  # read first, as copies are written last
         news: list[Event] = []
-        lines = journal.lines(self._offset) if self._file or not (promised is None or promised.trials) else ()
+        lines = journal.lines(self._offset) if self._file or not (expected is None or expected.trials) else ()
         for at, line in enumerate(lines, 1):
             fits = line.event is None or self._state.apply(line.event)
             self._offset, last = line.end, line.number or at
             wrong = wrong or bool(line.fault) or not fits
             if line.event is not None and fits:
                 news.append(line.event)
-        lost = promised is not None and self._damage is None and not promised.is_held_by(self._state, last)
-        return self._salvaged(begins=begins, news=news) if wrong or lost else news
+        lost = expected is not None and self._damage is None and not expected.is_held_by(self._state, last)
+        return self._salvaged(from_start=from_start, news=news) if wrong or lost else news
 
     def _see_file(self, path: Path) -> None:
-        """Read anew what another file has taken the place of, or what was cut off."""
+        """Start over if the journal was replaced by another file, or truncated."""
         try:
             stat = path.stat()
         except OSError:
@@ -133,8 +133,8 @@ class StudyClient:
             self._start_over()
         self._file = known
 
-    def _salvaged(self, *, begins: bool, news: list[Event]) -> list[Event]:
-        """Go on from all that is whole, and tell once what is not."""
+    def _salvaged(self, *, from_start: bool, news: list[Event]) -> list[Event]:
+        """Continue from all intact lines, and warn once about the damage."""
         from .salvage import salvage
 
         salvaged = salvage(self.folder)
@@ -144,11 +144,11 @@ class StudyClient:
         note = Noted(at=self._state.last_at, text=f"{salvaged.words}. {salvaged.fix}", level="warning")
         self._state.notes.append(note)
         warnings.warn(f"{self.name}: {note.text}", stacklevel=4)
-        return [*(salvaged.events if begins else news), note]
+        return [*(salvaged.events if from_start else news), note]
 
     @property
     def damage(self) -> str:
-        """What is wrong with the journal, in words; empty where nothing is.
+        """What is wrong with the journal, as text; empty if nothing is.
 
         Raises:
             LeptonError: As `state` does.
@@ -157,7 +157,7 @@ class StudyClient:
         return f"{self._damage.words}. {self._damage.fix}" if self._damage else ""
 
     def check_intact(self) -> None:
-        """See that nothing is written behind a damage.
+        """Check that the journal is intact, so that nothing is written after damaged lines.
 
         Raises:
             StudyError: The journal is damaged.
@@ -167,17 +167,17 @@ class StudyClient:
             raise self._damage.error()
 
     def check_trusted(self) -> None:
-        """See that the code which the study carries may run here, before anything is started that needs it.
+        """Check that the code that the study carries may run here, before anything is started that needs it.
 
         Raises:
-            StudyError: Its user has not said so.
+            StudyError: The user has not trusted it.
         """
         for code in self.state.settings.code:
             if what := code.untrusted():
                 raise StudyError(what, where=self.name, fix=TRUST.replace("STUDY", self.name))
 
     def _journal(self) -> Journal:
-        """The journal; it may not exist yet where a process is about to begin it."""
+        """The journal; it may not exist yet if a process is about to create it."""
         path = self.folder / JOURNAL
         if path.exists() or trials_in(self.folder):
             return study_journal(self.folder)
@@ -191,8 +191,8 @@ class StudyClient:
 
     @property
     def status(self) -> Status:
-        """How the study stands: `"starting"` until its machine is weighed, `"running"`, `"paused"`, `"ending"` while its
-        chosen model is handed over, `"ended"`, or `"lost"`: its process is gone before its end, and `resume` takes it up.
+        """The study's status: `"starting"` until its machine is benchmarked, `"running"`, `"paused"`, `"ending"` while its
+        chosen model is published, `"ended"`, or `"lost"`: its process ended before the study did; `resume` continues it.
         """
         return self.poll()[0]
 
@@ -205,7 +205,7 @@ class StudyClient:
         return "ending" if state.ended else "paused" if state.paused else "running"
 
     def bundle(self, trial: int) -> Path:
-        """Where a finished trial's model lies; found from the study's own folder, which may have been moved."""
+        """The folder of a finished trial's model, in the study's current folder, which may have been moved."""
         return trial_folder(self.folder, trial) / "bundle"
 
     def note(self, event: Event) -> None:
@@ -213,19 +213,19 @@ class StudyClient:
         self.home.journal(self.name).append(event)
 
     def wait(self, timeout: float | None = None) -> Self:
-        """Wait until the study has ended and its model is handed over.
+        """Wait until the study has ended and its model is published.
 
         Args:
             timeout: Seconds; None for as long as it takes.
 
         Raises:
-            LeptonError: It could not begin, or its process is lost.
-            TimeoutError: It still runs.
+            LeptonError: It could not start, or its process is lost.
+            TimeoutError: It is still running.
         """
         until = None if timeout is None else time.monotonic() + timeout
         while self.home.running(self.name):
             if until is not None and time.monotonic() > until:
-                raise TimeoutError(f"{self.name} still runs after {timeout:g} s")
+                raise TimeoutError(f"{self.name} is still running after {timeout:g} s")
             time.sleep(LOOK)
         if self.state.ended is None:
             raise lost_process(self.name, self.home)
@@ -233,7 +233,7 @@ class StudyClient:
 
     @property
     def is_published(self) -> bool:
-        """Whether the study has ended, and its chosen model is registered since, if there is one."""
+        """Whether the study has ended, and its chosen model, if there is one, has been registered since."""
         ended = self.state.ended
         return ended is not None and (
             ended.chosen is None

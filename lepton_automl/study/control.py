@@ -1,4 +1,4 @@
-"""Driving a study from anywhere: pausing, stopping and extending it, and changing what it searches while it runs."""
+"""Controlling a study from any process: pausing, stopping and extending it, and changing what it searches while it runs."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ class StudyControl:
         self._study, self._commands = study, CommandSender(study)
 
     def pause(self) -> None:
-        """Hold all trials where they are; paused time is not part of the budget.
+        """Pause all trials; paused time does not count against the budget.
 
         Raises:
-            StudyError: The search is not running, or does not answer.
+            StudyError: The search is not running, or does not respond.
         """
         self._commands.send(command("pause"))
 
     def trust(self) -> None:
-        """Say that the code which the study carries may run here: the factory of a person's own networks.
+        """Allow the code that the study carries to run here, such as the factory of custom networks.
 
-        That is remembered for this user, by the code's digest.
+        This is remembered for this user, by the code's digest.
         """
         for code in self._study.state.settings.code:
             remember(code.digest)
 
     def resume(self, *, trust: bool = False) -> None:
-        """Go on: after a pause, with a new process where the old one is lost, or with what is left of a stopped one's budget.
+        """Continue: after a pause, with a new process if the old one is lost, or with the rest of a stopped study's budget.
 
         Args:
             trust: Whether code that the study carries may run here; see `trust`.
 
         Raises:
-            StudyError: Its budget is spent, or it does not answer.
+            StudyError: Its budget is spent, or it does not respond.
         """
         if trust:
             self.trust()
@@ -69,15 +69,15 @@ class StudyControl:
             self._commands.launch()
 
     def stop(self, *, wait: bool = True, grace: float | None = None) -> None:
-        """End the search; what it found stands, and its chosen model is handed over. Nothing is left where it had not begun.
+        """End the search, keep its results and publish its chosen model. A study that had not begun leaves nothing.
 
         Args:
-            wait: Return only when the model is handed over.
-            grace: Seconds in which all has to be handed over; what is not ready by then waits for `resume`. None for as long
-                as it takes.
+            wait: Whether to return only when the model is published.
+            grace: Seconds in which everything has to be published; `resume` finishes what is not ready by then. None for as
+                long as it takes.
 
         Raises:
-            StudyError: The study's process is lost, or does not answer.
+            StudyError: The study's process is lost, or does not respond.
         """
         status = self._study.status
         if status == "starting":
@@ -97,7 +97,7 @@ class StudyControl:
         epochs: int | None = None,
         cost: float | None = None,
     ) -> None:
-        """Add to the budget; a study that has ended goes on where it ended.
+        """Add to the budget; a study that has ended continues.
 
         Args:
             minutes: More minutes.
@@ -107,7 +107,7 @@ class StudyControl:
 
         Raises:
             ConfigError: The budget has no such unit, or would still be spent.
-            StudyError: The search does not answer.
+            StudyError: The search does not respond.
         """
         status = self._commands.settled()
         more = {"minutes": minutes, "trials": trials, "epochs": epochs, "cost": cost}
@@ -124,28 +124,28 @@ class StudyControl:
     def limit(
         self, *, max_latency_ms: float | EllipsisType | None = ..., max_size_bytes: int | EllipsisType | None = ...
     ) -> None:
-        """Set hard limits, or lift them; a limit that is not named stays as it is.
+        """Set or remove hard limits; a limit that is not given stays as it is.
 
-        From now on candidates that break one are infeasible: new ones before any training, running ones at their next
-        report. Finished models that break one leave the front, and come back when it is lifted. Of a study that has ended
-        the front alone changes; it goes on within the limits if its budget is extended. One that is still weighing its
-        machine is waited for.
+        From now on, candidates over a limit are infeasible: new ones before any training, running ones at their next report.
+        Finished models over a limit leave the front, and return when it is removed. If the study has ended, only its front
+        changes; it continues within the limits if its budget is extended. If the machine is still being benchmarked, this
+        waits for the benchmark.
 
         Args:
-            max_latency_ms: What one call may take on the target, in milliseconds; None to lift the limit.
-            max_size_bytes: What the exported model file may take, in bytes; None to lift the limit.
+            max_latency_ms: Maximum latency of one call on the deployment device, in milliseconds; None removes the limit.
+            max_size_bytes: Maximum size of the exported model file, in bytes; None removes the limit.
 
         Raises:
-            ConfigError: Nothing is given, or something is out of range.
-            LimitError: Nothing can keep the limits; the message says what the fastest network known takes.
-            StudyError: The search does not answer.
+            ConfigError: Nothing is given, or a value is out of range.
+            LimitError: No known network meets the limits; the message gives the latency and size of the fastest one.
+            StudyError: The search does not respond.
         """
         named = {"max_latency_ms": max_latency_ms, "max_size_bytes": max_size_bytes}
         limits = {name: limit for name, limit in named.items() if limit is not ...}
         if not limits:
             fix = "Give a limit, such as limit(max_latency_ms=0.5); None removes it."
             raise ConfigError("no limit is given", where="limit", fix=fix)
-        state = self._weighed()
+        state = self._benchmarked_state()
         deployment = state.settings.deployment.replace(**limits)
         if state.host_benchmark is not None:
             check_limits(
@@ -154,14 +154,14 @@ class StudyControl:
         self._commands.record(command("limit", deployment=deployment))
 
     def pin(self, config: Mapping[str, Setting]) -> None:
-        """Pin hyperparameters: every later trial has these settings; what was learnt about the others stands.
+        """Pin hyperparameters: every later trial has these values; what was learned about the others is kept.
 
         Args:
-            config: A value for each hyperparameter to pin, beside those that are pinned already.
+            config: A value for each hyperparameter to pin, in addition to those that are pinned already.
 
         Raises:
-            ConfigError: Nothing is given, or a hyperparameter is unknown or out of range; all of it is listed.
-            StudyError: The search does not answer.
+            ConfigError: Nothing is given, or a hyperparameter is unknown or out of range; all problems are listed.
+            StudyError: The search does not respond.
         """
         if not config:
             raise ConfigError(
@@ -178,7 +178,7 @@ class StudyControl:
 
         Raises:
             ConfigError: A hyperparameter is not pinned; all such are listed.
-            StudyError: The search does not answer.
+            StudyError: The search does not respond.
         """
         complaints, pinned = Complaints("unpin"), self._study.state.pinned
         for name in names:
@@ -191,33 +191,33 @@ class StudyControl:
         """Try a configuration next.
 
         Args:
-            config: Settings of hyperparameters; those left out stand at their defaults, or where they are pinned.
+            config: Values of hyperparameters; those left out have their pinned values, else their defaults.
 
         Raises:
-            ConfigError: A hyperparameter is unknown, out of range or pinned elsewhere; all of it is listed.
-            StudyError: The search is not running, or does not answer.
+            ConfigError: A hyperparameter is unknown, out of range or pinned to another value; all problems are listed.
+            StudyError: The search is not running, or does not respond.
         """
         request, pinned = command("enqueue", config=dict(config)), self._study.state.pinned
         self._study.state.settings.space.complete(config)
         complaints = Complaints("enqueue")
         for name in pinned.keys() & config.keys():
-            held = pinned[name]
-            complaints.check(config[name] == held, f"{name} is pinned to {held!r}", f"Call unpin({name!r}) first.")
+            value = pinned[name]
+            complaints.check(config[name] == value, f"{name} is pinned to {value!r}", f"Call unpin({name!r}) first.")
         complaints.raise_any()
         self._commands.send_while_it_runs(request)
 
     def retune(self, trial: int, trials: int = 8) -> None:
-        """Try variations of a trial's configuration next: of each, one to three hyperparameters are changed, the rest stays as it is.
+        """Try variations of a trial's configuration next; each one changes one to three hyperparameters.
 
-        They are trained like any other candidate, from fresh weights. Fewer are tried where there are no more that are new.
+        They are trained like any other candidate, from fresh weights. Fewer are tried if there are not enough new ones.
 
         Args:
             trial: The trial's number.
             trials: How many variations.
 
         Raises:
-            ConfigError: There is no such trial, or `trials` is no whole number of at least 1.
-            StudyError: The search is not running, or does not answer.
+            ConfigError: There is no such trial, or `trials` is not an integer of at least 1.
+            StudyError: The search is not running, or does not respond.
         """
         number = self._study.state.trial(trial).number
         if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
@@ -225,32 +225,32 @@ class StudyControl:
         self._commands.send_while_it_runs(command("retune", trial=number, trials=trials))
 
     def repair(self) -> str:
-        """Put a damaged journal right, from its whole lines, their copies and the models' folders; convert an older format.
+        """Repair a damaged journal, from its intact lines, their copies and the models' folders; convert an older format.
 
         The old file is kept beside the new one.
 
         Returns:
-            What was done, in words; empty where nothing is wrong.
+            What was done, in a sentence; empty if nothing was wrong.
 
         Raises:
-            StudyError: The study runs, there is none, or nothing of it can be restored.
+            StudyError: The study is running, does not exist, or nothing of it can be restored.
         """
         from .repair import repair
 
         return repair(self._study.name, self._study.home)
 
-    def _weighed(self) -> StudyState:
-        """The state, once the machine is weighed: only then is it known what can be kept."""
+    def _benchmarked_state(self) -> StudyState:
+        """The state, once the machine is benchmarked: only then is it known which limits can be met."""
         while self._study.status == "starting":
             time.sleep(LOOK)
         return self._study.state
 
 
 def extended(budget: Budget, more: Mapping[str, float | None]) -> Budget:
-    """A budget with more of what it has.
+    """A budget with larger amounts of its units.
 
     Raises:
-        ConfigError: It has no such unit, nothing is given, or something is not above zero; all of it is listed.
+        ConfigError: It has no such unit, nothing is given, or an amount is not above zero; all problems are listed.
     """
     complaints = Complaints("extend")
     amounts = {name: amount for name, amount in more.items() if amount is not None}

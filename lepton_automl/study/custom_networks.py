@@ -1,4 +1,4 @@
-"""A study of a person's own networks: tried before anything is lost."""
+"""A study of custom networks: the user's factory is checked before the search starts."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def checked(
     on_tick: Callable[[], None] = lambda: None,
     limit: float | None = None,
 ) -> tuple[StudyConfig, tuple[str, ...]]:
-    """The configuration after a person's factory was tried, and what there is to say; that of our own networks as it is.
+    """The configuration after the user's factory was checked, and notes on it; unchanged if there is no factory.
 
-    Where channels cannot be cut, nothing is cut in the whole study, and that is said once.
+    If channels cannot be pruned, the pruning ratio is removed from the search space, and one note gives the reason.
 
     Raises:
-        ConfigError: The factory makes nothing that can be searched; all that is wrong with it is listed.
+        ConfigError: The factory makes nothing that can be searched; all problems are listed.
     """
     if config.factory is None:
         return config, ()
@@ -52,7 +52,7 @@ def checked(
 
 
 def others(config: StudyConfig) -> dict[str, tuple[Any, ...]]:
-    """The ends of a person's hyperparameters: their names do not tell which of them is the fast one."""
+    """The choices or bounds of a custom network's hyperparameters: their names do not tell which value is the fastest."""
     if config.factory is None:
         return {}
     return {name: _ends(hyperparameter) for name, hyperparameter in config.space.items() if name.startswith("model.")}

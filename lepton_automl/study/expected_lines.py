@@ -1,4 +1,4 @@
-"""What must stand in a journal, by the copies of its lines: how lines that are missing at its end are found."""
+"""The lines that a journal must have, according to their copies: this detects lines that are missing at its end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from lepton_automl.study_store import SPARE, trials_in
 
 @dataclass(frozen=True)
 class ExpectedLines:
-    """What the copies beside a journal say that it must hold; lines that are missing at its end are found by this alone.
+    """What a journal must contain, according to the copies beside it; only this detects lines that are missing at its end.
 
     Args:
         trials: Numbers of trials that have a folder.
-        last: The number of the last line of which the study's own folder has a copy.
+        last: The number of the last line that has a copy in the study's own folder.
     """
 
     trials: frozenset[int]
@@ -25,15 +25,15 @@ class ExpectedLines:
 
     @classmethod
     def by(cls, study: Path) -> Self:
-        """By a study's folder; to be looked at before the journal, which is written first."""
+        """Read from a study's folder; call this before reading the journal, which is written first."""
         numbers = frozenset(int(path.name) for path in trials_in(study) if path.name.isdecimal())
         return cls(numbers, Journal(study / SPARE).last_number())
 
     def is_held_by(self, state: StudyState, last: int | None) -> bool:
-        """Whether a journal holds it.
+        """Whether a journal contains them.
 
         Args:
-            state: What the journal leads to.
-            last: The number of its last line, or how many lines it has where they bear none; None where it has no line.
+            state: The state after the journal's last event.
+            last: The number of its last line, or how many lines it has if they have no numbers; None if it has no line.
         """
         return self.trials <= state.trials.keys() and (last or 0) >= self.last

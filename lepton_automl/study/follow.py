@@ -1,4 +1,4 @@
-"""Following a study from another process: its window and a person's callbacks hear every event of its journal."""
+"""Following a study from another process: its window and the user's callbacks receive every event of its journal."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .launch import lost_process
 if TYPE_CHECKING:
     from .study import Study
 
-LOOK = 0.1  # seconds between looks at the journal
+LOOK = 0.1  # seconds between reads of the journal
 TICK = 1.0  # seconds between redraws while nothing happens
-GRACE = 10.0  # seconds from SIGTERM to the end, after which containers are killed by most who run them
+GRACE = 10.0  # seconds from SIGTERM to the end; most container runtimes kill a container after that
 Callback = Callable[[Event, Any], None]
 
 
@@ -34,7 +34,7 @@ class Follower:
     Args:
         study: The study.
         window: Shows it.
-        callbacks: Called as `f(event, study)`; what one raises is warned of once, and ends nothing.
+        callbacks: Called as `f(event, study)`; if one raises, a warning is issued once, and following continues.
     """
 
     def __init__(self, study: Study, window: Progress, callbacks: Sequence[Callback] = ()) -> None:
@@ -43,24 +43,24 @@ class Follower:
         self._warned: set[int] = set()
 
     def run(self, interrupts: Interrupts | None = None, until: float = math.inf) -> bool:
-        """Follow until the study's process is gone; interrupted, it may be run again and goes on.
+        """Follow until the study's process has ended; after an interrupt this can be called again and continues.
 
         Args:
-            interrupts: Heard between two looks; by default Ctrl-C is.
-            until: When to end at the latest, by the monotonic clock.
+            interrupts: Raised between two reads; by default only Ctrl-C.
+            until: The deadline, by the monotonic clock.
 
         Returns:
-            Whether the process is gone.
+            Whether the process has ended.
 
         Raises:
-            LeptonError: The process is gone before the study's end; the error it left, of its class there.
+            LeptonError: The process ended before the study did; the error that it left, with its original class.
         """
         study, alive = self.study, True
-        with contextlib.nullcontext(interrupts) if interrupts else Interrupts() as heard:
+        with contextlib.nullcontext(interrupts) if interrupts else Interrupts() as pending:
             while alive:
-                alive = study.home.running(study.name)  # before the look, so that no last word is missed
-                self._look()
-                heard.raise_pending()
+                alive = study.home.running(study.name)  # before the read, so that no final event is missed
+                self._read()
+                pending.raise_pending()
                 if alive:
                     if time.monotonic() > until:
                         return False
@@ -69,7 +69,7 @@ class Follower:
             raise lost_process(study.name, study.home)
         return True
 
-    def _look(self) -> None:
+    def _read(self) -> None:
         news = False
         for offset, event in Journal(self.study.folder / JOURNAL).read(self._offset):
             self._offset, news = offset, True
@@ -95,9 +95,9 @@ class Follower:
 
 
 def attend(study: Study, callbacks: Sequence[Callback], *, progress: bool, grace: float = GRACE) -> int:
-    """Follow a study that was just launched; an interrupt (Ctrl-C) stops it, a second one leaves it to end by itself.
+    """Follow a study that was just launched; an interrupt (Ctrl-C) stops it; after a second one it ends by itself.
 
-    SIGTERM and SIGHUP stop it, too, but wait no longer than a grace period for what it hands over.
+    SIGTERM and SIGHUP also stop it, but wait for its models to be published no longer than a grace period.
 
     Args:
         study: The study.
@@ -106,12 +106,12 @@ def attend(study: Study, callbacks: Sequence[Callback], *, progress: bool, grace
         grace: Seconds from a signal to the end.
 
     Returns:
-        The signal by which it was stopped; 0 where there was none.
+        The signal by which it was stopped; 0 if there was none.
 
     Raises:
-        LeptonError: It could not begin, and nothing is left of it; or its process is lost.
+        LeptonError: It could not start and leaves nothing, or its process is lost.
         KeyboardInterrupt: It was interrupted before it began, or a second time.
-        Terminated: A signal stopped it before it began, or not all was handed over in time.
+        Terminated: A signal stopped it before it began, or not everything was published in time.
     """
     received = 0
     with Progress(shown=progress) as window, Interrupts(ends=not in_notebook()) as interrupts:
@@ -132,40 +132,40 @@ def attend(study: Study, callbacks: Sequence[Callback], *, progress: bool, grace
                 window.note(
                     "stopping, then registering the chosen model. Ctrl-C again returns at once; the study finishes by itself"
                 )
-                with contextlib.suppress(StudyError):  # it has just ended, or the follower tells what became of it
+                with contextlib.suppress(StudyError):  # it has just ended, or the follower reports what happened
                     study.stop(wait=False)
                 follower.run(interrupts)
         except LeptonError:
             _forget(study)
             raise
     state = study.state
-    if not progress and not state.front():  # else the last line has just said so
+    if not progress and not state.front():  # else the last line says so already
         warnings.warn(str(state.no_model()), stacklevel=4)
     return received
 
 
 def _end_soon(follower: Follower, window: Progress, interrupts: Interrupts, signal: Terminated, grace: float) -> None:
-    """Stop a study, and wait for its end no longer than a grace period.
+    """Stop a study, and wait for its end for at most a grace period.
 
     Raises:
-        Terminated: It has not handed over everything by then.
+        Terminated: Not everything was published by then.
     """
     study, until = follower.study, time.monotonic() + grace
-    later = f"what is not ready by then is finished by: lepton resume {study.name}"
-    window.note(f"stopping after {signal}; the chosen model is registered within {grace:g} s, {later}")
+    later = f"lepton resume {study.name} finishes what is not ready by then"
+    window.note(f"stopping after {signal}; the chosen model is registered within {grace:g} s; {later}")
     with contextlib.suppress(StudyError):
         study.stop(wait=False, grace=grace)
     try:
         if follower.run(interrupts, until) and study.client.is_published:
             return
-    except LeptonError:  # cut off
+    except LeptonError:  # its process was cut off
         pass
     window.note(f"not finished within {grace:g} s: lepton resume {study.name} continues where it was")
     raise signal
 
 
 def _forget(study: Study) -> None:
-    """Leave nothing behind of a study that never began."""
+    """Remove everything of a study that never began."""
     study.home.remove_unbegun(study.name)
 
 
@@ -173,14 +173,14 @@ def call_back(study: Study, callbacks: Sequence[Callback]) -> None:
     """Call callbacks from a thread, for as long as this process lives."""
 
     def run() -> None:
-        with contextlib.suppress(LeptonError):  # whoever looks at the study is told
+        with contextlib.suppress(LeptonError):  # reading the study raises it as well
             Follower(study, Progress(shown=False), callbacks).run()
 
     threading.Thread(target=run, name="callbacks", daemon=True).start()
 
 
 def show(study: Study) -> bool:
-    """Show a study's dashboard below the cell that runs; false where the packages for it are not installed."""
+    """Show a study's dashboard below the running cell; returns false if its packages are not installed."""
     try:
         study.dashboard().show()
     except ExtraError:

@@ -1,4 +1,4 @@
-"""Ctrl-C and the signals by which systems end a command, while it waits for a search."""
+"""Ctrl-C and the signals that end a command, handled while it waits for a search."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Terminated(SystemExit):
         return signal.Signals(self.number).name
 
 
-def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # so does `signal` call it
-    _let_go_of_terminal(number)
+def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signature that `signal` requires
+    _discard_output(number)
     raise Terminated(number)
 
 
-def _let_go_of_terminal(number: int) -> None:
-    """A terminal that has hung up cannot be written any more; what is printed from now on goes nowhere."""
+def _discard_output(number: int) -> None:
+    """Discard what is printed after SIGHUP: a terminal that has hung up cannot be written to."""
     if number != signal.SIGHUP:
         return
     for file in (1, 2):
@@ -47,19 +47,19 @@ def _let_go_of_terminal(number: int) -> None:
                 os.close(nowhere)
 
 
-def _is_usual(number: int) -> bool:
-    """Whether a signal means to this process what it means to all; one that is ignored (nohup) stays so."""
+def _has_default_handler(number: int) -> bool:
+    """Whether a signal has its default handler or ours; a signal that is ignored (nohup) stays ignored."""
     return signal.getsignal(number) in {signal.SIG_DFL, _raise}
 
 
 @contextlib.contextmanager
 def ending() -> Iterator[None]:
-    """SIGTERM and SIGHUP are raised as `Terminated` in the meantime; also in process 1 of a container, which would not get them.
+    """Raise SIGTERM and SIGHUP as `Terminated` meanwhile; also in process 1 of a container, which would not receive them.
 
-    Where they mean something else to this process, or this is not its main thread, all stays as it is.
+    Nothing changes if this process handles or ignores them itself, or outside of its main thread.
     """
     main = threading.current_thread() is threading.main_thread()
-    before = {number: signal.getsignal(number) for number in ENDS if main and _is_usual(number)}
+    before = {number: signal.getsignal(number) for number in ENDS if main and _has_default_handler(number)}
     for number in before:
         signal.signal(number, _raise)
     try:
@@ -70,13 +70,13 @@ def ending() -> Iterator[None]:
 
 
 class Interrupts:
-    """Ctrl-C while a study is followed: heard between two looks, so that no event is taken in by half.
+    """Ctrl-C while a study is followed: raised between two polls, so that no event is applied only in part.
 
-    A second one is heard at once, wherever a callback stands. Where an interrupt means something else to a process than
-    Python's own `KeyboardInterrupt`, or this is not its main thread, all stays as it is.
+    A second one is raised at once, even inside a callback. Nothing changes if the process has another handler for Ctrl-C
+    than Python's own `KeyboardInterrupt`, or outside of its main thread.
 
     Args:
-        ends: Whether SIGTERM and SIGHUP are handled, too; a second one of these changes nothing.
+        ends: Whether SIGTERM and SIGHUP are handled as well; a second one of these is ignored.
     """
 
     def __init__(self, *, ends: bool = False) -> None:
@@ -90,17 +90,17 @@ class Interrupts:
             if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
                 self._before[signal.SIGINT] = signal.default_int_handler
             if self._ends:
-                self._before |= {number: signal.getsignal(number) for number in ENDS if _is_usual(number)}
+                self._before |= {number: signal.getsignal(number) for number in ENDS if _has_default_handler(number)}
         for number in self._before:
             signal.signal(number, self._handle)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what getsignal gave
+            signal.signal(number, handler)  # type: ignore[arg-type]  # as returned by getsignal
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        _let_go_of_terminal(number)
+        _discard_output(number)
         if self._signal and number == signal.SIGINT:
             signal.default_int_handler(number, frame)
         self._signal = self._signal or number
@@ -120,6 +120,6 @@ class Interrupts:
 
 
 def in_notebook() -> bool:
-    """Whether this is a notebook's kernel, whose cell a search should not hold."""
+    """Whether this process is a notebook's kernel, whose cell a search should not block."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return hasattr(shell, "kernel")

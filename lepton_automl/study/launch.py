@@ -1,4 +1,4 @@
-"""Launching a study as a process of its own, and what it says when it cannot go on."""
+"""Launching a study as a separate process, and the error that it leaves if it fails."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from lepton_automl.journal_format import FORMAT, KEY, converted, format_of
 from lepton_automl.study_store import ASKED, JOURNAL, StudyStore
 
 ERROR, LOG, COMMANDS = "error.json", "search.log", "asked.jsonl"
-LAST_WORDS = 2000  # characters of a lost process's output that a person is shown
+LAST_WORDS = 2000  # characters of a lost process's output that are shown
 
 
-def write_request(config: StudyConfig, folder: Path, wishes: Iterable[CommandReceived] = ()) -> None:
-    """Leave what was asked in the study's folder, for the process that will run it."""
-    for wish in wishes:
-        Journal(folder / COMMANDS).append(wish)
+def write_request(config: StudyConfig, folder: Path, commands: Iterable[CommandReceived] = ()) -> None:
+    """Write the configuration and early commands to the study's folder, for the process that will run it."""
+    for command in commands:
+        Journal(folder / COMMANDS).append(command)
     content = relative(event_to_json(StudyStarted(at=0.0, config=config)), folder)["config"]
     try:
         write_private(folder / ASKED, json.dumps({KEY: FORMAT, **content}, indent=1))
@@ -36,7 +36,7 @@ def write_request(config: StudyConfig, folder: Path, wishes: Iterable[CommandRec
 
 
 def requested_config(folder: Path) -> StudyConfig | None:
-    """What was asked of a study when it was launched; None where that cannot be read."""
+    """The configuration with which a study was launched; None if it cannot be read."""
     try:
         content = json.loads((folder / ASKED).read_text())
         line = {"event": "StudyStarted", KEY: format_of(content), "at": 0.0, "config": content}
@@ -47,41 +47,41 @@ def requested_config(folder: Path) -> StudyConfig | None:
 
 
 def launch(folder: Path, alive: IO[bytes]) -> None:
-    """Start the study's process, detached from this one: no terminal, closed window or restarted kernel ends it.
+    """Start the study's process, detached from this one: it survives a closed terminal or window and a restarted kernel.
 
     Args:
         folder: The study's folder, prepared.
-        alive: The study's held file (`StudyStore.lock`); the process inherits the lock, so that there is no moment between.
+        alive: The study's locked file (`StudyStore.lock`); the process inherits the lock without a gap.
     """
     (folder / ERROR).unlink(missing_ok=True)
-    words = [str(folder), "--alive", str(alive.fileno()), "--since", repr(time.time())]
+    arguments = [str(folder), "--alive", str(alive.fileno()), "--since", repr(time.time())]
     with open(folder / LOG, "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lepton_automl.study.process", *words],
+            [sys.executable, "-m", "lepton_automl.study.process", *arguments],
             pass_fds=[alive.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C here is not Ctrl-C there
+            start_new_session=True,  # Ctrl-C here does not reach it
         )
-    threading.Thread(target=process.wait, name="reaper", daemon=True).start()  # no zombie, while this process lives
+    threading.Thread(target=process.wait, name="reaper", daemon=True).start()  # prevents a zombie while this process lives
 
 
 def write_error(error: BaseException, folder: Path) -> None:
-    """Write an error where `read_error` finds it; a disk without room for it has the journal's last word instead."""
+    """Write an error where `read_error` finds it; if that fails, as on a full disk, it is ignored."""
     if isinstance(error, LeptonError):
-        left = error
+        lepton_error = error
     elif isinstance(error, KeyboardInterrupt):
-        left = StudyError("the study was stopped before it began", where=folder.name, fix="Search again.")
+        lepton_error = StudyError("the study was stopped before it began", where=folder.name, fix="Search again.")
     else:
         what = f"the search failed: {type(error).__name__}: {error}"
-        left = StudyError(what, where=folder.name, fix=f"See {folder / LOG} for the traceback.")
+        lepton_error = StudyError(what, where=folder.name, fix=f"See {folder / LOG} for the traceback.")
     with contextlib.suppress(OSError):
-        write_private(folder / ERROR, json.dumps(left.to_json()))
+        write_private(folder / ERROR, json.dumps(lepton_error.to_json()))
 
 
 def read_error(folder: Path) -> LeptonError | None:
-    """The error that ended a study's process, of the class that it had there."""
+    """The error that ended a study's process, with its original class; None if there is none."""
     try:
         return error_from_json(json.loads((folder / ERROR).read_text()), StudyError)
     except (OSError, ValueError, RecursionError):
@@ -89,14 +89,14 @@ def read_error(folder: Path) -> LeptonError | None:
 
 
 def lost_process(name: str, home: StudyStore) -> LeptonError:
-    """Why a study's process is gone before its end."""
+    """The error that explains why a study's process ended before the study did."""
     error = read_error(home.path(name))
     if error is not None:
         return error
     log = home.path(name) / LOG
     last_words = log.read_text(errors="replace")[-LAST_WORDS:].strip() if log.exists() else ""
-    begun = (home.path(name) / JOURNAL).exists()
-    fix = f"Run lepton resume {name} to continue it." if begun else "Search again."
+    has_journal = (home.path(name) / JOURNAL).exists()
+    fix = f"Run lepton resume {name} to continue it." if has_journal else "Search again."
     return StudyError(
         "its process has ended unexpectedly",
         where=name,

@@ -1,4 +1,4 @@
-"""Whether hard limits can be kept at all."""
+"""Whether hard limits can be met at all."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from lepton_automl.profile import Profile
 from lepton_automl.specs import Deployment
 
 
-def check_limits(deployment: Deployment, weighed: HostBenchmark, tried: Iterable[Profile] = ()) -> None:
-    """See that some network keeps the hard limits.
+def check_limits(deployment: Deployment, benchmark: HostBenchmark, profiles: Iterable[Profile] = ()) -> None:
+    """Check that some known network meets the hard limits.
 
     Args:
-        deployment: Has the limits.
-        weighed: Has the smallest network of the space, which was timed before the search.
-        tried: What a search has come by since.
+        deployment: The limits.
+        benchmark: Includes the smallest network of the space, measured before the search.
+        profiles: Those of the networks that the search has measured since.
 
     Raises:
-        LimitError: None does; the message says what the fastest one takes.
+        LimitError: None does; the message gives the latency and size of the fastest one.
     """
-    known = [weighed.fastest, *tried]
+    known = [benchmark.fastest, *profiles]
     if not all(map(deployment.broken_limit, known)):
         return
     fastest = min(known, key=lambda profile: profile.latency_ms)
     fix = (
         f"The fastest network here takes {fastest.latency_ms:.3g} ms ({fastest.size_bytes} bytes) a call of "
-        f"{deployment.batch_size} on {weighed.host}. Raise the limit, or choose another device."
+        f"{deployment.batch_size} on {benchmark.host}. Raise the limit, or choose another device."
     )
     raise LimitError(
         f"no network can meet the limits: {deployment.broken_limit(fastest)}, even for the smallest",

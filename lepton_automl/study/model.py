@@ -1,4 +1,4 @@
-"""A finished model in a person's hands."""
+"""A finished model: predicts, reports on itself, is exported and registered."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Model:
 
     @property
     def score(self) -> float:
-        """The study's metric on the validation split, of this very artifact."""
+        """The study's metric on the validation split, of this exported artifact."""
         return self.study.state.score(self.study.state.trial(self.number))
 
     @property
     def latency_ms(self) -> float:
-        """Milliseconds of one call on the target."""
+        """Latency of one call on the deployment device, in milliseconds."""
         profile = self.study.state.trial(self.number).profile
         assert profile is not None
         return profile.latency_ms
@@ -64,7 +64,7 @@ class Model:
 
     @property
     def test_scores(self) -> dict[str, float] | None:
-        """Scores on the sealed test split, once `evaluate_test` has opened it; None before, and for later models."""
+        """Scores on the sealed test split, once `evaluate_test` has opened it; None before, and for unscored models."""
         tested = self.study.state.tested
         return tested.scores.get(self.number) if tested else None
 
@@ -79,16 +79,16 @@ class Model:
         """Labels, or numbers in the target's own unit.
 
         Args:
-            raw: One example or many. Of a table: a dict, a Series, a DataFrame, cells in the order of the columns. Of
-                images: a path, a Pillow image, an array.
+            raw: One example or many. For a table: a dict, a Series, a DataFrame, or cells in the order of the columns. For
+                images: a path, a Pillow image, or an array.
 
         Returns:
-            One answer for one example, an array for many.
+            One prediction for one example, an array for many.
         """
         return self.predictor.predict(raw)
 
     def stream(self) -> Stream:
-        """Opens an example that comes piece by piece; the model's state is kept between the pieces.
+        """Open a stream for an example that arrives in pieces; the model's state is kept between them.
 
         Raises:
             ConfigError: The model keeps no state between calls.
@@ -105,51 +105,51 @@ class Model:
         return list(self.study.state.settings.data.classes)
 
     def bottleneck(self, *, tries: int = 1, progress: bool = True) -> BottleneckReport:
-        """Where the time of a call goes, layer by layer; what binds it, and what one change would gain.
+        """Where the time of a call goes, layer by layer, what limits it, and what single changes would gain.
 
-        It takes about ten seconds in a worker process. Layers are timed by the runtime's own profiler and held against what
-        the machine can do at best (Williams et al., Roofline, CACM 52(4), 2009).
+        It takes about ten seconds in a worker process. Layers are timed by the runtime's own profiler and compared
+        with the limits of the machine (Williams et al., Roofline, CACM 52(4), 2009).
 
         Args:
-            tries: How many of the most promising changes are made and timed beside the model.
-            progress: Whether a terminal shows what is being done.
+            tries: How many of the most promising changes are built and timed beside the model.
+            progress: Whether to show progress in a terminal.
 
         Returns:
-            A report that prints as a few sentences, shows itself in a notebook with a picture, and can be saved.
+            A report that prints as a few sentences, is displayed with a plot in a notebook, and can be saved.
         """
         from .bottleneck import bottleneck
 
         return bottleneck(self.study, self.number, tries=tries, progress=progress)
 
     def profile_resources(self, *, progress: bool = True) -> ResourceProfile:
-        """What it costs beside its latency, measured in a worker process in some ten seconds.
+        """What the model costs besides its latency, measured in a worker process in about ten seconds.
 
         Args:
-            progress: Whether a terminal shows what is being done.
+            progress: Whether to show progress in a terminal.
 
         Returns:
-            Its size on disk, peak memory, cold start (load and first answer in a fresh process), energy where the machine has a
-            meter (else why there is none), and latency and throughput by the number of rows.
+            Size on disk, peak memory, cold start (load and first prediction in a fresh process), energy if the machine has a
+            meter (else the reason why there is none), and latency and throughput by the number of rows.
         """
         from .bottleneck import portrait
 
         return portrait(self.study, self.number, progress=progress)
 
     def analyze_errors(self, *, split: AnalysisSplit | None = None, progress: bool = True) -> ErrorAnalysis:
-        """What it gets wrong, worked out once in a worker process in some ten seconds, and kept.
+        """The errors of the model, analyzed once in a worker process in about ten seconds, and cached.
 
         Args:
-            split: `"validation"`, or `"test"` once `evaluate_test` has opened it; by default the validation rows. Where scores
-                were cross-validated there are none, and `"held-out"` is what is usual: every row, with the answer of the
-                network of this recipe that was trained without its fold. The model itself has learnt all of them.
-            progress: Whether a terminal shows what is being done.
+            split: `"validation"`, or `"test"` once `evaluate_test` has opened it; by default the validation rows. If scores
+                are cross-validated there are none, and the default is usually `"held-out"`: every row, with the prediction of
+                the network of this recipe that was trained without its fold. The model itself was trained on all rows.
+            progress: Whether to show progress in a terminal.
 
         Returns:
-            Of classes the confusion, precision and recall, and how often it is right by how sure it is; of numbers truth and
-            answer; the worst examples, with their pictures or their cells.
+            For classes, the confusion matrix, precision, recall, and accuracy by confidence; for numbers, true and predicted
+            values; the worst examples, with their images or their cells.
 
         Raises:
-            StudyError: The test split is sealed, or there are no other rows.
+            StudyError: The test split has not been evaluated, or there are no rows to analyze.
         """
         from .analyze_errors import analyze_errors
 
@@ -185,12 +185,12 @@ class Model:
         return folder
 
     def register(self, name: str | None = None, *, alias: str = "champion") -> str:
-        """Make this model a version in the MLflow registry; one that is a version there already stays that version.
+        """Register this model as a version in the MLflow registry; a model that is registered already keeps its version.
 
         Args:
             name: The registered model; by default the study's name.
-            alias: What the version is called by. It passes from an earlier version, to which `Registry.roll_back` returns
-                it; `alias="challenger"` leaves the champion where it is, until `Registry.promote` says otherwise.
+            alias: The version's alias. It moves from the version that has it, and `Registry.roll_back` moves it back;
+                `alias="challenger"` leaves the champion unchanged until `Registry.promote` changes it.
 
         Returns:
             The version.
@@ -203,15 +203,15 @@ class Model:
 def load_model(bundle: str | Path, *, public_key: str | Path | None = None) -> Predictor:
     """Open an exported bundle; no code in it is run.
 
-    The model is opened and asked for one row in a process of its own first, which has a minute and limited memory: a file that
-    never answers, or takes all memory, ends there.
+    The model first predicts one row in a separate process, which has a minute and limited memory: a file that never responds,
+    or takes all memory, fails there.
 
     Args:
         bundle: The folder.
-        public_key: A file with the Ed25519 key that must have signed it, in PEM; None to ask for no signature.
+        public_key: A file with the Ed25519 key that must have signed it, in PEM; None to require no signature.
 
     Raises:
-        BundleError: It is damaged, was changed, is not signed by that key, or is no bundle; or its model does not answer.
+        BundleError: It is damaged, was changed, is not signed by that key, or is not a bundle; or its model does not respond.
         ConfigError: The public key cannot be read.
         ExtraError: A public key is given, and the package `cryptography` is not installed.
     """

@@ -1,4 +1,4 @@
-"""The models of a study: its front, and what is done with them."""
+"""The models of a study: its front, and operations on them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # and imported where they are used: `lepton status` does with
 
 
 class StudyModels:
-    """The finished models of a study; iterating gives those of the front, from the best score to the fastest.
+    """The finished models of a study; iterating yields those of the front, from the best score to the fastest.
 
     Args:
         study: The study.
@@ -58,7 +58,7 @@ class StudyModels:
 
     @property
     def front(self) -> pd.DataFrame:
-        """Every model worth having, from the best score to the fastest: one row a model."""
+        """The models of the Pareto front, from the best score to the fastest: one row per model."""
         import pandas as pd
 
         from lepton_automl.reporting.tables import front_columns, front_table
@@ -75,17 +75,17 @@ class StudyModels:
         """A model from the front, chosen by validation scores only.
 
         Args:
-            max_latency_ms: The best-scored model that is at least this fast.
-            min_score: The fastest model with at least this score, in the study's metric; with at most this error,
-                where less is better.
-            limits: The best-scored model within these upper limits, by the names of costs: `{"memory_bytes": 5e6}`. They may be
+            max_latency_ms: Choose the best-scored model within this latency.
+            min_score: Choose the fastest model with at least this score in the study's metric; with at most this error,
+                if less is better.
+            limits: Choose the best-scored model within these upper limits by cost: `{"memory_bytes": 5e6}`. They may be
                 on latency, size, the number of weights, and every cost that is an objective.
 
         Returns:
-            The knee of the front when nothing is asked.
+            The model; the knee of the front if nothing is given.
 
         Raises:
-            LimitError: Nothing on the front will do.
+            LimitError: No model on the front qualifies.
             ConfigError: A limit is on a cost that this study did not measure.
         """
         from .model import Model
@@ -94,16 +94,16 @@ class StudyModels:
         return Model(self._study, trial.number)
 
     def compare(self, first: int, second: int, *, split: AnalysisSplit | None = None) -> pd.DataFrame:
-        """Whether one model is better than another on the same rows, or the difference may be chance.
+        """Compare two models on the same rows: whether one is better, or the difference may be chance.
 
         Args:
-            first: The trial of one model.
-            second: The trial of the other.
-            split: `"validation"`, `"test"` once it was opened, or `"held-out"` for cross-validated scores; by default
-                the rows that scores are of.
+            first: The trial number of one model.
+            second: The trial number of the other.
+            split: `"validation"`, `"test"` once it has been evaluated, or `"held-out"` for cross-validated
+                scores; by default the rows that scores are computed on.
 
         Returns:
-            One row a metric: `first` and `second`, the scores of both; `difference`, the second minus the first; `low` and
+            One row per metric: `first` and `second`, the scores of both; `difference`, the second minus the first; `low` and
             `high`, the ends of its 95 % interval, by a paired bootstrap of the rows.
 
         Raises:
@@ -119,8 +119,9 @@ class StudyModels:
         split = split or default_split(self._study, first)
         for trial in (first, second):
             check_split(self._study, trial, split)
-        (one, bundle), (other, other_bundle) = (job_and_bundle(self._study, trial) for trial in (first, second))
-        job = ComparisonJob(trials=(one, other), bundles=(bundle, other_bundle), split=split)
+        first_job, first_bundle = job_and_bundle(self._study, first)
+        second_job, second_bundle = job_and_bundle(self._study, second)
+        job = ComparisonJob(trials=(first_job, second_job), bundles=(first_bundle, second_bundle), split=split)
         comparison = ask_worker(self._study, job)
         assert isinstance(comparison, Comparison)
         columns = ["first", "second", "difference", "low", "high"]
@@ -130,7 +131,7 @@ class StudyModels:
     def evaluate_test(self) -> pd.DataFrame:
         """Open the sealed test split, once, and score the whole front.
 
-        A second call returns what the first one found: choosing again after having looked would make the test worthless.
+        A second call returns the scores of the first: choosing again after seeing them would make the test worthless.
 
         Returns:
             The front with its test scores.
@@ -141,7 +142,7 @@ class StudyModels:
         state = self._study.state
         if state.tested is None:
             self._study.check_intact()
-            self._may_test(state)
+            self._check_testable(state)
             settings = state.settings
             bundles = {model.number: str(self._study.bundle(model.number)) for model in state.front()}
             data = settings.data.replace(folder=str(self._study.folder / "data"))
@@ -151,7 +152,7 @@ class StudyModels:
             StudyTracking(self._study).mirror_or_warn(report=True)
         return self.front
 
-    def _may_test(self, state: StudyState) -> None:
+    def _check_testable(self, state: StudyState) -> None:
         if state.ended is None and self._study.home.running(self._study.name):
             fix = "Wait until it ends: a model that is trained later would have no test score."
             raise StudyError("the study is still running", where=self._study.name, fix=fix)

@@ -1,4 +1,4 @@
-"""By what and where a study is made: versions, machine, and the work tree of whoever called for it."""
+"""Where a study comes from: package versions, machine, and the git state of the caller's work tree."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from lepton_automl import memory
 from lepton_automl.events import StudyConfig, StudyStarted
 from lepton_automl.measuring.host import usable_cores
 
-TOLD = ("lepton-automl", "torch", "pytorch-lightning", "optuna", "mlflow", "onnx", "onnxruntime", "openvino", "torch-pruning", "numpy")  # fmt: skip
-PATIENCE = 5.0  # seconds that git gets; the first look at a huge work tree takes longer
+PACKAGES = ("lepton-automl", "torch", "pytorch-lightning", "optuna", "mlflow", "onnx", "onnxruntime", "openvino", "torch-pruning", "numpy")  # fmt: skip
+PATIENCE = 5.0  # seconds allowed for git; the first status of a huge work tree takes longer
 
 
 def study_started(at: float, config: StudyConfig) -> StudyStarted:
     """The first event of a study. A study's process starts in its caller's working directory, so the work tree is the caller's."""
     installed = environment()
     known = dict(line.split("==", 1) for line in installed)
-    versions = {"python": platform.python_version()} | {name: known[name] for name in TOLD if name in known}
+    versions = {"python": platform.python_version()} | {name: known[name] for name in PACKAGES if name in known}
     return StudyStarted(
         at=at, config=config, versions=versions, machine=machine(), git=git_state(Path.cwd()), environment=installed
     )
 
 
 def environment() -> tuple[str, ...]:
-    """All installed packages with their versions, by name, in pip's way of writing both."""
+    """All installed packages with their versions, as pip writes them (`name==version`), sorted by name."""
     versions = {
         str(distribution.name).lower().replace("_", "-"): distribution.version
         for distribution in distributions()
@@ -37,28 +37,28 @@ def environment() -> tuple[str, ...]:
 
 
 def machine() -> dict[str, str]:
-    """What machine this is; its processor is told where it is weighed."""
+    """The machine's name, system, cores and memory; its processor is recorded with its benchmark."""
     facts = {"name": platform.node(), "system": platform.platform(), "cores": str(usable_cores())}
     total = memory.total()
     return facts | ({"memory": f"{total / 2**30:.1f} GiB"} if total < float("inf") else {})
 
 
 def git_state(folder: Path) -> dict[str, str]:
-    """What a folder's work tree stands at.
+    """The git state of a folder's work tree.
 
     Args:
-        folder: Anywhere in it.
+        folder: Any folder in it.
 
     Returns:
         `commit`, `branch` (not where HEAD is detached) and `dirty`: whether a tracked file differs from the commit. Empty
         outside of a work tree, before the first commit, and where there is no git. See git-status(1), "Porcelain Format
         Version 2".
     """
-    # Without the lock, in which git would refresh the caller's index while he works there too.
-    words = ["git", "--no-optional-locks", "-C", str(folder), "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+    # Without the lock, with which git would refresh the caller's index while the caller may be using it.
+    command = ["git", "--no-optional-locks", "-C", str(folder), "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     try:
         variables = {**os.environ, "LC_ALL": "C"}
-        output = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=True, env=variables).stdout
+        output = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True, env=variables).stdout
     except (OSError, subprocess.SubprocessError):
         return {}
     lines = output.splitlines()

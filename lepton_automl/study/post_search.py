@@ -1,4 +1,4 @@
-"""After the search: every model of the front gets what suits it best to run in, and the chosen one is examined."""
+"""After the search: the models of the front are accelerated, and the errors of the chosen one are analyzed."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from lepton_automl.state import StudyState, Trial
 
 from .result_cache import save_result
 
-GUESS = 5.0  # seconds for one model, before one was timed
-LATE = 1.0  # seconds beyond the end, after which a request is broken off
-LOOK = 1.0  # seconds for a look at the chosen model's errors, in a worker that has the data open already
+GUESS = 5.0  # seconds assumed for one model before one was timed
+LATE = 1.0  # seconds past the end after which a request is aborted
+LOOK = 1.0  # seconds to analyze the chosen model's errors, in a worker that has the data open already
 
 
 class FinalistAccelerator:
     """Accelerates the front's models, one after another on an otherwise idle machine; the one to be chosen comes first.
 
-    Those for which there is no time stay as they are: floats in ONNX Runtime.
+    Those for which there is no time stay in float32 in ONNX Runtime.
 
     Args:
         state: The study.
         executor: Runs the requests.
-        job: Makes a trial's job, which tells all about it.
+        job: Returns the job of a trial.
     """
 
     def __init__(self, state: StudyState, executor: Executor, job: Callable[[Trial], TrialJob]) -> None:
@@ -38,7 +38,7 @@ class FinalistAccelerator:
         self._until: Callable[[], float | None] = lambda: None
 
     def seconds(self) -> float:
-        """How long the front as it stands will take."""
+        """Estimated seconds for the current front."""
         models = self._state.front()
         return self._took * sum(trial.accelerated is None for trial in models) + LOOK * bool(models)
 
@@ -47,7 +47,7 @@ class FinalistAccelerator:
 
         Args:
             on_tick: Called a few times a second.
-            until: When to have ended, by the executor's clock, as things stand; None for no limit.
+            until: Returns the current deadline, by the executor's clock; None for no limit.
         """
         self._until = until
 
@@ -57,35 +57,35 @@ class FinalistAccelerator:
                 raise StudyError("no time was left to analyze its errors", where="worker")
 
         done: set[int] = set()
-        while left := [trial for trial in self._left() if trial.number not in done]:  # anew: a limit may change the front
-            trial, began = left[0], self._executor.now()
+        while remaining := [trial for trial in self._remaining() if trial.number not in done]:  # a limit may change the front
+            trial, began = remaining[0], self._executor.now()
             done.add(trial.number)
             if self._seconds_left() < self._took + LOOK:
                 break
             yield self._accelerated(trial, watch)
             self._took = self._executor.now() - began
         if self._seconds_left() >= LOOK:
-            self._examine(watch)
+            self._analyze_errors(watch)
 
     def _seconds_left(self) -> float:
         end = self._until()
         return math.inf if end is None else end - self._executor.now()
 
-    def _examine(self, on_tick: Callable[[], None]) -> None:
-        """Keep what the chosen model gets wrong, for the report; without it the report works it out, or does without."""
+    def _analyze_errors(self, on_tick: Callable[[], None]) -> None:
+        """Cache the error analysis of the chosen model for the report, which otherwise runs it itself or omits it."""
         if not self._state.front():
             return
-        held: AnalysisSplit = "validation" if self._state.settings.data.validation else "held-out"
+        split: AnalysisSplit = "validation" if self._state.settings.data.validation else "held-out"
         job = self._job(self._state.choose())
         with contextlib.suppress(LeptonError):
             analysis = self._executor.run(
-                ErrorAnalysisJob(trial=job, bundle=str(Path(job.folder) / "bundle"), split=held), on_tick
+                ErrorAnalysisJob(trial=job, bundle=str(Path(job.folder) / "bundle"), split=split), on_tick
             )
             assert isinstance(analysis, ErrorAnalysis)
-            save_result(Path(job.folder), f"examined-{held}", analysis)
+            save_result(Path(job.folder), f"examined-{split}", analysis)
 
-    def _left(self) -> list[Trial]:
-        """Those of the front that are still as they were packed."""
+    def _remaining(self) -> list[Trial]:
+        """The models of the front that are not accelerated yet, the chosen one first."""
         models = [trial for trial in self._state.front() if trial.accelerated is None]
         if not models:
             return []

@@ -1,4 +1,4 @@
-"""The process that a study is: `python -m lepton_automl.study.process FOLDER`."""
+"""The process that runs a study: `python -m lepton_automl.study.process FOLDER`."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from .launch import COMMANDS, requested_config, write_error
 from .publisher import Publisher
 from .runner import run_study
 
-MARGIN = 0.6  # seconds before the end of a grace period, in which this process is gone
+MARGIN = 0.6  # seconds before the end of a grace period at which this process starts to exit
 
 
 def main() -> int:
-    """Run the study of the folder that is named; returns the exit status."""
-    parser = argparse.ArgumentParser(description="Runs a study to its end; one that has begun is taken up.")
+    """Run the study in the given folder; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Runs a study to its end; one that has begun is resumed.")
     parser.add_argument("folder", type=Path, help="the study's folder, with its config.json")
-    parser.add_argument("--alive", type=int, help="a file descriptor that holds the study's lock already")
-    parser.add_argument("--since", type=float, help="when the study was launched; its budget of time counts from there")
+    parser.add_argument("--alive", type=int, help="a file descriptor that already holds the study's lock")
+    parser.add_argument("--since", type=float, help="when the study was launched; its time budget counts from there")
     arguments = parser.parse_args()
     folder = arguments.folder.absolute()
     use_short_timeouts(os.environ)
@@ -43,7 +43,7 @@ def main() -> int:
             alive = stack.enter_context(StudyStore(folder.parents[1]).lock(folder.name))
         else:
             alive = stack.enter_context(os.fdopen(arguments.alive, "r+b", buffering=0))
-            os.set_inheritable(arguments.alive, False)  # the workers do not keep a study alive  # os takes it so
+            os.set_inheritable(arguments.alive, False)  # workers must not keep the lock
         write_process_info(alive, **_me())
         try:
             _run(folder, alive, arguments.since)
@@ -55,30 +55,30 @@ def main() -> int:
 
 
 def _run(folder: Path, alive: IO[bytes], since: float | None) -> None:
-    """Search, track, register."""
+    """Run the search, and publish it in MLflow."""
     config = requested_config(folder) or StudyState.replay(study_journal(folder)).settings
     inbox = Inbox(folder)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, inbox.terminate)
     with Publisher(folder) as publisher:
-        voice = TroubleFile(alive)
-        run_study(config, folder, voice, inbox, since=since, reserve=publisher.reserve, tell=voice.waits)
+        trouble_file = TroubleFile(alive)
+        run_study(config, folder, trouble_file, inbox, since=since, reserve=publisher.reserve, tell=trouble_file.waits)
         publisher.finish()
 
 
 def _me() -> dict[str, Any]:
-    """What names this process for good: its number is given to others after its end."""
+    """What identifies this process uniquely: its number is reused after its end."""
     return {"pid": os.getpid(), "since": started(os.getpid())}
 
 
 class TroubleFile:
-    """Says in the study's held file what the journal cannot be told: that it cannot be written."""
+    """Writes to the study's locked file what the journal cannot record: that it cannot be written."""
 
     def __init__(self, alive: IO[bytes]) -> None:
         self._alive = alive
 
     def __call__(self, event: Event) -> None:
-        """Take in one event."""
+        """Handle one event."""
         if isinstance(event, Noted) and event.level == "error":
             write_process_info(self._alive, **_me(), trouble=event.text)
         elif isinstance(event, StudyResumed):
@@ -87,15 +87,15 @@ class TroubleFile:
             print(event.reason, flush=True)  # noqa: T201  # into the study's log
 
     def waits(self, text: str) -> None:
-        """Say what a study waits for that has no journal yet."""
-        print(text or "it goes on", flush=True)  # noqa: T201  # into the study's log
+        """Write what a study that has no journal yet is waiting for."""
+        print(text or "it continues", flush=True)  # noqa: T201  # into the study's log
         write_process_info(self._alive, **_me(), trouble=text)
 
 
 class Inbox:
-    """The commands for a study: a journal of their own, read from where the last reading ended.
+    """The commands for a study: a journal of their own, read from where the last read ended.
 
-    A command that the study's journal has was received; so a command outlives the process that it was meant for.
+    A command counts as received once the study's journal has it, so it outlives the process that it was sent to.
 
     Args:
         folder: The study's folder.
@@ -118,19 +118,19 @@ class Inbox:
                     received.append(event)
                     if event.what == "stop" and event.grace is not None:
                         _cut_off(self._own, event.grace - (time.time() - event.at))
-        except StudyError:  # it cannot be read just now
+        except StudyError:  # it cannot be read for now; the next call tries again
             traceback.print_exc()
         return received
 
-    def terminate(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # so does `signal` call it
-        """Ask for the end; before the study has begun there is nothing to end in order."""
+    def terminate(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # the signature that `signal` requires
+        """Request a stop; before the study has begun there is nothing to shut down."""
         if not self._own.path.exists():
             raise KeyboardInterrupt
         self._signals.append(CommandReceived(at=time.time(), uid=uuid.uuid4().hex, what="stop"))
 
 
 def _cut_off(journal: Journal, seconds: float) -> None:
-    """End this process in so many seconds, wherever it stands: the journal is whole at any time, and the rest is made anew."""
+    """Exit after so many seconds, whatever is running: the journal is valid at any time, and the rest can be redone."""
 
     def note() -> None:
         text = "the grace period ended before everything was registered; lepton resume finishes it"

@@ -1,6 +1,6 @@
-"""What a study leaves in MLflow: its trials while it runs, its front and its chosen model at the end.
+"""Publishing a study in MLflow: its trials while it runs, its front and its chosen model at the end.
 
-It happens in a process of its own, so that neither MLflow's work nor its imports take time from the search:
+This runs in a process of its own, so that neither MLflow's work nor its imports take time from the search:
 `python -m lepton_automl.study.publish FOLDER`, which `Publisher` starts.
 """
 
@@ -29,32 +29,32 @@ from .client import StudyClient
 from .models import StudyModels
 from .tracking import EVERY, StudyTracking
 
-FINISH, LEAVE = b"finish", b"leave"  # requests: a last look and the study's end; a last look only
-HEARTBEAT = 2.0  # seconds between two lines that tell that this process goes on
-SHARE = 0.015  # of one core's time that the looks take at most, apart from the pictures; the pause after a look follows from it
-LONGEST = 20.0  # seconds between two looks at most
-REFRESH = 60.0  # seconds between refreshed pictures of the front
-FIRST = 30.0  # seconds until the first; a study that ends before needs none but the last
-GUESS = 0.5  # seconds that such a refresh takes, before one was timed
-FAREWELL = 2.0  # seconds for the last words of trials and workers
-PATIENCE = 60.0  # seconds without MLflow, before a person is told
-REFUSALS = 2  # looks in a row that MLflow refuses, before a person is told
-MODELS = 0.5  # what a model of the front costs that is logged, in refreshes
-MIRRORS = 11.0  # what else the end costs, in refreshes: a last one, the first registration (six), the report (four)
+FINISH, LEAVE = b"finish", b"leave"  # requests: a last update and the study's end; a last update only
+HEARTBEAT = 2.0  # seconds between two lines that show that this process is alive
+SHARE = 0.015  # of one core's time that updates take at most, apart from the plots; the pause after an update follows from it
+LONGEST = 20.0  # seconds between two updates at most
+REFRESH = 60.0  # seconds between refreshes of the plots of the front
+FIRST = 30.0  # seconds until the first refresh; a study that ends before needs only the last one
+GUESS = 0.5  # seconds assumed for a refresh before one was timed
+FAREWELL = 2.0  # seconds for the last messages of trials and workers
+PATIENCE = 60.0  # seconds without MLflow before the user is warned
+REFUSALS = 2  # updates in a row that MLflow refuses before the user is warned
+MODELS = 0.5  # cost of logging one model of the front, in refreshes
+MIRRORS = 11.0  # cost of the rest of the end, in refreshes: a last one, the first registration (six), the report (four)
 
 
 def reserve(front: int = 0, refresh: float = GUESS) -> float:
-    """Seconds that the end of a study takes.
+    """Estimated seconds that the end of a study takes.
 
     Args:
-        front: Models on the front.
-        refresh: Seconds that a refresh of the front in MLflow took last.
+        front: Number of models on the front.
+        refresh: Seconds that the last refresh of the front in MLflow took.
     """
     return FAREWELL + (MIRRORS + MODELS * front) * refresh
 
 
 def publish_end(folder: Path) -> None:
-    """The whole study and its chosen model in MLflow; what fails there takes nothing from the study itself."""
+    """Write the whole study and its chosen model to MLflow; a failure is noted and does not affect the study itself."""
     study = StudyClient(folder.name, StudyStore(folder.parents[1]))
     tracking = StudyTracking(study)
     try:
@@ -73,9 +73,9 @@ def publish_end(folder: Path) -> None:
 
 
 class Publishing:
-    """Projects the journal into MLflow while the search runs; the search never waits for it and never sees its errors.
+    """Writes the journal to MLflow while the search runs; the search never waits for it and never sees its errors.
 
-    Each minute it also attaches the front as it stands, which shows how long the end will take.
+    Each minute it also attaches the current front, which shows how long the end will take.
 
     Args:
         folder: The study's folder.
@@ -86,52 +86,52 @@ class Publishing:
         self.tracker = Tracker(study_journal(folder), folder.parents[1])
         self.over = threading.Event()
         self.reserve = reserve()
-        self.first_cpu = 0.0  # seconds of this process until its first look: imports, mostly
+        self.first_cpu = 0.0  # CPU seconds of this process until its first update: mostly imports
         self._mirrored, self._refreshed = time.monotonic() + FIRST - REFRESH, False
-        self._mended = False  # whether the store was seen to be there
-        self._well, self._is_reported, self._refusals = time.monotonic(), False, 0
+        self._store_checked = False  # whether a lost store was looked for, and rebuilt
+        self._last_success, self._is_reported, self._refusals = time.monotonic(), False, 0
 
     def follow(self) -> None:
-        """Look at the journal every few seconds until the search is over, and once more then.
+        """Update MLflow every few seconds until the search is over, and once more then.
 
-        What fails now is tried again at the next look: the journal has it all.
+        Whatever fails is tried again at the next update, from the journal.
         """
         over = self.over.wait(EVERY)
         with contextlib.suppress(LeptonError):
             _load(self.study.home.folder, self.study.state.settings.tracking.uri)
         self.first_cpu = time.process_time()
         while True:
-            cost = self._look(over=over)
+            cost = self._update(over=over)
             if over:
                 return
             over = self.over.wait(min(max(EVERY, cost / SHARE), LONGEST))
 
-    def _look(self, *, over: bool) -> float:
-        """Write what is new; seconds of CPU that it took, without the pictures."""
+    def _update(self, *, over: bool) -> float:
+        """Write what is new; returns the CPU seconds that it took, without the plots."""
         began, cost = time.thread_time(), None
         try:
             written = self.tracker.catch_up()
             cost = time.thread_time() - began
-            if written and not self._mended and not self.tracker.place.uri:
+            if written and not self._store_checked and not self.tracker.place.uri:
                 rebuild_lost(self.study.home.folder)
-                self._mended = True
+                self._store_checked = True
             if not over and time.monotonic() > self._mirrored + REFRESH and self.study.state.front():
                 self._mirror()
-            self._stands_well()
+            self._note_success()
         except LeptonError as error:
-            self._tell(error)
+            self._note_failure(error)
         return time.thread_time() - began if cost is None else cost
 
     def send(self, lines: TextIO) -> None:
-        """Write how this process stands as one line of JSON; nobody may be there to read it."""
+        """Write the status of this process as one line of JSON; the reader may be gone."""
         facts = {"reserve": self.reserve, "cpu": time.process_time(), "first_cpu": self.first_cpu}
         with contextlib.suppress(OSError):
             print(json.dumps(facts), file=lines, flush=True)
 
-    def _tell(self, error: LeptonError) -> None:
-        """Tell, once, that MLflow refuses the study or has been away for a while; at the end, `publish_end` does."""
+    def _note_failure(self, error: LeptonError) -> None:
+        """Note, once, that MLflow refuses the study or has not responded for a while; at the end, `publish_end` does."""
         self._refusals = self._refusals + 1 if isinstance(error, RefusedError) else 0
-        if self._is_reported or (self._refusals < REFUSALS and time.monotonic() < self._well + PATIENCE):
+        if self._is_reported or (self._refusals < REFUSALS and time.monotonic() < self._last_success + PATIENCE):
             return
         self._is_reported = True
         if self._refusals:
@@ -140,9 +140,9 @@ class Publishing:
             what = f"MLflow has not responded for {PATIENCE:.0f} s ({error.what}); the search continues, and everything is written once it responds"
         self._note(what, "warning")
 
-    def _stands_well(self) -> None:
-        """All is written; told where it was told that it was not."""
-        self._well, self._refusals = time.monotonic(), 0
+    def _note_success(self) -> None:
+        """Note that MLflow is up to date again, if the contrary was noted."""
+        self._last_success, self._refusals = time.monotonic(), 0
         if self._is_reported:
             self._is_reported = False
             self._note("MLflow is up to date again", "info")
@@ -152,7 +152,7 @@ class Publishing:
             self.study.note(Noted(at=time.time(), text=text, level=level, subject="mlflow"))
 
     def _mirror(self) -> None:
-        """Attach the front as it stands; the first refresh counts little, by what is imported for it."""
+        """Attach the current front; the first refresh is not timed, because it imports modules."""
         began = time.monotonic()
         StudyTracking(self.study).attach_front(self.tracker)
         self._mirrored = time.monotonic()
@@ -162,7 +162,7 @@ class Publishing:
 
 
 def _load(home: Path, uri: str) -> None:
-    """Import what takes seconds, so that no look is charged with it; MLflow imports its database when it opens a store."""
+    """Import slow modules, so that no update is charged with it; MLflow imports its database when it opens a store."""
     import lepton_automl.reporting.plots  # noqa: F401
 
     with opened_store(home, uri):
@@ -170,26 +170,26 @@ def _load(home: Path, uri: str) -> None:
 
 
 def main() -> NoReturn:
-    """Publish the study of the folder that is named, until the search that started this process asks for the end."""
-    parser = argparse.ArgumentParser(description="Writes a running study into MLflow.")
+    """Publish the study in the given folder, until the search that started this process requests the end."""
+    parser = argparse.ArgumentParser(description="Writes a running study to MLflow.")
     parser.add_argument("folder", type=Path, help="the study's folder")
     folder = parser.parse_args().folder
     use_short_timeouts(os.environ)
     lines = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints goes to the log
     publishing, request = Publishing(folder), [LEAVE]
-    threading.Thread(target=_attend, args=(publishing, lines, request), daemon=True).start()
+    threading.Thread(target=_serve_requests, args=(publishing, lines, request), daemon=True).start()
     publishing.follow()
     publishing.send(lines)
     if request == [FINISH]:
         publish_end(folder)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    os._exit(0)  # taking MLflow's modules apart would keep the study waiting for a second
+    os._exit(0)  # the study would wait a second for the teardown of MLflow's modules
 
 
-def _attend(publishing: Publishing, lines: TextIO, request: list[bytes]) -> None:
-    """Receive the search's request, and send it how this process stands; end with it where it ends without a request."""
+def _serve_requests(publishing: Publishing, lines: TextIO, request: list[bytes]) -> None:
+    """Receive the search's request, and send it the status of this process; exit if the search ends without a request."""
     while True:
         if select.select([0], [], [], HEARTBEAT)[0]:
             received = os.read(0, 64).strip()

@@ -1,4 +1,4 @@
-"""The search's end of `publish`: starts that process, and sees to it that a study's end reaches MLflow."""
+"""The search's side of `publish`: starts that process, and makes sure that a study's end is published in MLflow."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Self
 
 from .publish import FINISH, LEAVE, publish_end, reserve
 
-STARTS = 3  # of the process, where it is lost
+STARTS = 3  # of the process at most, if it dies
 PAUSE = 5.0  # seconds before it is started again
-SILENCE = 60.0  # seconds without a line from it, after which it stands still
-LAST = 20.0  # seconds that the last look may take, where the study has no end to publish
+SILENCE = 60.0  # seconds without a line from it, after which it counts as hung
+LAST = 20.0  # seconds that the last update may take, if the study has no end to publish
 
 
 class Publisher:
@@ -25,13 +25,13 @@ class Publisher:
 
     Args:
         folder: The study's folder.
-        module: What the process runs.
+        module: The module that the process runs.
     """
 
     def __init__(self, folder: Path, module: str = "lepton_automl.study.publish") -> None:
         self._folder, self._module = folder, module
         self._reserve = reserve()
-        self.cpu = self.first_cpu = 0.0  # seconds of the process; those before its first look
+        self.cpu = self.first_cpu = 0.0  # CPU seconds of the process; those before its first update
         self._process: subprocess.Popen[bytes] | None = None
         self._over, self._lock = threading.Event(), threading.Lock()
         self._received = time.monotonic()
@@ -46,20 +46,20 @@ class Publisher:
             self._end(LEAVE, limit=LAST)
 
     def reserve(self) -> float:
-        """Seconds that the end of the study will take, by what a refresh of the front in MLflow took last."""
+        """Seconds that the end of the study will take, estimated from the last refresh of the front in MLflow."""
         return self._reserve
 
     def finish(self) -> None:
-        """Publish the study's end; where the process does not, it is done here."""
+        """Publish the study's end; if the process fails to, publish it here."""
         if self._end(FINISH) != 0:
             publish_end(self._folder)
 
     def leave(self) -> None:
-        """A last look at the journal, without the study's end."""
+        """Publish the latest events of the journal, without the study's end."""
         self._end(LEAVE)
 
     def _end(self, request: bytes, limit: float = float("inf")) -> int | None:
-        """Send the last request and wait for the process; its exit status."""
+        """Send the last request and wait for the process; returns its exit status."""
         with self._lock:
             self._over.set()
             process = self._process
@@ -72,11 +72,11 @@ class Publisher:
         while self._thread.is_alive():
             self._thread.join(0.1)
             if time.monotonic() > min(until, self._received + SILENCE):
-                process.kill()  # what is cut off here is written by the next who comes
+                process.kill()  # the next process that publishes the study writes what is missing
         return process.poll()
 
     def _follow(self) -> None:
-        """Read the process's lines; start it again where it is lost."""
+        """Read the process's lines; start it again if it dies."""
         for start in range(STARTS):
             if self._over.wait(PAUSE if start else 0):
                 return

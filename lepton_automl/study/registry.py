@@ -1,4 +1,4 @@
-"""Registered models in a person's hands: their versions side by side, and which of them is meant by an alias."""
+"""The registered models: their versions side by side, and their aliases."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Registry:
 
     Args:
         home: The folder of all studies; by default `$LEPTON_HOME`, else `mlruns`.
-        uri: Another MLflow store, such as a team's server; by default what MLflow stands at here (MLFLOW_TRACKING_URI), else
+        uri: Another MLflow store, such as a team's server; by default the one MLflow is set to (MLFLOW_TRACKING_URI), else
             the home's own.
 
     Raises:
-        ConfigError: The address bears a password.
+        ConfigError: The URI contains a password.
     """
 
     def __init__(self, home: str | Path | None = None, *, uri: str | None = None) -> None:
@@ -55,11 +55,11 @@ class Registry:
         """
         from lepton_automl.tracking.registry import model_names
 
-        self._mend()
+        self._rebuild_lost()
         return model_names(home=self.home.folder, uri=self.uri)
 
     def versions(self, name: str) -> pd.DataFrame:
-        """A model's versions, the newest first: aliases, scores, latencies, sizes, limits, the data's digest.
+        """The versions of a model, newest first: aliases, scores, latencies, sizes, limits, the data's digest.
 
         Raises:
             StudyError: There is no such model, or MLflow cannot be reached.
@@ -68,72 +68,72 @@ class Registry:
 
         from lepton_automl.tracking.registry import versions
 
-        self._mend()
+        self._rebuild_lost()
         table = pd.DataFrame(versions(name, home=self.home.folder, uri=self.uri))
         table["created"] = pd.to_datetime(table["created"], unit="ms")
         first = [column for column in FIRST if column in table]
         return table[[*first, *(column for column in table if column not in {*first, *HIDDEN})]]
 
     def compare(self, name: str, *versions: str) -> pd.DataFrame:
-        """Versions side by side: a column each.
+        """Compare versions side by side, one column each.
 
         Args:
             name: The registered model.
-            *versions: Which, by number or by alias; by default all.
+            *versions: Numbers or aliases of versions; by default all.
 
         Raises:
             StudyError: There is no such model or version, or MLflow cannot be reached.
         """
         table = self.versions(name)
-        called = {alias: row.version for row in table.itertuples() for alias in filter(None, str(row.aliases).split(", "))}
-        columns = [called.get(str(version), str(version)) for version in versions]
+        by_alias = {alias: row.version for row in table.itertuples() for alias in filter(None, str(row.aliases).split(", "))}
+        columns = [by_alias.get(str(version), str(version)) for version in versions]
         for column in columns:
             if column not in set(table["version"]):
-                known = ", ".join([*called, *table["version"]])
+                known = ", ".join([*by_alias, *table["version"]])
                 raise StudyError(f"there is no version {column!r}", where=name, fix=f"Choose one of {known}.")
-        side = table.set_index("version").T
-        return side[columns] if columns else side
+        by_version = table.set_index("version").T
+        return by_version[columns] if columns else by_version
 
     def promote(self, name: str, version: str | int, *, alias: str = "champion") -> None:
-        """Give an alias to a version, by its number or another alias; `roll_back` returns it.
+        """Give an alias to a version, named by its number or another alias; `roll_back` moves it back.
 
         Raises:
-            ConfigError: MLflow would not take the alias.
+            ConfigError: MLflow does not allow the alias.
             StudyError: There is no such model or version, or MLflow cannot be written.
         """
         from lepton_automl.tracking.registry import promote
 
-        self._mend()
+        self._rebuild_lost()
         promote(name, str(version), home=self.home.folder, uri=self.uri, alias=alias)
-        self._keep(name, alias)
+        self._record_alias(name, alias)
 
     def roll_back(self, name: str, *, alias: str = "champion") -> str:
-        """Give an alias back to the version that bore it before.
+        """Move an alias back to the version that had it before.
 
-        Which that is stands in the registered model's tag `lepton.history.ALIAS`, which registering and promoting write.
+        The registered model's tag `lepton.history.ALIAS` records it; registering and promoting write that tag.
 
         Returns:
-            The version that bears it now.
+            The version that has it now.
 
         Raises:
             StudyError: No earlier version is known, there is no such model, or MLflow cannot be written.
         """
         from lepton_automl.tracking.registry import roll_back
 
-        self._mend()
+        self._rebuild_lost()
         version = roll_back(name, home=self.home.folder, uri=self.uri, alias=alias)
-        self._keep(name, alias)
+        self._record_alias(name, alias)
         return version
 
-    def _mend(self) -> None:
-        """Make a lost store of the home's own anew."""
+    def _rebuild_lost(self) -> None:
+        """Rebuild the home's own store if it is lost."""
         from lepton_automl.tracking.rebuild import rebuild_lost
 
         if not self.uri:
             rebuild_lost(self.home.folder)
 
-    def _keep(self, name: str, alias: str) -> None:
-        """Write where an alias stands into the journal of the version's study, from which a lost store is rebuilt."""
+    def _record_alias(self, name: str, alias: str) -> None:
+        """Record an alias in the journal of the version's study, from which a lost store is rebuilt."""
         from lepton_automl.tracking.registry import alias_history
 
         past, study = alias_history(name, home=self.home.folder, uri=self.uri, alias=alias)

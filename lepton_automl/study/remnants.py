@@ -1,4 +1,4 @@
-"""What a study's folder tells of it without its journal: what was asked, and of each bundle where it comes from."""
+"""What a study's folder reveals without its journal: the configuration, and the origin of each bundle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lepton_automl.variant import Variant
 
 from .launch import requested_config
 
-EPOCH = 1.0  # seconds that an epoch is taken to last, where nothing tells
+EPOCH = 1.0  # seconds assumed for an epoch, if nothing is known
 _SCORE = re.compile(r"^\| (\w+) \| (\S+) \|$", re.MULTILINE)
 _LATENCY = re.compile(r"latency: (\S+) ms \(95 % interval (\S+) to (\S+)\)")
 _WALL = re.compile(r"wall clock: p50 (\S+) ms, p95 (\S+) ms")
@@ -32,33 +32,33 @@ _HOST = re.compile(r"^- host: (.*)$", re.MULTILINE)
 
 
 def head(study: Path, events: list[Event]) -> list[Line]:
-    """How the study began, as far as its journal and the copies do not tell: from what was asked, and from the trials.
+    """The first events of a study that its journal and the copies lack: from its configuration, and from the trials.
 
     Args:
         study: The study's folder.
-        events: All that are known, in any order.
+        events: All known events, in any order.
     """
     missing: list[Event] = []
-    weighed = next((event for event in events if isinstance(event, HostBenchmarked)), None)
-    if weighed is None and (results := [event.result for event in events if isinstance(event, TrialEnded)]):
-        weighed = _weighed(results, min(event.at for event in events))
-        missing += [weighed] if weighed else []
+    benchmarked = next((event for event in events if isinstance(event, HostBenchmarked)), None)
+    if benchmarked is None and (results := [event.result for event in events if isinstance(event, TrialEnded)]):
+        benchmarked = _estimated_benchmark(results, min(event.at for event in events))
+        missing += [benchmarked] if benchmarked else []
     config = None if any(isinstance(event, StudyStarted) for event in events) else requested_config(study)
     if config is not None:
-        if weighed:  # what was asked is from before the machine was timed
-            config = config.replace(train=config.train.replace(epochs=weighed.epochs))
+        if benchmarked:  # the configuration is older than the benchmark
+            config = config.replace(train=config.train.replace(epochs=benchmarked.epochs))
         missing.insert(0, StudyStarted(at=min((event.at for event in events), default=0.0), config=config))
     return [_line(event, study) for event in missing]
 
 
-def _weighed(results: list[TrialResult], at: float) -> HostBenchmarked | None:
-    """How fast the machine was, by what its trials took."""
+def _estimated_benchmark(results: list[TrialResult], at: float) -> HostBenchmarked | None:
+    """The benchmark of the machine, estimated from its trials."""
     profiles = [result.profile for result in results if result.profile and result.profile.latency.ratio]
     if not profiles:
         return None
     fastest = min(profiles, key=lambda profile: profile.latency_ms)
     reference = fastest.latency.median / (fastest.latency.ratio or 1.0)
-    plain = _measured(reference, reference, reference, fastest.latency.host)
+    plain = _measurement(reference, reference, reference, fastest.latency.host)
     epochs = [result.seconds / result.epochs for result in results if result.epochs]
     benchmark = HostBenchmark(
         host=fastest.latency.host, reference=plain, fastest=fastest, epoch_seconds=sorted(epochs)[len(epochs) // 2] if epochs else EPOCH
@@ -67,11 +67,11 @@ def _weighed(results: list[TrialResult], at: float) -> HostBenchmarked | None:
 
 
 def remnants(study: Path, events: list[Event]) -> list[Line]:
-    """What the bundles tell of trials that are not known to have a model.
+    """Events, from their bundles, of trials that are not known to have a model.
 
     Args:
         study: The study's folder.
-        events: All that are known, in any order.
+        events: All known events, in any order.
     """
     proposed = {event.trial: event.uid for event in events if isinstance(event, TrialProposed)}
     packed = {event.result.trial for event in events if isinstance(event, TrialEnded) and event.result.scores}
@@ -109,21 +109,21 @@ def _of_bundle(bundle: Path, proposed: dict[int, str], packed: set[int]) -> Iter
 
 
 def _profile(card: str) -> Profile:
-    """What a model costs, as its card says it."""
+    """The costs of a model, as its card states them."""
     latency, wall, size, host = (pattern.search(card) for pattern in (_LATENCY, _WALL, _SIZE, _HOST))
     if latency is None or wall is None or size is None:
         raise ValueError("the card does not hold the model's costs")
     machine = host[1] if host else ""
     median, p95 = float(wall[1]), float(wall[2])
     return Profile(
-        latency=_measured(float(latency[1]), float(latency[2]), float(latency[3]), machine),
-        wall=_measured(median, median, p95, machine),
+        latency=_measurement(float(latency[1]), float(latency[2]), float(latency[3]), machine),
+        wall=_measurement(median, median, p95, machine),
         size_bytes=int(size[1].replace(",", "")),
         parameters=int(size[2].replace(",", "")),
     )
 
 
-def _measured(median: float, low: float, high: float, host: str) -> Measurement:
+def _measurement(median: float, low: float, high: float, host: str) -> Measurement:
     warnings = ("taken from the model's card, when the journal was repaired",)
     return Measurement(
         name="latency",

@@ -1,4 +1,4 @@
-"""Deleting a study, everywhere it left something."""
+"""Deleting a study: its runs in MLflow and its folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .salvage import salvage
 def remove(name: str, home: StudyStore) -> None:
     """Delete a study's runs in MLflow, then its folder, whatever state that is in.
 
-    Only the store that it was begun with is looked at; where it was synced to as well, it stays.
+    Only its runs in the store that it was started with are deleted; they stay in stores that it was synced to later.
     """
     started = _started(name, home)
     place = started.config.tracking if started else _requested_tracking(name, home)
@@ -24,11 +24,11 @@ def remove(name: str, home: StudyStore) -> None:
 
 
 def _started(name: str, home: StudyStore) -> StudyStarted | None:
-    """How the study began, as far as its journal can be read."""
+    """The first event of the study, as far as its journal can be read."""
     return salvage(home.path(name)).state.started
 
 
 def _requested_tracking(name: str, home: StudyStore) -> Tracking:
-    """Where it was to be shown, for one that never began."""
+    """The tracking settings of a study that never began."""
     config = requested_config(home.path(name))
     return config.tracking if config else Tracking()

@@ -1,4 +1,4 @@
-"""Putting a damaged journal right, and converting one of an older format."""
+"""Repairing a damaged journal, and converting one of an older format."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from lepton_automl.study_store import JOURNAL, StudyStore, spare_path, trials_in
 
 from .salvage import Salvage, salvage
 
-NEW = "journal.new"  # until it is whole
+NEW = "journal.new"  # until it is complete
 
 
 def repair(name: str, home: StudyStore) -> str:
-    """Write a study's journal anew from all that is whole, in today's format; `StudyControl.repair` is the usual way.
+    """Rewrite a study's journal from everything that is intact, in the current format; `StudyControl.repair` is the usual way.
 
     The old file is kept.
 
-    Whenever it is cut off, the old journal or the new one is there, and it may be done again.
+    If this is interrupted, either the old or the new journal is in place, and it can be run again.
 
     Args:
-        name: The study's.
-        home: Where it lives.
+        name: The study's name.
+        home: The store that holds it.
 
     Returns:
-        What was done, in words; empty where nothing is wrong.
+        What was done, in a sentence; empty if nothing was wrong.
 
     Raises:
-        FormatError: A newer version has written it.
-        StudyError: The study runs, there is none, or nothing of it can be restored.
+        FormatError: A newer version wrote it.
+        StudyError: The study is running, does not exist, or nothing of it can be restored.
     """
     study = home.path(name)
     if not (study / JOURNAL).exists() and not trials_in(study):
@@ -57,14 +57,14 @@ def repair(name: str, home: StudyStore) -> str:
             fix = "Free disk space or give write permission, then try again; nothing is lost."
             raise StudyError(f"the journal cannot be written: {error.strerror}", where=str(study), fix=fix) from error
     models = sum(trial.is_packed for trial in salvaged.state.trials.values())
-    counted = f"lines that were whole: {salvaged.whole:,}, restored from copies: {salvaged.restored:,}, lost: {salvaged.lost:,}"
-    what = "the journal is whole again" if salvaged.faults else f"the journal is converted to format {FORMAT}"
+    counted = f"intact lines: {salvaged.whole:,}, restored from copies: {salvaged.restored:,}, lost: {salvaged.lost:,}"
+    what = "the journal is repaired" if salvaged.faults else f"the journal is converted to format {FORMAT}"
     done = f"{what}: {counted}; {len(salvaged.state.trials)} trials are known, {models} with a model"
     return f"{done}. The old file is kept: {study / copy}" if copy else done
 
 
 def _rewrite(study: Path, salvaged: Salvage) -> str:
-    """Put the new journal into the old one's place, with copies of its lines; returns what the old one is called now."""
+    """Replace the journal with the new one, and write copies of its lines; returns the new name of the old one."""
     reason = "damaged" if salvaged.faults else "older"
     copy = _free(study, reason) if (study / JOURNAL).exists() else ""
     note = JournalRepaired(
@@ -80,9 +80,9 @@ def _rewrite(study: Path, salvaged: Salvage) -> str:
     if copy:
         _keep(study / JOURNAL, study / copy)
     (study / NEW).replace(study / JOURNAL)
-    for path, some in copies.items():
+    for path, raw_lines in copies.items():
         part = path.with_suffix(".new")
-        _write(part, some)
+        _write(part, raw_lines)
         part.replace(path)
     return copy
 
@@ -97,18 +97,18 @@ def _write(path: Path, lines: Iterable[bytes]) -> None:
 
 
 def _keep(journal: Path, copy: Path) -> None:
-    """Give what lies in the journal's place a second name; a folder moves there."""
+    """Give the old journal a second name; a folder in its place is moved there."""
     if not journal.is_file():
         journal.rename(copy)
         return
-    with contextlib.suppress(OSError):  # a file system without links
+    with contextlib.suppress(OSError):  # a file system without hard links
         copy.hardlink_to(journal)
         return
     shutil.copy2(journal, copy)
 
 
 def _free(study: Path, reason: str) -> str:
-    """A name for the old file that is not taken."""
+    """An unused name for the old file."""
     name = f"journal.{reason}-{time.strftime('%Y%m%d-%H%M%S')}"
     number, free = 1, name
     while (study / free).exists():

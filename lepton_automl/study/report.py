@@ -1,4 +1,4 @@
-"""The report of a study: what its journal says, with what its chosen model gets wrong."""
+"""The report of a study, from its journal and the error analysis of its chosen model."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PAGE = "report.html"
 
 
 class StudyReport:
-    """The report of a study: one HTML file that needs no network, for a reader who was not there.
+    """The report of a study: one HTML file that works offline, for readers who did not follow the search.
 
-    It says what was asked and what was found, shows the front to explore, why this model was chosen, what it gets wrong,
-    how its speed is known, what mattered, what was stopped and why, what it cost and how to run it. Where the chosen
-    model's errors have not been analyzed yet, a worker does that first, which takes some ten seconds.
+    It covers the settings and the results, an interactive front, why this model was chosen, its errors, how its latency was
+    measured, which hyperparameters mattered, which trials were stopped and why, what the search cost, and how to run the
+    model. If the chosen model's errors have not been analyzed yet, a worker does that first, which takes about ten seconds.
 
     Args:
         study: The study.
@@ -42,7 +42,7 @@ class StudyReport:
         """The report as one page.
 
         Args:
-            progress: Whether a terminal shows what is being done.
+            progress: Whether to show progress in a terminal.
         """
         return report_html(report_context(self._study, ask=True, progress=progress))
 
@@ -51,7 +51,7 @@ class StudyReport:
 
         Args:
             path: The file, or a folder to put `report.html` in; by default the study's own folder.
-            progress: Whether a terminal shows what is being done.
+            progress: Whether to show progress in a terminal.
 
         Returns:
             The file.
@@ -72,18 +72,18 @@ class StudyReport:
 
 
 def pages(study: StudyClient) -> dict[str, str]:
-    """What reviewers find at the study's run in MLflow: the report, and all pictures on one page. Starts no worker."""
+    """The files for the study's run in MLflow: the report, and all plots on one page. Starts no worker."""
     context = report_context(study, ask=False)
     return {PAGE: report_html(context), "plots.html": plots_html(context.state)}
 
 
 def report_context(study: StudyClient, *, ask: bool, progress: bool = False) -> ReportContext:
-    """What a report is made of.
+    """Everything that a report is written from.
 
     Args:
         study: The study, running or ended.
-        ask: Whether a worker is started to examine the chosen model, where nobody has yet.
-        progress: Whether a terminal shows what is being done.
+        ask: Whether to start a worker to analyze the chosen model's errors, if they are not cached.
+        progress: Whether to show progress in a terminal.
     """
     state = ranked(study.state)
     number = chosen_trial(state)
@@ -91,7 +91,7 @@ def report_context(study: StudyClient, *, ask: bool, progress: bool = False) -> 
         return ReportContext(state)
     folder = trial_folder(study.folder, number)
     analysis = cached_result(folder, f"examined-{default_split(study, number)}", ErrorAnalysis)
-    missing = "" if analysis else "Its errors have not been analyzed. Model.analyze_errors() does."
+    missing = "" if analysis else "Its errors have not been analyzed: call Model.analyze_errors()."
     if analysis is None and ask:
         try:
             analysis = analyze_errors(study, number, progress=progress)
@@ -101,7 +101,7 @@ def report_context(study: StudyClient, *, ask: bool, progress: bool = False) -> 
 
 
 def ranked(state: StudyState) -> StudyState:
-    """The state with its hyperparameters ranked, also where the journal is of an older version, or the search has only begun."""
+    """The state with its hyperparameters ranked, even if the journal is of an older version or the search has just begun."""
     if state.ranked is None:
         state.ranked = rank(state, state.last_at)
     return state

@@ -1,4 +1,4 @@
-"""What was found out about a model, kept beside its bundle for as long as the same artifact lies there."""
+"""Results about a model, cached beside its bundle as long as the artifact is the same."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Result = TypeVar("Result", bound=Value)
 
 
 def save_result(folder: Path, name: str, result: Result) -> Result:
-    """Leave what was found out in a trial's folder; a disk without room for it only costs the work again.
+    """Cache a result in a trial's folder; if the disk is full, the result is only computed again later.
 
     Args:
-        folder: The trial's, with its bundle.
-        name: What it is, such as `"portrait"`.
-        result: The value.
+        folder: The trial's folder, with its bundle.
+        name: The name of the result, such as `"portrait"`.
+        result: The result.
     """
     with contextlib.suppress(OSError):
         (folder / f"{name}.json").write_text(json.dumps({"model": _digest(folder), "found": result.to_json()}))
@@ -28,7 +28,7 @@ def save_result(folder: Path, name: str, result: Result) -> Result:
 
 
 def cached_result(folder: Path, name: str, kind: type[Result]) -> Result | None:
-    """What was found out before; None where nothing was, or about another artifact than lies there now."""
+    """The cached result; None if there is none, or if it is about another artifact than the current one."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         content = json.loads((folder / f"{name}.json").read_text())
         if content["model"] == _digest(folder):

@@ -1,4 +1,4 @@
-"""A study from its configuration to its end: wires the rooms, decides nothing."""
+"""Running a study from its configuration to its end: assembles the parts, and decides nothing."""
 
 from __future__ import annotations
 
@@ -49,23 +49,23 @@ def run_study(
     reserve: Callable[[], float] | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> StudyState:
-    """Search, in this process, with worker processes of its own; a study that has begun is taken up where it stands.
+    """Run a search in this process, with worker processes of its own; a study that has begun is resumed.
 
     Args:
-        config: What was asked; its data is prepared. A study that has begun goes by its own journal instead.
+        config: The configuration, with prepared data. A study that has begun uses the one in its journal instead.
         folder: The study's folder, which exists.
-        announce: Told every event after it is written.
-        inbox: What people have asked since the last look.
+        announce: Called with every event after it is written.
+        inbox: Returns the commands since its last call.
         since: When the study was launched, by the executor's clock; the budget counts from there. By default now.
-        reserve: Seconds that what comes after the search will take; see `BudgetTracker`.
-        tell: Called with what a study waits for that has not begun, and with an empty text when it goes on.
+        reserve: Returns the seconds to reserve for the work after the search; see `BudgetTracker`.
+        tell: Called with what a study that has not begun waits for, and with an empty text when it continues.
 
     Returns:
-        The study at its end.
+        The final state of the study.
 
     Raises:
-        LimitError: No network of the space keeps the hard limits; found before any training.
-        StudyError: The journal is damaged; `lepton repair` puts it right.
+        LimitError: No known network of the space meets the hard limits; raised before any training.
+        StudyError: The journal is damaged; `lepton repair` repairs it.
     """
     workers, note = bearable(config.workers, data=folder / "data")
     executor = start_executor(config.executor, workers, folder / "workers", name=config.name, settings=config.executor_settings)
@@ -91,21 +91,21 @@ def search(
     tell: Callable[[str], None] = lambda _: None,
     notes: tuple[str, ...] = (),
 ) -> StudyState:
-    """The same on a given executor.
+    """Run a search on a given executor.
 
     Args:
-        notes: What is told of the machine at the begin.
-        finish: Whether the front's models get the runtime and the precision that suit them best, at the end; a recording
-            has no models. For the other arguments see `run_study`.
+        notes: Warnings about the machine, noted at the start.
+        finish: Whether the front's models are accelerated at the end; a recording has no models.
+            For the other arguments see `run_study`.
     """
     journal, past = study_journal(folder), check_intact(folder)
-    begins = not any(isinstance(event, HostBenchmarked) for event in past)
-    if begins:
-        beginning = StartupPhase(executor, inbox, tell)
-        past = _begin(config, folder, executor, journal, announce, since, beginning, notes)
-        inbox = beginning.inbox
-    begun = 1 + next(number for number, event in enumerate(past) if isinstance(event, HostBenchmarked))
-    state = StudyState().feed(past[:begun])
+    is_new = not any(isinstance(event, HostBenchmarked) for event in past)
+    if is_new:
+        startup = StartupPhase(executor, inbox, tell)
+        past = _begin(config, folder, executor, journal, announce, since, startup, notes)
+        inbox = startup.inbox
+    start = 1 + next(number for number, event in enumerate(past) if isinstance(event, HostBenchmarked))
+    state = StudyState().feed(past[:start])
     forecaster = Forecaster(state)
     job = jobs(state, folder)
     loop = Loop(
@@ -122,8 +122,8 @@ def search(
         reserve=reserve,
         finalists=FinalistAccelerator(state, executor, job) if finish else None,
     )
-    loop.replay(past[begun:], lost=not begins and len(past) > begun)
-    for note in () if begins else notes:
+    loop.replay(past[start:], lost=not is_new and len(past) > start)
+    for note in () if is_new else notes:
         loop.write(Noted(at=executor.now(), text=note, level="warning"))
     for trial in state.trials.values():  # a search may be lost between a trial's end and the removal of its checkpoint
         _forget(folder, state, trial.number)
@@ -131,7 +131,7 @@ def search(
 
 
 def _with_tidying(folder: Path, state: StudyState, announce: Callable[[Event], None]) -> Callable[[Event], None]:
-    """Checkpoints go once the journal has their trials' ends, and not before; those of frozen trials stay."""
+    """Wrap `announce` so that checkpoints are removed once the journal has the end of their trials, unless still needed."""
     numbers: set[int] = set()
 
     def announce_and_tidy(event: Event) -> None:
@@ -157,26 +157,26 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
     journal: Journal,
     announce: Callable[[Event], None],
     since: float | None,
-    beginning: StartupPhase,
+    startup: StartupPhase,
     warnings: tuple[str, ...],
 ) -> list[Event]:
-    """Weigh the host and write the first events; all of them or none, as far as a reader can see."""
+    """Benchmark the host and write the first events; a reader sees all of them or none."""
     began = executor.now() if since is None else since
     started = study_started(began, config)
     limit = max(LEAST, config.budget.seconds(config.deployment.device, config.workers) or LONGEST)
-    config, notes = checked(config, folder, executor, beginning, limit)
-    weighed = weigh(config, folder, executor, beginning, limit)
-    began += beginning.idle  # its minutes did not run
+    config, notes = checked(config, folder, executor, startup, limit)
+    benchmark = benchmark_host(config, folder, executor, startup, limit)
+    began += startup.idle  # idle time does not count against the budget
     trainings = config.data.folds + 1  # of one trial: each fold, and all rows
     seconds = config.budget.seconds(config.deployment.device, config.workers)
-    epochs = affordable_epochs(config.train.epochs, weighed.epoch_seconds * trainings, seconds, config.workers)
+    epochs = affordable_epochs(config.train.epochs, benchmark.epoch_seconds * trainings, seconds, config.workers)
     config = config.replace(train=config.train.replace(epochs=epochs))
     events: list[Event] = [
         started.replace(at=began, config=config),
-        HostBenchmarked(at=executor.now(), benchmark=weighed, epochs=epochs),
+        HostBenchmarked(at=executor.now(), benchmark=benchmark, epochs=epochs),
         *(Noted(at=executor.now(), text=note, level="warning") for note in (*warnings, *notes)),
     ]
-    for path in (journal.path, folder / SPARE):  # of a study that was killed between the two: nothing was earned
+    for path in (journal.path, folder / SPARE):  # left by a search that was killed between the two; no result is lost
         path.unlink(missing_ok=True)
     for event in events:
         journal.append(event)
@@ -184,18 +184,18 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
     return events
 
 
-def weigh(
+def benchmark_host(
     config: StudyConfig,
     folder: Path,
     executor: Executor,
     on_tick: Callable[[], None] = lambda: None,
     limit: float = LONGEST,
 ) -> HostBenchmark:
-    """Time the machine, and see at once whether anything can keep the limits.
+    """Benchmark the machine, and check at once that the limits can be met.
 
     Args:
         on_tick: Called a few times a second. For the other arguments see `run_study`.
-        limit: Seconds that it may take.
+        limit: Maximum seconds.
     """
     request = HostBenchmarkJob(
         data=config.data,
@@ -210,14 +210,14 @@ def weigh(
         costs=config.costs(config.deployment),
         others=others(config),
     )
-    weighed = executor.run(request, on_tick, limit=limit)
-    assert isinstance(weighed, HostBenchmark)
-    check_limits(config.deployment, weighed)
-    return weighed
+    benchmark = executor.run(request, on_tick, limit=limit)
+    assert isinstance(benchmark, HostBenchmark)
+    check_limits(config.deployment, benchmark)
+    return benchmark
 
 
 def proposer_of(state: StudyState, forecaster: Forecaster) -> Proposer:
-    """What proposes for a study: its sampler, behind the family's first designs."""
+    """The proposer of a study: its sampler, after the family's first designs."""
     config = state.settings
 
     def identity(candidate: Config) -> object:
@@ -230,19 +230,19 @@ def proposer_of(state: StudyState, forecaster: Forecaster) -> Proposer:
     forecasts = forecaster if sampler.forecast else None
 
     def children(trial: Trial) -> list[Config]:
-        """What a finished trial's weights can be cut to; nobody knows how to inherit a person's own network."""
+        """What a finished trial's network can be pruned to; a custom network's weights cannot be inherited."""
         return [] if config.factory else families.children(trial.proposed.config, config.space, config.data, config.prune)
 
     return Proposer(state, sampler, forecaster=forecasts, first=first, children=children, identity=identity, seed=config.seed)
 
 
 def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
-    """What makes a trial's job."""
-    config, weighed = state.settings, state.host_benchmark
-    assert weighed is not None
+    """A function that returns the job of a trial."""
+    config, host_benchmark = state.settings, state.host_benchmark
+    assert host_benchmark is not None
     measurement_lock = measurement_lock_path()
     epochs, folds, recovery = config.train.epochs, config.data.folds, config.epochs_of(child=True)
-    # Compared after the cut, where scores begin; across folds, after the first and the second.
+    # Trials are compared after pruning, where scores begin; with folds, after the first and the second fold.
     fresh = (epochs, 2 * epochs) if folds else rungs(config.prune.cut_epoch(epochs) + 1, epochs)
 
     def job(trial: Trial) -> TrialJob:
@@ -254,7 +254,7 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
             uid=event.uid,
             config=event.config,
             data=config.data,
-            deployment=state.settings.deployment,  # whose limits a person may have changed
+            deployment=state.settings.deployment,  # its limits may have changed meanwhile
             train=plan.replace(epochs=recovery) if child else plan,
             prune=config.prune,
             metric=config.metric,
@@ -263,7 +263,7 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
             measurement_lock=measurement_lock,
             since=trial.resumed.at if trial.resumed else event.at,
             done=trial.resumed.epoch if trial.resumed else 0,
-            reference_ms=weighed.benchmark.reference.median,
+            reference_ms=host_benchmark.benchmark.reference.median,
             parent=None if event.parent is None else str(trial_folder(folder, event.parent) / "bundle"),
             factory=config.factory,
             costs=config.costs(state.settings.deployment),

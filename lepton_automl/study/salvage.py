@@ -1,4 +1,4 @@
-"""What can be known of a study whose journal is damaged or gone: its whole lines, and the copies beside the models."""
+"""What can be recovered of a study whose journal is damaged or missing: its intact lines, and the copies beside the models."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from lepton_automl.texts import many
 from .expected_lines import ExpectedLines
 from .remnants import head, remnants
 
-PASSES = 100  # through what does not fit where it stands
+PASSES = 100  # over lines that do not fit where they are
 
 
 @dataclass
 class Salvage:
-    """All that is whole, in its order.
+    """Everything that is intact, in order.
 
     Args:
-        name: The study's.
-        lines: Whole lines that follow one another.
-        state: What they lead to.
-        faults: What is wrong with the journal, each in words.
-        whole: Lines of the journal that are whole and could be kept.
-        restored: Lines that come from copies, or from what lies beside a model.
-        lost: Lines that are known to be lost.
-        converted: Lines of the journal that are of an older format.
+        name: The study's name.
+        lines: Intact lines that follow one another.
+        state: The state after them.
+        faults: Descriptions of what is wrong with the journal.
+        whole: Number of lines of the journal that are intact and could be kept.
+        restored: Number of lines that come from copies, or from the files beside a model.
+        lost: Number of lines that are known to be lost.
+        converted: Number of lines of the journal that are in an older format.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Salvage:
 
     @property
     def words(self) -> str:
-        """What is wrong, in a sentence; empty where nothing is."""
+        """What is wrong, in a sentence; empty if nothing is."""
         if not self.faults:
             return ""
         first, more = self.faults[0], len(self.faults) - 1
@@ -65,15 +65,15 @@ class Salvage:
     @property
     def fix(self) -> str:
         """What to do about it."""
-        return f"lepton repair {self.name} puts it right, and keeps the damaged file. Until then all that is whole can be read."
+        return f"lepton repair {self.name} repairs it and keeps the damaged file. Until then all intact lines can be read."
 
     def error(self) -> StudyError:
-        """The same as an error, for whoever would write behind the damage."""
+        """The damage as an error, for callers that would write after it."""
         return StudyError(self.words, where=self.name, fix=self.fix)
 
 
 def salvage(study: Path) -> Salvage:
-    """Read a study's journal past all damage, with the copies of its lines.
+    """Read everything that is intact in a study's journal and in the copies of its lines.
 
     Args:
         study: The study's folder.
@@ -88,23 +88,23 @@ def salvage(study: Path) -> Salvage:
         )
     numbers = {line.number for line in (*journal, *copies) if line.number}
     lines = sorted([*journal, *copies], key=lambda line: line.number or 0)
-    bare = remnants(study, _events(lines))
-    begin = head(study, _events([*lines, *bare]))
-    _follow(salvaged, [*begin, *lines, *bare])
-    taken = {line.core for line in salvaged.lines}
-    salvaged.whole = sum(line.core in taken for line in journal)
-    salvaged.restored = sum(line.core in taken for line in (*begin, *copies, *bare))
+    rebuilt = remnants(study, _events(lines))
+    first_lines = head(study, _events([*lines, *rebuilt]))
+    _follow(salvaged, [*first_lines, *lines, *rebuilt])
+    kept = {line.core for line in salvaged.lines}
+    salvaged.whole = sum(line.core in kept for line in journal)
+    salvaged.restored = sum(line.core in kept for line in (*first_lines, *copies, *rebuilt))
     salvaged.lost = max(numbers) - len(numbers) if numbers else 0
     return salvaged
 
 
 def check_intact(study: Path) -> list[Event]:
-    """All events of a journal that nothing is wrong with.
+    """All events of an intact journal.
 
     Raises:
-        StudyError: Something is; the message names what puts it right.
+        StudyError: The journal is damaged; the message says how to repair it.
     """
-    promised = ExpectedLines.by(study)
+    expected = ExpectedLines.by(study)
     state, events, wrong, last = StudyState(), [], False, None
     for at, line in enumerate(study_journal(study).lines(), 1):
         last = line.number or at
@@ -112,13 +112,13 @@ def check_intact(study: Path) -> list[Event]:
         wrong = wrong or bool(line.fault) or not fits
         if line.event is not None:
             events.append(line.event)
-    if wrong or not promised.is_held_by(state, last):
+    if wrong or not expected.is_held_by(state, last):
         raise salvage(study).error()
     return events
 
 
 def _journal_lines(study: Path, salvaged: Salvage) -> list[Line]:
-    """The whole lines of the journal, each with a number; faults are noted."""
+    """The intact lines of the journal, each with a number; faults are recorded."""
     lines: list[Line] = []
     lines_seen: set[bytes] = set()
     path = study / JOURNAL
@@ -130,42 +130,42 @@ def _journal_lines(study: Path, salvaged: Salvage) -> list[Line]:
             if line.raw and (line.event is not None or not line.fault) and line.core not in lines_seen:
                 lines_seen.add(line.core)
                 lines.append(line if line.number is not None else Line(line.end, line.event, "", at, line.raw))
-    except FormatError:  # a newer one
+    except FormatError:  # written by a newer version
         raise
     except StudyError as error:
         salvaged.faults.append(error.what)
     if not lines and not salvaged.faults:
-        salvaged.faults.append("it is empty" if path.exists() else "it is gone")
+        salvaged.faults.append("it is empty" if path.exists() else "it is missing")
     return lines
 
 
 def _copies(study: Path) -> list[Line]:
-    """The whole lines of all spare files, each once."""
+    """The intact lines of all copies, each once."""
     lines: dict[bytes, Line] = {}
     for folder in (study, *trials_in(study)):
         try:
             for line in Journal(folder / SPARE, study=study, convert=True).lines():
                 if line.event is not None:
                     lines.setdefault(line.core, line)
-        except StudyError:  # it cannot be read: there may be others
+        except StudyError:  # unreadable; other copies may be intact
             continue
     return list(lines.values())
 
 
 def _follow(salvaged: Salvage, lines: Iterable[Line]) -> None:
-    """Take in lines that follow what is known; those that do not yet are tried again behind all others."""
+    """Apply the lines that fit the state; those that do not fit yet are tried again after all others."""
     left = list(lines)
     for _ in range(PASSES):
-        later = [line for line in left if not _takes(salvaged, line)]
+        later = [line for line in left if not _apply(salvaged, line)]
         if len(later) in {0, len(left)}:
             left = later
             break
         left = sorted(later, key=lambda line: line.event.at if line.event else 0.0)
     if left:
-        salvaged.faults.append(f"{many(len(left), 'line')} cannot follow what is there before")
+        salvaged.faults.append(f"{many(len(left), 'line')} cannot be applied after the lines before")
 
 
-def _takes(salvaged: Salvage, line: Line) -> bool:
+def _apply(salvaged: Salvage, line: Line) -> bool:
     if line.event is not None and not salvaged.state.apply(line.event):
         return False
     salvaged.lines.append(line)

@@ -1,4 +1,4 @@
-"""A study before its journal begins: what people ask of it then, and how long it could do nothing."""
+"""A study before its journal begins: the commands that it receives then, and how long it is idle."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable
 from lepton_automl.events import CommandReceived
 from lepton_automl.execution.executor import Executor
 
-LEAST = 60.0  # seconds that a request gets however small the budget is: a worker starts first, on a machine that is busy
-LONGEST = 1800.0  # seconds of one request, where no budget limits it
+LEAST = 60.0  # minimum seconds for a request, however small the budget: a worker starts first, on a machine that may be busy
+LONGEST = 1800.0  # maximum seconds for one request, if no budget limits it
 
 
 class StartupPhase:
-    """Called a few times a second while a study's machine is measured, and afterwards asked what it was told meanwhile.
+    """Handles commands while a study's machine is benchmarked. Called a few times a second; keeps the commands for the journal.
 
     Args:
         executor: Runs the requests.
-        inbox: What people have asked since the last look.
-        tell: Called with what the study waits for, where that has changed; with an empty text when it goes on.
+        inbox: Returns the commands since its last call.
+        tell: Called with what the study waits for whenever that changes, and with an empty text when it continues.
     """
 
     def __init__(
@@ -29,13 +29,13 @@ class StartupPhase:
         self._executor, self._inbox, self._tell = executor, inbox, tell
         self._received: list[CommandReceived] = []
         self._paused, self._wait_reason, self._last_look = False, "", executor.now()
-        self.idle = 0.0  # seconds in which it waited for a core, or was paused
+        self.idle = 0.0  # seconds spent waiting for a core, or paused
 
     def __call__(self) -> None:
-        """Handle the commands, as far as possible now; the journal gets them as soon as there is one.
+        """Handle the commands as far as possible now; the journal records them as soon as there is one.
 
         Raises:
-            KeyboardInterrupt: It is to stop: there is nothing to end in order yet.
+            KeyboardInterrupt: A stop was requested; there is nothing to shut down yet.
         """
         now = self._executor.now()
         if self._wait_reason:
@@ -48,12 +48,12 @@ class StartupPhase:
                 self._paused = request.what == "pause"
                 self._executor.hold(held=self._paused)
             self._received.append(request)
-        waits = "paused by the user" if self._paused else self._executor.waiting_reason()
-        if waits != self._wait_reason:
-            self._wait_reason = waits
-            self._tell(waits)
+        reason = "paused by the user" if self._paused else self._executor.waiting_reason()
+        if reason != self._wait_reason:
+            self._wait_reason = reason
+            self._tell(reason)
 
     def inbox(self) -> Iterable[CommandReceived]:
-        """What was received before the journal began, then whatever is asked later."""
+        """The commands received before the journal began, then those received since."""
         received, self._received = self._received, []
         return [*received, *self._inbox()]

@@ -1,4 +1,4 @@
-"""A study as its user holds it: what its journal has, its models, its report, and how it is driven."""
+"""A study as its user sees it: state, models, report and control."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:  # and imported where they are used: `lepton status` does with
 
 
 class Study:
-    """A study, running or finished, from anywhere. Reads, and holds nothing open.
+    """A study, running or finished, from any process. Keeps no file open.
 
-    What is needed every day stands here; the rest is in its parts.
+    The most common methods are here; the rest is in its attributes.
 
     Args:
         name: The study's name.
-        home: Where it lives; by default `$LEPTON_HOME`, else `mlruns`.
+        home: The folder of all studies; by default `$LEPTON_HOME`, else `mlruns`.
 
     Attributes:
         client: Reads its journal.
         control: Sends commands to its search: limits, pinned hyperparameters, configurations to try.
-        models: Its finished models, by the number of their trial.
-        report: Writes it down for others.
-        tracking: Shows it in MLflow.
-        stop_signal: The signal by which the search was stopped while this process waited for it; 0 where there was none.
+        models: Its finished models, by trial number.
+        report: Writes its report.
+        tracking: Publishes it in MLflow.
+        stop_signal: The signal by which the search was stopped while this process waited for it; 0 if there was none.
     """
 
     def __init__(self, name: str, home: str | Path | StudyStore | None = None) -> None:
@@ -62,12 +62,12 @@ class Study:
 
     @property
     def report(self) -> StudyReport:
-        """Writes the study down for others: `study.report.write()`."""
+        """Writes the report of the study: `study.report.write()`."""
         from .report import StudyReport
 
         return StudyReport(self.client)
 
-    # What is known
+    # State
 
     @property
     def name(self) -> str:
@@ -76,32 +76,32 @@ class Study:
 
     @property
     def home(self) -> StudyStore:
-        """Where it lives."""
+        """The store that holds the study."""
         return self.client.home
 
     @property
     def folder(self) -> Path:
-        """Where its files lie."""
+        """The folder of its files."""
         return self.client.folder
 
     @property
     def state(self) -> StudyState:
-        """Everything known, up to the journal's last event.
+        """The state of the study, up to the journal's last event.
 
         Raises:
             StudyError: There is no such study.
-            LeptonError: It could not begin; the error says why, as `LimitError` does.
+            LeptonError: It could not start; the error gives the reason, as `LimitError` does.
         """
         return self.client.state
 
     @property
     def status(self) -> Status:
-        """How the study stands; see `StudyClient.status`."""
+        """The status of the study; see `StudyClient.status`."""
         return self.client.status
 
     @property
     def front(self) -> pd.DataFrame:
-        """Every model worth having, from the best score to the fastest: one row a model."""
+        """The models of the Pareto front, from the best score to the fastest: one row per model."""
         return self.models.front
 
     @property
@@ -115,9 +115,9 @@ class Study:
 
     @property
     def data(self) -> DataReport:
-        """What was inferred about the data and why, what looks wrong with them, and how the rows were split.
+        """What was inferred about the data and why, possible problems in them, and how the rows were split.
 
-        Printed, it is a few lines; its fields are those of a `DataSpec`: `notes`, `warnings`, `classes`, `train`.
+        It prints as a few lines; its fields are those of a `DataSpec`: `notes`, `warnings`, `classes`, `train`.
 
         Example:
             >>> print(open_study("digits").data)  # doctest: +SKIP
@@ -132,7 +132,7 @@ class Study:
         return DataReport(**vars(self.state.settings.data))
 
     def to_optuna(self) -> optuna.Study:
-        """The study as Optuna knows it, with every ended trial; see `search.to_optuna`."""
+        """The study as an Optuna study, with every ended trial; see `search.to_optuna`."""
         from lepton_automl.search.to_optuna import to_optuna
 
         return to_optuna(self.state)
@@ -154,7 +154,7 @@ class Study:
         return self.models[trial]
 
     def predict(self, raw: Any) -> Any:
-        """What the chosen model predicts; see `Model.predict`."""
+        """The predictions of the chosen model; see `Model.predict`."""
         return self.best().predict(raw)
 
     def predict_proba(self, raw: Any) -> Any:
@@ -162,26 +162,26 @@ class Study:
         return self.best().predict_proba(raw)
 
     def export(self, out: str | Path, *, key: str | Path | None = None) -> Path:
-        """The chosen model's bundle, copied to a folder, and signed where a key is given; see `Model.export`."""
+        """Copy the chosen model's bundle to a folder, and sign it if a key is given; see `Model.export`."""
         return self.best().export(out, key=key)
 
     def register(self, name: str | None = None, *, alias: str = "champion") -> str:
-        """The chosen model as a version in the MLflow registry."""
+        """Register the chosen model as a version in the MLflow registry; see `Model.register`."""
         return self.best().register(name, alias=alias)
 
     def evaluate_test(self) -> pd.DataFrame:
         """Open the sealed test split, once, and score the whole front; see `StudyModels.evaluate_test`."""
         return self.models.evaluate_test()
 
-    # Watching and driving it
+    # Watching and controlling it
 
     def dashboard(self) -> Dashboard:
-        """The study live in a notebook: what it does, its front, and buttons that drive it; as text where there is no page.
+        """A live view of the study in a notebook: its progress, its front, and buttons to control it; text if there is no page.
 
-        It shows the whole study whenever it is made: after the kernel was restarted, in a second tab, when all has ended.
+        It shows the whole study whenever it is created: after a kernel restart, in a second tab, or when all has ended.
 
         Returns:
-            A widget; its `model` is the one that a person took by the button "use".
+            A widget; its `model` is the one that was last loaded by the button "load in notebook".
 
         Raises:
             ExtraError: The packages for notebooks are not installed.
@@ -198,14 +198,14 @@ class Study:
         return Dashboard(StudyClient(self.name, self.home), Study(self.name, self.home))
 
     def follow(self, *callbacks: Callable[[Event, Any], None], progress: bool = True) -> Self:
-        """Show the study until its end; interrupting this (Ctrl-C) ends nothing but the view.
+        """Show the study until its end; interrupting this (Ctrl-C) ends only the view.
 
         Args:
             *callbacks: Called as `f(event, study)` for every event, from the first one on.
             progress: Whether to show anything.
 
         Raises:
-            LeptonError: It could not begin, or its process is lost.
+            LeptonError: It could not start, or its process is lost.
         """
         from lepton_automl.reporting.terminal import Progress
 
@@ -221,15 +221,15 @@ class Study:
         return self
 
     def pause(self) -> None:
-        """Hold all trials where they are; see `StudyControl.pause`."""
+        """Pause all trials; see `StudyControl.pause`."""
         self.control.pause()
 
     def resume(self, *, trust: bool = False) -> None:
-        """Go on, after a pause, an end before the budget's, or a lost process; see `StudyControl.resume`."""
+        """Continue after a pause, an early stop or a lost process; see `StudyControl.resume`."""
         self.control.resume(trust=trust)
 
     def stop(self, *, wait: bool = True, grace: float | None = None) -> None:
-        """End the search; what it found stands; see `StudyControl.stop`."""
+        """End the search and keep its results; see `StudyControl.stop`."""
         self.control.stop(wait=wait, grace=grace)
 
     def extend(
@@ -240,21 +240,21 @@ class Study:
         epochs: int | None = None,
         cost: float | None = None,
     ) -> None:
-        """Add to the budget; a study that has ended goes on; see `StudyControl.extend`."""
+        """Add to the budget; a study that has ended continues; see `StudyControl.extend`."""
         self.control.extend(minutes=minutes, trials=trials, epochs=epochs, cost=cost)
 
 
 def open_study(name: str, home: str | Path | None = None, *, trust: bool = False) -> Study:
-    """An existing study, running or finished.
+    """Open an existing study, running or finished.
 
     Args:
         name: The study's name.
-        home: Where it lives; by default `$LEPTON_HOME`, else `mlruns`.
-        trust: Whether code that it carries, the factory of a person's own networks, may run here; remembered for this
-            user by its digest. Looking at a study runs none of it; going on with its search does.
+        home: The folder of all studies; by default `$LEPTON_HOME`, else `mlruns`.
+        trust: Whether code that it carries, such as the factory of custom networks, may run here; remembered for this
+            user by its digest. Opening a study runs none of it; continuing its search does.
 
     Raises:
-        StudyError: There is no such study; the message lists those there are.
+        StudyError: There is no such study; the message lists the existing ones.
     """
     study = Study(name, home)
     study.client.check()

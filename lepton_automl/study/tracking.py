@@ -1,4 +1,4 @@
-"""A study in MLflow: brought up to date, with its pictures and its report."""
+"""A study in MLflow: kept up to date, with its plots and its report."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from lepton_automl.tracking.registry import ModelRecord
     from lepton_automl.tracking.tracker import Tracker
 
-EVERY = 3.0  # seconds between two looks at a journal that is followed into MLflow
+EVERY = 3.0  # seconds between two reads of a journal that is followed in MLflow
 
 
 class StudyTracking:
-    """Shows a study in MLflow.
+    """Publishes a study in MLflow.
 
     Args:
         study: The study.
@@ -38,7 +38,7 @@ class StudyTracking:
         return tracking_uri(self._study.home.folder, self._study.state.settings.tracking.uri)
 
     def page(self, trial: int) -> str:
-        """The address of a trial's run in MLflow's pages, which are served to this machine until this process ends.
+        """The address of a trial's run in MLflow's pages, which are served locally until this process ends.
 
         Raises:
             ConfigError: There is no such trial.
@@ -50,26 +50,26 @@ class StudyTracking:
         return run_page(self._study.home.folder, self._study.name, uid, self._study.state.settings.tracking.uri)
 
     def sync(self, tracking_uri: str | None = None, *, follow: bool = False) -> int:
-        """Bring an MLflow store level with the study, running or ended: its run, its trials' runs, its pages.
+        """Bring an MLflow store up to date with the study, running or ended: its run, its trials' runs, its pages.
 
-        It may be called again at any time, and writes what is missing there: after a server was down, or for one that was
-        added later. Nothing is registered by it.
+        This can be called at any time and writes what is missing, such as after a server was down, or to a server that was
+        added later. It registers nothing.
 
         Args:
-            tracking_uri: The store, such as `"http://mlflow.example.com:5000"`; by default the one that the study was begun
+            tracking_uri: The store, such as `"http://mlflow.example.com:5000"`; by default the one that the study was started
                 with. A server's user and password are read from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
-            follow: Whether to go on until the study ends.
+            follow: Whether to continue until the study ends.
 
         Returns:
-            Ended trials, each of which is there once.
+            The number of ended trials, each of which is there once.
 
         Raises:
-            ConfigError: The address bears a password.
+            ConfigError: The URI contains a password.
             StudyError: MLflow cannot be written, or there is no such study.
         """
         tracker = self._tracker(tracking_uri)
         while follow and self._study.home.running(self._study.name):
-            with contextlib.suppress(StudyError):  # tried again at the next look
+            with contextlib.suppress(StudyError):  # tried again at the next read
                 tracker.catch_up()
             time.sleep(EVERY)
         trials = tracker.check()
@@ -80,10 +80,10 @@ class StudyTracking:
         return trials
 
     def mirror(self, tracking_uri: str | None = None) -> None:
-        """Bring MLflow up to the journal's end, with the picture and the table of the front, and the chosen model's card.
+        """Bring MLflow up to the journal's end, with the plot and the table of the front, and the chosen model's card.
 
         Args:
-            tracking_uri: Another store than the study's own.
+            tracking_uri: A store other than the study's own.
 
         Raises:
             StudyError: MLflow cannot be written; the study itself is complete without it.
@@ -91,7 +91,7 @@ class StudyTracking:
         self.attach_front(self._tracker(tracking_uri))
 
     def attach_front(self, tracker: Tracker) -> None:
-        """What `mirror` does, by a tracker that has read the journal already.
+        """Do what `mirror` does, with a tracker that has read the journal already.
 
         Raises:
             StudyError: As `mirror`.
@@ -107,10 +107,10 @@ class StudyTracking:
         tracker.attach(files, {"front": front_table(state)})
 
     def attach_report(self, tracking_uri: str | None = None) -> None:
-        """Leave the report, and all pictures on one page, at the study's run in MLflow.
+        """Attach the report, and all plots on one page, to the study's run in MLflow.
 
         Args:
-            tracking_uri: Another store than the study's own.
+            tracking_uri: A store other than the study's own.
 
         Raises:
             StudyError: MLflow cannot be written.
@@ -126,18 +126,18 @@ class StudyTracking:
             self.ensure_store()
         journal = self._study.home.journal(self._study.name)
         if self._study.damage and not any(isinstance(event, StudyStarted) for _, event in journal.read()):
-            self._study.check_intact()  # raises: a tracker reads the journal alone, which does not tell what was asked
+            self._study.check_intact()  # raises: a tracker reads only the journal, which lacks the configuration
         return Tracker(journal, self._study.home.folder, uri=tracking_uri)
 
     def ensure_store(self) -> None:
-        """Make a lost store of the home's own anew."""
+        """Rebuild the home's own store if it is lost."""
         from lepton_automl.tracking.rebuild import rebuild_lost
 
         if not self._study.state.settings.tracking.uri:
             rebuild_lost(self._study.home.folder)
 
     def register(self, trial: int, model: str, alias: str) -> str:
-        """Make a trial's model a version in the MLflow registry; `Model.register` is the usual way."""
+        """Register a trial's model as a version in the MLflow registry; `Model.register` is the usual way."""
         from lepton_automl.tracking.registry import register
 
         self._study.check_intact()
@@ -149,10 +149,10 @@ class StudyTracking:
         return version
 
     def log_models(self) -> None:
-        """Make MLflow show every model of the front at the run of its trial; what is there already is not copied again.
+        """Log every model of the front at the run of its trial in MLflow; models that are there already are not copied again.
 
-        A model that has left the front stays, and its tag `lepton.on_front` says so. Once the test is open, models and
-        their registered versions tell its scores.
+        A model that has left the front stays, and its tag `lepton.on_front` says so. Once the test split is evaluated,
+        models and their registered versions have its scores.
 
         Raises:
             StudyError: MLflow cannot be written.
@@ -164,7 +164,7 @@ class StudyTracking:
         log_models(self._study.name, records, home=self._study.home.folder, uri=self._study.state.settings.tracking.uri)
 
     def mirror_or_warn(self, *, report: bool = False) -> None:
-        """`mirror` and `log_models`, with a warning where MLflow cannot be written."""
+        """`mirror` and `log_models`, with a warning if MLflow cannot be written."""
         try:
             self.mirror()
             self.log_models()
@@ -174,7 +174,7 @@ class StudyTracking:
             warnings.warn(str(error), stacklevel=3)
 
     def _record(self, trial: Trial) -> ModelRecord:
-        """What MLflow is told of a finished trial's model."""
+        """The record of a finished trial's model for MLflow."""
         from lepton_automl.tracking.facts import model_facts
         from lepton_automl.tracking.registry import ModelRecord
 

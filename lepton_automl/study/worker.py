@@ -16,9 +16,9 @@ def ask_worker(study: StudyClient, request: Request, on_status: Callable[[str], 
     """The response of a worker process that is started for one request.
 
     Args:
-        study: The study that it is about.
+        study: The study.
         request: What to do.
-        on_status: Called with what is being done, where the request reports it.
+        on_status: Called with what is being done, if the request reports it.
     """
     from lepton_automl.execution.executor import start_executor
 

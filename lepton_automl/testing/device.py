@@ -1,4 +1,4 @@
-"""What every device must do. A plug-in's own test inherits `DeviceContract` and names its device."""
+"""The contract of devices. A plug-in's own test inherits `DeviceContract` and provides its device."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from lepton_automl.specs import Budget, Deployment
 
 
 class DeviceContract:
-    """Inherit it in a test class, and give `device`."""
+    """The contract as pytest tests: a subclass provides `device`."""
 
     device: Device
 
     def test_it_is_chosen_by_its_name(self) -> None:
-        """As the target of a study, and as what an hour is paid for."""
+        """In a deployment, and in the prices of a budget."""
         name = self.device.name
         assert plugins.is_known("devices", name) and type(get_device(name)) is type(self.device)
         assert Deployment(device=name).device == name
         assert Budget(cost=1.0, prices={name: 1.0}).prices == {name: 1.0}
 
-    def test_it_says_whether_models_can_be_measured_on_it(self) -> None:
-        """As the start of a sentence: a check puts the way out behind it."""
+    def test_it_reports_whether_models_can_be_measured_on_it(self) -> None:
+        """The reason does not end with a period, as a check appends the fix."""
         reason = self.device.unavailable()
         assert not reason.endswith(".") and reason == self.device.unavailable()
 
@@ -36,14 +36,14 @@ class DeviceContract:
             clock = self.device.clock(threads)
         except LeptonError as error:
             pytest.skip(str(error))
-        began, until = clock.read(), time.perf_counter() + 0.02
+        start, until = clock.read(), time.perf_counter() + 0.02
         call = clock.settled(lambda: sum(range(1000)))
         while time.perf_counter() < until:
             call()
-        assert clock.name and 0 <= clock.read() - began < 60e9
+        assert clock.name and 0 <= clock.read() - start < 60e9
 
     def test_its_meter_counts_or_is_missing_for_a_reason(self) -> None:
-        """Joules that only grow."""
+        """Its reading, in joules, never decreases."""
         try:
             meter = self.device.meter()
         except NoMeterError as reason:

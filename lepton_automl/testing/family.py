@@ -1,4 +1,4 @@
-"""What every network family must do. A plug-in's own test inherits `FamilyContract` and gives its family and sample data."""
+"""The contract of network families. A plug-in's own test inherits `FamilyContract` and provides its family and sample data."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from lepton_automl.training.loss import Loss
 
 ROWS = 32
 STEPS = 5
-CLOSE = 1e-4  # of an answer, by the deviation of all
-SHARES = (0.75, 0.5, 0.25)  # of the channels that stay
+CLOSE = 1e-4  # tolerance, relative to the largest answer
+SHARES = (0.75, 0.5, 0.25)  # of the channels that are kept
 
 
 class FamilyContract:
-    """Inherit it in a test class, and give `family` and `source`.
+    """The contract as pytest tests: a subclass provides `family` and `source`.
 
     Attributes:
         family: The family under test.
@@ -45,10 +45,10 @@ class FamilyContract:
     options: ClassVar[Mapping[str, Any]] = {}
 
     def source(self, folder: Path) -> Any:
-        """Some 100 examples of a kind that the family accepts, with targets.
+        """About 100 examples of a kind that the family accepts, with targets.
 
         Args:
-            folder: Exists; files may be written to it.
+            folder: An existing folder that files may be written to.
         """
         raise NotImplementedError
 
@@ -59,13 +59,13 @@ class FamilyContract:
         return open_data(self.source(tmp_path / "source"), tmp_path / "prepared", DataOptions(**self.options))
 
     def test_it_is_chosen_by_its_name(self, data: Data) -> None:
-        """In a space, and in the JSON of a recipe."""
+        """It is registered, and it accepts the sample data."""
         assert plugins.is_known("families", self.family.name)
         assert type(family_named(self.family.name)) is type(self.family)
         assert self.family.accepts(data.spec)
 
     def test_settings_are_those_of_its_networks_and_of_training(self, data: Data) -> None:
-        """Every training setting is one of its plan."""
+        """Every training setting is a field of its plan."""
         space = self.family.space(data.spec)
         assert space and all(name.startswith(("model.", "train.")) for name in space)
         defaults = {name: setting.default for name, setting in space.items()}
@@ -73,7 +73,7 @@ class FamilyContract:
         assert plan.epochs > 0 and plan.batch_size > 0
 
     def test_first_designs_lie_in_the_space(self, data: Data) -> None:
-        """With what they leave out at its default."""
+        """Every value that they set is allowed."""
         space = space_for(data.spec, self.family.name)
         designs = self.family.initial_designs(data.spec)
         assert designs
@@ -82,7 +82,7 @@ class FamilyContract:
                 assert name not in space or space[name].allows(value), f"{name}: {value!r}"
 
     def test_recipes_survive_json_and_are_described(self, data: Data) -> None:
-        """As they stand in journals and bundles."""
+        """As they are stored in journals and bundles."""
         for recipe in self._recipes(data):
             assert isinstance(recipe, self.family.Recipe)
             assert recipe.family == self.family.name and recipe.outputs == data.spec.outputs
@@ -91,7 +91,7 @@ class FamilyContract:
             assert all(name and words for name, _, words, _ in recipe.diagram())
 
     def test_a_network_is_a_function_of_its_recipe_and_seed(self, data: Data) -> None:
-        """The same weights again, and the random state is left as it was."""
+        """Equal seeds give equal weights, and the global random state is unchanged."""
         recipe = next(self._recipes(data))
         before = torch.get_rng_state()
         first, second = build(recipe, seed=1), build(recipe, seed=1)
@@ -113,7 +113,7 @@ class FamilyContract:
             optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
             network.train()
             with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(0)  # of dropout
+                torch.default_generator.manual_seed(0)  # for dropout
                 for _ in range(STEPS):
                     optimizer.zero_grad()
                     loss(network(**inputs), batch).backward()
@@ -121,7 +121,7 @@ class FamilyContract:
             assert self._loss(network, loss, batch) < before, recipe.describe()
 
     def test_a_finished_network_answers_as_in_training(self, data: Data, tmp_path: Path) -> None:
-        """Nothing that makes it quicker changes its answers, and its exported file gives them too."""
+        """What makes it faster does not change its answers, and its exported file gives the same."""
         inputs, _ = self._rows(data)
         task = task_of(data.spec)
         for number, recipe in enumerate(self._recipes(data)):
@@ -137,7 +137,7 @@ class FamilyContract:
             assert exported.any_rows
 
     def test_smaller_networks_are_cut_out_of_larger_ones(self, data: Data) -> None:
-        """Their recipes are contained, their weights fit networks that are built anew, and widths are as the recipe says."""
+        """The larger recipe contains theirs, their weights fit newly built networks, and no width grows."""
         inputs, _ = self._rows(data)
         for recipe in self._recipes(data):
             network = build(recipe).eval()
@@ -149,10 +149,10 @@ class FamilyContract:
                 assert recipe.contains(smaller) and smaller.widths.keys() == recipe.widths.keys()
                 assert all(width <= recipe.widths[path] for path, width in smaller.widths.items())
                 cut = shrink(network, smaller, inputs)
-                again = build(smaller)
-                again.load_state_dict(cut.state_dict())
+                rebuilt = build(smaller)
+                rebuilt.load_state_dict(cut.state_dict())
                 with torch.inference_mode():
-                    _assert_close(again.eval()(**inputs), cut(**inputs), smaller)
+                    _assert_close(rebuilt.eval()(**inputs), cut(**inputs), smaller)
 
     def test_a_network_is_read_back_from_its_files(self, data: Data, tmp_path: Path) -> None:
         """Without pickle, with equal weights."""
@@ -162,7 +162,7 @@ class FamilyContract:
         assert all(torch.equal(weight, state[name]) for name, weight in network.state_dict().items())
 
     def test_the_fastest_network_is_no_larger_than_the_others(self, data: Data) -> None:
-        """It tells whether a limit on speed can be kept at all."""
+        """It decides whether a limit on latency can be met at all."""
         config = smallest(space_for(data.spec, self.family.name), data.spec)
         fastest = draw(room(config, "model"), data.spec)
         build(fastest)

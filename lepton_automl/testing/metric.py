@@ -1,4 +1,4 @@
-"""What every scorer must do: the contract of tasks checks theirs; a scorer by itself inherits `ScorerContract`."""
+"""The contract of scorers. That of tasks checks theirs; the test of a single scorer inherits `ScorerContract`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from lepton_automl.arrays import Array
 from lepton_automl.metric import Scorer, SummedScore, score_difference, score_interval
 
-CLOSE = 1e-6  # what another order of the rows may change
+CLOSE = 1e-6  # tolerance for another order of the rows
 
 
 class ScorerContract:
-    """Inherit it in a test class, and give `scorer` and `sample`."""
+    """The contract as pytest tests: a subclass provides `scorer` and `sample`."""
 
     scorer: Scorer
 
@@ -22,15 +22,15 @@ class ScorerContract:
         """Answers of one model, of another, and targets, [N, ...] each; 20 rows or more, both models partly wrong."""
         raise NotImplementedError
 
-    def test_it_keeps_the_contract(self) -> None:
-        """Its value, and its intervals."""
+    def test_it_meets_the_contract(self) -> None:
+        """In its value and its intervals."""
         assert math.isfinite(check_scorer(self.scorer, *self.sample()))
 
     def test_right_answers_differ_from_wrong_ones_beyond_chance(self) -> None:
-        """The interval of the difference leaves out zero."""
+        """The interval of the difference excludes zero."""
         answers, _, targets = self.sample()
-        found = score_difference(self.scorer, answers, targets, targets)
-        assert found.low * found.high > 0
+        difference = score_difference(self.scorer, answers, targets, targets)
+        assert difference.low * difference.high > 0
 
 
 def check_scorer(scorer: Scorer, answers: Array, others: Array, targets: Array) -> float:
@@ -44,13 +44,13 @@ def check_scorer(scorer: Scorer, answers: Array, others: Array, targets: Array) 
     if math.isfinite(value) and isinstance(scorer, SummedScore):
         low, high = score_interval(scorer, answers, targets)
         assert low <= high and low - (high - low) <= value <= high + (high - low)
-        found = score_difference(scorer, answers, others, targets)
-        assert found.first == value and found.low <= found.high
+        difference = score_difference(scorer, answers, others, targets)
+        assert difference.first == value and difference.low <= difference.high
     return value
 
 
 def _check_sums(scorer: SummedScore, answers: Array, targets: Array, value: float) -> None:
-    """Each row has statistics of its own, whichever rows stand beside it; those of two halves add up to the score."""
+    """Each row's statistics do not depend on other rows; the sums of two halves add up to the score."""
     rows, half = scorer.statistics(answers, targets), len(targets) // 2
     assert rows.ndim == 2 and len(rows) == len(targets) and rows.dtype == np.float64
     parts = [scorer.statistics(answers[part], targets[part]) for part in (slice(half), slice(half, None))]

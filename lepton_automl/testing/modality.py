@@ -1,4 +1,4 @@
-"""What every modality must do. A plug-in's own test inherits `ModalityContract` and gives its modality and sample data."""
+"""The contract of modalities. A plug-in's own test inherits `ModalityContract` and provides its modality and sample data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COPIES = 30  # of the examples, in a large batch
 
 
 class ModalityContract:
-    """Inherit it in a test class, and give `modality`, `source` and `strangers`.
+    """The contract as pytest tests: a subclass provides `modality`, `source` and `strangers`.
 
     Attributes:
         modality: The modality under test.
@@ -40,16 +40,16 @@ class ModalityContract:
     options: ClassVar[Mapping[str, Any]] = {}
 
     def source(self, folder: Path, seed: int) -> Any:
-        """A source of some 100 examples with targets; other examples of the same kind with each seed.
+        """A source of about 100 examples with targets; each seed gives different examples of the same kind.
 
         Args:
-            folder: Exists; files may be written to it.
+            folder: An existing folder that files may be written to.
             seed: 0 or more.
         """
         raise NotImplementedError
 
     def strangers(self, folder: Path) -> list[Any]:
-        """Sources that are of no such kind; files are written to the folder."""
+        """Sources of other kinds, which the modality must not claim; files may be written to the folder."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -58,14 +58,14 @@ class ModalityContract:
         return self._prepared(tmp_path, "data", None)
 
     def test_it_is_chosen_by_its_name(self) -> None:
-        """As `fit(modality=...)`, and in the JSON of what belongs to it."""
+        """In `fit(modality=...)`, and in the JSON of its input and augmentation."""
         assert plugins.is_known("modalities", self.modality.name)
         assert type(modality_named(self.modality.name)) is type(self.modality)
         assert self.modality.Input.kind == self.modality.name
         assert self.modality.Augmentation is None or self.modality.Augmentation.kind == self.modality.name
 
     def test_it_claims_its_own_sources_and_no_others(self, tmp_path: Path) -> None:
-        """A claim has a reason for people."""
+        """A claim has a confidence and a reason."""
         (tmp_path / "own").mkdir()
         (tmp_path / "strangers").mkdir()
         claim = self.modality.recognize(self.source(tmp_path / "own", 0))
@@ -74,14 +74,14 @@ class ModalityContract:
             assert self.modality.recognize(stranger) is None, f"it claims {stranger!r}"
 
     def test_nothing_is_learned_from_test_rows(self, tmp_path: Path) -> None:
-        """With other test data the preprocessing and the training rows are the same."""
+        """With different test data the preprocessing and the training rows are the same."""
         first, second = (self._prepared(tmp_path, f"test-{seed}", seed) for seed in (1, 2))
         assert first.preprocess.to_json() == second.preprocess.to_json()
         assert first.spec.input == second.spec.input and first.spec.output == second.spec.output
         assert _same(_arrays(first), _arrays(second))
 
     def test_a_row_has_the_same_bits_alone_in_a_batch_and_after_json(self, data: Data) -> None:
-        """Whatever stands beside it, and also as the code of a bundle reads it."""
+        """Whatever the other rows are, and also with the code of a bundle."""
         described = json.loads((Path(data.spec.folder) / PREPROCESS).read_text())
         ours, shipped = load_preprocess(described), bundle_code(self.modality, task_of(data.spec)).load_preprocess(described)
         batch = self.modality.call(data.examples)
@@ -96,8 +96,8 @@ class ModalityContract:
             assert _same(data.preprocess.arrays(example), row)
             assert _same(data.preprocess.arrays(self.modality.call([example])), row)
 
-    def test_stored_rows_are_as_the_preprocessing_gives_them(self, data: Data) -> None:
-        """Names, types and shapes of the inputs; and no rows give arrays of no rows."""
+    def test_stored_rows_match_the_preprocessing(self, data: Data) -> None:
+        """In the names, types and shapes of the inputs; no examples give arrays without rows."""
         arrays = data.preprocess.arrays(self.modality.call(data.examples))
         stored = _arrays(data)
         assert {name: (part.dtype, part.shape[1:]) for name, part in arrays.items()} == {
@@ -108,13 +108,13 @@ class ModalityContract:
             name: (0, *part.shape[1:]) for name, part in stored.items()
         }
 
-    def test_one_example_is_told_from_a_list_of_one(self, data: Data) -> None:
-        """One answer, or an array of one."""
+    def test_one_example_is_distinguished_from_a_list_of_one(self, data: Data) -> None:
+        """It gets one answer; the list gets an array of one."""
         assert data.preprocess.is_single(data.examples[0])
         assert not data.preprocess.is_single(self.modality.call(data.examples[:1]))
 
     def test_context_has_a_value_for_each_row(self, data: Data) -> None:
-        """What decoding needs of the input, the same in a batch."""
+        """What decoding needs from the input; a row has the same alone and in a batch."""
         batch = data.preprocess.context(self.modality.call(data.examples))
         for number, example in enumerate(data.examples):
             alone = data.preprocess.context(example)
@@ -123,7 +123,7 @@ class ModalityContract:
             }
 
     def test_a_request_becomes_arrays(self, data: Data) -> None:
-        """The made-up row of a request has its columns, is JSON, and can be read."""
+        """The sample row of a request has its columns, is JSON, and can be read."""
         row = data.preprocess.sample_request()
         assert set(row) == set(data.preprocess.request_columns)
         rows = [json.loads(json.dumps(row))] * 2
@@ -133,7 +133,7 @@ class ModalityContract:
         }
 
     def test_a_table_of_requests_becomes_the_same_arrays(self, data: Data) -> None:
-        """Where its preprocessing reads whole columns."""
+        """If its preprocessing reads whole columns."""
         if not hasattr(data.preprocess, "from_table"):
             return
         row = data.preprocess.sample_request()
@@ -143,7 +143,7 @@ class ModalityContract:
         assert all(np.array_equal(part, by_rows[name]) for name, part in arrays.items()) and len(arrays) == len(by_rows)
 
     def test_its_values_survive_json(self, data: Data) -> None:
-        """The input of the data, the options, the augmentation."""
+        """The input and the spec of the data, the options, the augmentation."""
         assert InputSpec.from_json(_through_json(data.spec.input.to_json())) == data.spec.input
         assert DataSpec.from_json(_through_json(data.spec.to_json())) == data.spec
         options = self.modality.Options()
@@ -154,12 +154,12 @@ class ModalityContract:
             assert TrainPlan.from_json(_through_json(TrainPlan(augment=augmentation).to_json())).augment == augmentation
 
     def test_what_a_bundle_ships_needs_numpy_alone(self) -> None:
-        """Besides what every bundle ships."""
+        """Apart from what every bundle ships."""
         assert not foreign_imports(self.modality.preprocess_modules)
         assert not clashing_names(self.modality.preprocess_modules)
 
-    def test_its_texts_are_there(self, data: Data) -> None:
-        """For reports, cards and MLflow's pages."""
+    def test_it_provides_its_texts(self, data: Data) -> None:
+        """For reports, model cards and MLflow."""
         modality, spec, usage = self.modality, data.spec, self.modality.usage
         texts = [modality.describe(spec), modality.row(spec), usage.article, usage.example, usage.plural, usage.file]
         assert all(isinstance(text, str) and text for text in [*texts, usage.python, usage.files, usage.request, usage.takes])
@@ -169,7 +169,7 @@ class ModalityContract:
         assert all(column.name and column.kind for column in modality.columns(spec))
 
     def test_a_stored_row_can_be_shown(self, data: Data) -> None:
-        """As a picture, or in the units of its source."""
+        """As an image, or in the units of its source."""
         inputs = {name: part[:2] for name, part in _arrays(data).items()}
         rows = self.modality.original(data.preprocess, inputs, [0, 1])
         picture = self.modality.thumbnail({name: part[0] for name, part in inputs.items()})
@@ -177,7 +177,7 @@ class ModalityContract:
         json.dumps(rows, default=str)
 
     def test_a_users_own_network_gets_one_tensor(self, data: Data) -> None:
-        """Of the shape that the spec says."""
+        """It has the shape that the spec gives."""
         import torch
 
         tensor = self.modality.entry(data.spec)(**{name: part[:2] for name, part in data.train.inputs.items()})
@@ -187,9 +187,9 @@ class ModalityContract:
         places = [folder / name / part for part in ("source", "test")]
         for place in places:
             place.mkdir(parents=True)
-        sealed = None if test is None else self.source(places[1], test)
+        test_source = None if test is None else self.source(places[1], test)
         options = DataOptions(modality=self.modality.name, **self.options)
-        return open_data(self.source(places[0], 0), folder / name / "prepared", options, test=sealed)
+        return open_data(self.source(places[0], 0), folder / name / "prepared", options, test=test_source)
 
 
 def _arrays(data: Data) -> dict[str, Array]:

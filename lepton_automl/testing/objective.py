@@ -1,4 +1,4 @@
-"""What every cost must do. A plug-in's own test inherits `CostContract` and gives its cost."""
+"""The contract of costs. A plug-in's own test inherits `CostContract` and provides its cost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SampleArtifact:
 
 
 class CostContract:
-    """Inherit it in a test class, and give `cost`.
+    """The contract as pytest tests: a subclass provides `cost` and `name`.
 
     Attributes:
         cost: The cost under test.
@@ -53,20 +53,20 @@ class CostContract:
     name: str
 
     def test_it_is_chosen_by_its_name(self) -> None:
-        """And no other cost has an objective of the same name."""
+        """No other cost has an objective of the same name."""
         assert plugins.is_known("objectives", self.name) and type(cost_named(self.name)) is type(self.cost)
         assert known_costs()[self.cost.objective.name] == self.cost.objective
         declared = [cost_named(name).objective.name for name in plugins.names("objectives")]
         assert declared.count(self.cost.objective.name) == 1
 
     def test_its_declaration_survives_json(self) -> None:
-        """It stands in the journal; it is no score and no user's function."""
+        """As it is stored in the journal; it is neither a score nor a user's function."""
         objective = self.cost.objective
         assert Objective.from_json(objective.to_json()) == objective and conforms(Objective, objective.to_json())
         assert not objective.is_score and objective.function is None and objective.title
 
     def test_an_exported_network_has_a_value(self, tmp_path: Path) -> None:
-        """The same again, NaN where every profile has it already, or an error that says why there is none."""
+        """A number, NaN if every profile already has the value, or an error that explains why there is none."""
         export(nn.Linear(8, 4).eval(), {"input": torch.randn(16, 8)}, tmp_path / "model.onnx")
         artifact = SampleArtifact(tmp_path / "model.onnx")
         try:

@@ -1,4 +1,4 @@
-"""What every runtime must do. A plug-in's own test inherits `RuntimeContract` and says which runtime it is."""
+"""The contract of runtimes. A plug-in's own test inherits `RuntimeContract` and provides its runtime."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from lepton_automl.variant import Variant
 from .shipped import clashing_names, foreign_imports
 
 ROWS = 96
-CLOSE = {"fp32": 1e-4, "bf16": 0.05, "int8": 0.1, "int8-dynamic": 0.1}  # of a probability
+CLOSE = {"fp32": 1e-4, "bf16": 0.05, "int8": 0.1, "int8-dynamic": 0.1}  # tolerance of a probability
 
 
 class Pictures(nn.Module):
-    """A small network of the common kinds of layers, taught nothing, that answers with probabilities."""
+    """A small untrained network of common kinds of layers that outputs probabilities."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Pictures(nn.Module):
 
 
 class Rows(nn.Module):
-    """The same of linear layers alone."""
+    """The same with linear layers only."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,8 +59,8 @@ class Rows(nn.Module):
         return answers
 
 
-class StepOfLoop(nn.Module):
-    """One step of a loop, with a state that goes in and comes out."""
+class RecurrentStep(nn.Module):
+    """One step of a loop, with the state as an input and an output."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,20 +73,20 @@ class StepOfLoop(nn.Module):
 
 
 def source_of(module: nn.Module, shape: tuple[int, ...], folder: Path) -> Source:
-    """A network with its float file and some rows."""
+    """A network with its exported file and sample inputs."""
     inputs = {"x": torch.randn(ROWS, *shape, generator=torch.Generator().manual_seed(0))}
     export(module.eval(), inputs, folder / "model.onnx")
     return Source(module, folder / "model.onnx", inputs)
 
 
 class RuntimeContract:
-    """Inherit it in a test class, and give `runtime`."""
+    """The contract as pytest tests: a subclass provides `runtime`."""
 
     runtime: Runtime
 
     @pytest.fixture(params=["pictures", "rows"])
     def source(self, request: pytest.FixtureRequest, tmp_path: Path) -> Source:
-        """A network of convolutions, and one of matrices."""
+        """A convolutional network, and one of linear layers."""
         if missing := self.runtime.missing():
             pytest.skip(f'pip install "{missing}"')
         torch.manual_seed(0)
@@ -95,7 +95,7 @@ class RuntimeContract:
         )
 
     def test_it_is_chosen_by_its_name(self) -> None:
-        """As a deployment has it; what names a missing package is no runtime by default."""
+        """In a deployment; a runtime with a missing package is not used by default."""
         name = self.runtime.name
         assert plugins.is_known("runtimes", name) and type(get_runtime(name)) is type(self.runtime)
         assert Deployment(runtimes=(name,)).runtimes == (name,)
@@ -103,7 +103,7 @@ class RuntimeContract:
         assert (name in [runtime.name for runtime in runtimes_for(())]) == default
 
     def test_other_settings_run_the_same_file(self, source: Source, tmp_path: Path) -> None:
-        """They are tried on the file of the fastest variant, on no more threads than are allowed."""
+        """They are tried on the file of the fastest variant, with no more threads than allowed."""
         variant, path = Variant(runtime=self.runtime.name), tmp_path / f"plain{self.runtime.suffix}"
         self.runtime.write(variant, source, path)
         for other in self.runtime.settings(variant, 2):
@@ -111,7 +111,7 @@ class RuntimeContract:
             assert self.runtime.open(path, other, threads=2)(_first(source, 1)).shape == (1, 4)
 
     def test_what_a_bundle_ships_opens_the_same_file(self, source: Source, tmp_path: Path) -> None:
-        """From its bytes, by modules that need NumPy and the runtime's packages alone."""
+        """From its bytes, with modules that need only NumPy and the runtime's packages."""
         modules = (*self.runtime.loader_modules,)
         needed = {re.split(r"[<>=!~ ]", package)[0] for package in self.runtime.packages}
         foreign = [name for name in foreign_imports(modules) if name.rpartition(" ")[2].partition(".")[0] not in needed]
@@ -124,11 +124,11 @@ class RuntimeContract:
         assert np.array_equal(shipped, self.runtime.open(path, variant, rows=1)(_first(source, 7)))
 
     def test_every_variant_answers_as_its_module(self, source: Source, tmp_path: Path) -> None:
-        """In any number of rows, from a file that another process could have written."""
+        """For any number of rows, from a file that could come from another process."""
         with torch.inference_mode():
             expected = source.module(**source.inputs).numpy()
         variants = [variant for variant in self.runtime.variants(source) if not variant.options.get("compiled")]
-        variants += [mild for whole in variants if whole.precision == "int8" for mild in self.runtime.milder(whole, source)]
+        variants += [milder for full in variants if full.precision == "int8" for milder in self.runtime.milder(full, source)]
         assert Variant(runtime=self.runtime.name) in variants
         for number, variant in enumerate(variants):
             path = tmp_path / f"{number}{self.runtime.suffix}"
@@ -141,11 +141,11 @@ class RuntimeContract:
                 assert float(np.abs(answers - expected[:count]).max()) < CLOSE[variant.precision], variant.name
 
     def test_several_outputs_are_given_by_name(self, tmp_path: Path) -> None:
-        """As the programs of a network give them, also integers, and of arrays that are integers."""
+        """As the programs of a network give them; inputs may be integers."""
         if missing := self.runtime.missing():
             pytest.skip(f'pip install "{missing}"')
         torch.manual_seed(0)
-        module, variant = StepOfLoop().eval(), Variant(runtime=self.runtime.name)
+        module, variant = RecurrentStep().eval(), Variant(runtime=self.runtime.name)
         inputs = {"token": torch.arange(ROWS) % 4, "state": torch.randn(ROWS, 8)}
         export_outputs(module, inputs, tmp_path / "model.onnx")
         path = tmp_path / f"step{self.runtime.suffix}"
@@ -154,20 +154,20 @@ class RuntimeContract:
         with torch.inference_mode():
             expected = module(**inputs)
         for count in (1, ROWS):
-            found = opened.outputs({name: rows[:count].numpy() for name, rows in inputs.items()})
-            assert [*found] == [*expected] == ["scores", "next_state"]
-            assert all(np.allclose(found[name], expected[name][:count].numpy(), atol=CLOSE["fp32"]) for name in expected)
+            outputs = opened.outputs({name: rows[:count].numpy() for name, rows in inputs.items()})
+            assert [*outputs] == [*expected] == ["scores", "next_state"]
+            assert all(np.allclose(outputs[name], expected[name][:count].numpy(), atol=CLOSE["fp32"]) for name in expected)
 
-    def test_an_answer_stays_when_the_next_is_given(self, source: Source, tmp_path: Path) -> None:
-        """No answer is a window into memory that the next call writes to."""
+    def test_an_answer_is_not_changed_by_the_next_call(self, source: Source, tmp_path: Path) -> None:
+        """No answer is a view of memory that the next call writes to."""
         opened = self._plain(source, tmp_path)
         first_answer = opened(_first(source, 1))
         copy = first_answer.copy()
         opened({name: 1 - rows for name, rows in _first(source, 1).items()})
         assert np.array_equal(first_answer, copy)
 
-    def test_the_process_stays_as_it_is(self, source: Source, tmp_path: Path) -> None:
-        """Opening and calling a file leaves random states, threads and modes to whoever else computes in this process."""
+    def test_the_state_of_the_process_is_unchanged(self, source: Source, tmp_path: Path) -> None:
+        """Opening and calling a file does not change the process's random states, threads or modes."""
         threads = torch.get_num_threads()
         try:
             torch.set_num_threads(threads + 1)
@@ -178,7 +178,7 @@ class RuntimeContract:
             torch.set_num_threads(threads)
 
     def test_nothing_in_a_file_is_pickled(self, source: Source, tmp_path: Path) -> None:
-        """A file from a stranger cannot run anything."""
+        """An untrusted file cannot run code."""
         path = tmp_path / f"plain{self.runtime.suffix}"
         self.runtime.write(Variant(runtime=self.runtime.name), source, path)
         if zipfile.is_zipfile(path):
@@ -187,8 +187,8 @@ class RuntimeContract:
         else:
             assert not _unpickles(path.read_bytes())
 
-    def test_what_is_no_model_is_refused(self, source: Source, tmp_path: Path) -> None:
-        """With words, not with the runtime's own exception."""
+    def test_an_invalid_file_is_refused(self, source: Source, tmp_path: Path) -> None:
+        """With a `BundleError`, not with the runtime's own exception."""
         del source
         path = tmp_path / f"broken{self.runtime.suffix}"
         path.write_bytes(b"this is no model")
@@ -202,10 +202,10 @@ class RuntimeContract:
 
 
 def _process() -> list[Any]:
-    """What others in the process compute with."""
+    """The global state that other code in the process uses."""
     modes = [torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.get_default_dtype(), torch.get_num_threads()]
-    drawn = str(np.random.get_state())  # noqa: NPY002  # the state that others use
-    return [*modes, torch.get_rng_state().tolist(), drawn, random.getstate(), np.geterr()]
+    numpy_state = str(np.random.get_state())  # noqa: NPY002  # the global state
+    return [*modes, torch.get_rng_state().tolist(), numpy_state, random.getstate(), np.geterr()]
 
 
 def _first(source: Source, count: int) -> dict[str, NDArray[np.float32]]:
@@ -213,7 +213,7 @@ def _first(source: Source, count: int) -> dict[str, NDArray[np.float32]]:
 
 
 def _unpickles(content: bytes) -> bool:
-    """Whether bytes are a whole pickle; a torch file would begin with one."""
+    """Whether bytes are a complete pickle; a torch file would begin with one."""
     try:
         return len(list(pickletools.genops(content))) > 1
     except Exception:

@@ -1,4 +1,4 @@
-"""What every sampler must do. A plug-in's own test inherits `SamplerContract` and gives its factory."""
+"""The contract of samplers. A plug-in's own test inherits `SamplerContract` and provides its factory."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SPACE = Space(
     }
 )
 TRIALS = 9
-TOO_SLOW = 40  # the width from which on a limit is exceeded
+TOO_SLOW = 40  # the width above which a limit is exceeded
 
 
 class SamplerContract:
-    """Inherit it in a test class, and give `factory`.
+    """The contract as pytest tests: a subclass provides `factory`.
 
     Attributes:
-        factory: What makes the sampler under test: the object that its entry point names.
+        factory: Makes the sampler under test; the object that its entry point names.
     """
 
     factory: ClassVar[SamplerFactory]
@@ -49,18 +49,18 @@ class SamplerContract:
         _, observations = self.trained_sampler()
         assert all(SPACE.complete(known.config) == known.config for known in observations)
 
-    def test_it_gives_as_many_as_are_asked_for(self) -> None:
-        """Where the space holds so many."""
+    def test_it_gives_as_many_as_requested(self) -> None:
+        """If the space has that many."""
         assert len(self.trained_sampler()[0].ask(TRIALS, 3)) >= 3
 
     def test_draws_depend_on_observations_and_number_alone(self) -> None:
-        """Asking changes nothing, so that a replayed search goes on in the same way."""
+        """`ask` changes nothing, so that a replayed search continues in the same way."""
         sampler, observations = self.trained_sampler()
-        again = self.make()
+        replayed = self.make()
         for known in observations:
-            again.tell(known)
+            replayed.tell(known)
         sampler.ask(TRIALS + 1)
-        assert sampler.ask(TRIALS) == sampler.ask(TRIALS) == again.ask(TRIALS)
+        assert sampler.ask(TRIALS) == sampler.ask(TRIALS) == replayed.ask(TRIALS)
 
     def test_the_same_observations_again_change_nothing(self) -> None:
         """`relearn` replaces what was observed; it does not add to it."""
@@ -82,13 +82,13 @@ class SamplerContract:
         """Up to the largest of 32 bits."""
         assert self.make(2**32 - 1).ask(0)
 
-    def test_it_says_how_it_is_used(self) -> None:
+    def test_it_declares_how_it_is_used(self) -> None:
         """Two declarations; see `Sampler`."""
         sampler = self.make()
         assert isinstance(sampler.forecast, bool) and isinstance(sampler.first_designs, bool)
 
 
 def observed(config: Config) -> Observation:
-    """What a trial of a configuration gives: wide networks are better and slower, and some too slow."""
+    """The observation of a trial: wide networks are better and slower, and some too slow."""
     width = float(config["model.width"])
     return Observation(config, (1 - 1 / width, math.log(width)), max(0.0, width - TOO_SLOW))

@@ -1,4 +1,4 @@
-"""What contracts check of the code that a plug-in puts into bundles: it needs nothing but NumPy and what every bundle ships."""
+"""Checks of the code that a plug-in ships in bundles: it needs only NumPy and what every bundle ships."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ EVERYWHERE = {"numpy", "__future__", *sys.stdlib_module_names}
 
 
 def foreign_imports(modules: Iterable[str]) -> list[str]:
-    """What modules import when they are loaded, beyond the standard library, NumPy, one another and what every bundle ships.
+    """Imports at load time other than the standard library, NumPy, earlier modules and what every bundle ships.
 
-    Imports inside functions do not count: a decoder of files may import its library where it reads one.
+    Imports inside functions do not count: a decoder of files may import its library when it reads one.
 
     Args:
         modules: The modules that a plug-in ships, in the order of their imports.
@@ -40,7 +40,7 @@ def foreign_imports(modules: Iterable[str]) -> list[str]:
 
 
 def clashing_names(modules: Sequence[str]) -> list[str]:
-    """Names that a plug-in's modules define, and that others define in the same bundle: the later would replace the earlier.
+    """Names that a plug-in's modules and others in the same bundle define differently: the later would replace the earlier.
 
     Args:
         modules: The modules that a plug-in ships, in the order of their imports.
@@ -59,11 +59,11 @@ def clashing_names(modules: Sequence[str]) -> list[str]:
 
 
 def bundle_code(modality: Modality, task: Task) -> ModuleType:
-    """The code of a bundle, run as it would be beside a model.
+    """The code of a bundle, executed as it would be next to a model.
 
     Args:
-        modality: Whose preprocessing is in it.
-        task: Whose decoder is in it.
+        modality: The modality whose preprocessing it contains.
+        task: The task whose decoder it contains.
 
     Returns:
         A module with `load_preprocess` and `load_decoder`.
@@ -91,7 +91,7 @@ def _imported(module: str) -> list[str]:
 
 
 def _defined(module: str) -> Iterator[tuple[str, str]]:
-    """What a module defines at its top level, each with its text."""
+    """The names that a module defines at its top level, each with its source text."""
     for node in _body(module):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name, ast.unparse(node)

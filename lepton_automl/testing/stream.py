@@ -1,4 +1,4 @@
-"""What every network family must do that keeps a state between calls. A plug-in's own test inherits `StreamContract`."""
+"""The contract of network families that keep a state between calls. A plug-in's own test inherits `StreamContract`."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ EXAMPLES = 5
 
 
 class StreamContract(FamilyContract):
-    """Inherit it in a test class, and give `family`, `source` and `pieces`; the tests of `FamilyContract` come with it."""
+    """The contract as pytest tests, with those of `FamilyContract`: a subclass provides `family`, `source` and `pieces`."""
 
     def pieces(self, example: Any) -> Sequence[Any]:
-        """A raw example in two pieces or more, each in the form of an example."""
+        """A raw example split into two or more pieces, each in the form of an example."""
         raise NotImplementedError
 
     @pytest.fixture
     def predictor(self, data: Data, tmp_path: Path) -> Predictor:
-        """A bundle with a network that was not trained."""
+        """A bundle with an untrained network, opened."""
         network = build(next(self._recipes(data)), seed=1)
         model, weights = tmp_path / "model.onnx", tmp_path / "weights"
         export_network(deployable(network, data.spec), self._rows(data)[0], model)
@@ -50,7 +50,7 @@ class StreamContract(FamilyContract):
         return Predictor(tmp_path / "bundle")
 
     def test_the_answer_to_pieces_is_that_to_the_whole(self, data: Data, predictor: Predictor) -> None:
-        """Fed one by one; after a reset another example begins."""
+        """Pieces are fed one by one; after a reset another example starts."""
         stream = predictor.stream()
         for example in list(data.examples)[:EXAMPLES]:
             pieces = self.pieces(example)
@@ -60,7 +60,7 @@ class StreamContract(FamilyContract):
             stream.reset()
 
     def test_streams_do_not_mix(self, data: Data, predictor: Predictor) -> None:
-        """Two that are fed in turns, and two examples in one stream."""
+        """Neither two streams that are fed in turns, nor two examples in one stream."""
         first, second = (self.pieces(example) for example in list(data.examples)[:2])
         pairs = list(zip(first, second, strict=False))
         streams = predictor.stream(), predictor.stream()
@@ -72,9 +72,9 @@ class StreamContract(FamilyContract):
             both.feed(call([first[0]] * 3))
 
 
-def _is_close(found: Any, expected: Any) -> bool:
-    """Whether two answers are equal; numbers, nearly."""
-    both = np.asarray(found), np.asarray(expected)
+def _is_close(answer: Any, expected: Any) -> bool:
+    """Whether two answers are equal, or close if they are numbers."""
+    both = np.asarray(answer), np.asarray(expected)
     if both[1].dtype.kind != "f":
         return bool((both[0] == both[1]).all())
     return bool(np.allclose(*both, atol=CLOSE * max(1.0, float(np.abs(both[1]).max())), rtol=CLOSE))

@@ -1,4 +1,4 @@
-"""What every task must do. A plug-in's own test inherits `TaskContract` and gives its task, sample targets and perfect outputs."""
+"""The contract of tasks. A plug-in's test inherits `TaskContract` and provides its task, sample targets and perfect outputs."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from .metric import check_scorer
 from .shipped import bundle_code, clashing_names, foreign_imports
 
 ROWS = 60
-CLOSE = 1e-5  # what float32 and standardised targets leave of a share, or of a target's deviation
+CLOSE = 1e-5  # tolerance, of a share or of a target's deviation, for float32 and standardised targets
 TYPES = {"boolean", "long", "string", "double", "any"}
 
 
 class TaskContract:
-    """Inherit it in a test class, and give `task`, `cells` and `perfect`.
+    """The contract as pytest tests: a subclass provides `task`, `cells` and `perfect`.
 
     Attributes:
         task: The task under test.
         options: Options of `fit` that the sample targets need.
-        inferred: Whether the task is inferred from such targets; else it has to be asked for.
+        inferred: Whether the task is inferred from such targets; else it has to be requested.
     """
 
     task: Task
@@ -47,20 +47,20 @@ class TaskContract:
     inferred: bool = True
 
     def cells(self, rows: int) -> Array:
-        """Targets as a user has them, [rows], no two neighbours equal."""
+        """Targets as a user gives them, [rows]; no two neighbours are equal."""
         raise NotImplementedError
 
     def perfect(self, stored: Array, output: OutputSpec) -> Array:
-        """Outputs of a network that knows the stored targets, float32 [N, K]."""
+        """Outputs of a network that predicts the stored targets perfectly, float32 [N, K]."""
         raise NotImplementedError
 
     def context(self, rows: int) -> dict[str, Any]:
-        """What decoding needs of the inputs; see `Preprocess.context`."""
+        """What decoding needs from the inputs; see `Preprocess.context`."""
         del rows
         return {}
 
     def truth(self, cells: Array, context: Mapping[str, Any]) -> list[Any]:
-        """What decoding gives of perfect outputs; here the cells themselves."""
+        """The expected result of decoding perfect outputs; by default the cells themselves."""
         del context
         return list(cells.tolist())
 
@@ -82,7 +82,7 @@ class TaskContract:
 
     @functools.cached_property
     def spec(self) -> DataSpec:
-        """Data of this task, whatever their inputs are."""
+        """The spec of data for this task, with a generic input."""
         rows = {"train": ROWS, "validation": 0, "test": 0}
         return DataSpec(name="rows", folder="/nowhere", target="target", input=InputSpec(), output=self.output, **rows)  # type: ignore[arg-type]  # numbers
 
@@ -92,7 +92,7 @@ class TaskContract:
         return torch.from_numpy(self.perfect(self.stored, self.output))
 
     def answers(self, outputs: Tensor, *, members: bool = False, unit: bool = True) -> Tensor:
-        """The task's answers of outputs."""
+        """The task's answers for outputs."""
         module = self.task.answers(self.output, members=members, unit=unit)
         module.eval()
         with torch.inference_mode():
@@ -108,17 +108,17 @@ class TaskContract:
         return self.task.scores(answers, self._truth(), self.output)
 
     def test_it_is_chosen_by_its_name(self) -> None:
-        """As `fit(task=...)`, and in the JSON of what belongs to it."""
+        """In `fit(task=...)`, and in the JSON of its part of a spec."""
         assert plugins.is_known("tasks", self.task.name) and type(task_named(self.task.name)) is type(self.task)
         assert self.output.kind == self.task.name and isinstance(self.output, self.task.Output)
 
     def test_it_is_inferred_from_its_targets(self) -> None:
-        """Unless it has to be asked for."""
-        named = read_targets(self.cells(ROWS), DataOptions(**({} if self.inferred else {"task": self.task.name})), "target")
-        assert named.task == self.task.name and named.notes
+        """Unless it has to be requested."""
+        targets = read_targets(self.cells(ROWS), DataOptions(**({} if self.inferred else {"task": self.task.name})), "target")
+        assert targets.task == self.task.name and targets.notes
 
     def test_targets_are_encoded_row_by_row(self) -> None:
-        """All of these are kept, and the split can go by them."""
+        """All sample targets are kept, and strata, if any, have one value per row."""
         assert self.targets.task == self.task.name
         assert len(self.targets.encoded) == len(self.targets.rows) == ROWS
         self.task.check_train(self.targets, np.arange(ROWS))
@@ -127,14 +127,14 @@ class TaskContract:
         assert len(self.stored) == ROWS and torch.from_numpy(self.stored) is not None
 
     def test_its_part_of_the_spec_survives_json(self) -> None:
-        """With classes where targets are labels."""
+        """It has classes if targets are labels."""
         assert OutputSpec.from_json(_through_json(self.output.to_json())) == self.output
         assert bool(self.output.classes) == (self.task.holds == "labels")
         assert self.outputs.shape == (ROWS, self.output.size)
         json.dumps(self._shipped(None), allow_nan=False)
 
     def test_perfect_outputs_are_decoded_to_the_truth(self) -> None:
-        """Shapes are as the decoder says, also of no rows."""
+        """Shapes are those that the decoder gives, also for no rows."""
         answers, context = self.answers(self.outputs).numpy(), self.context(ROWS)
         decoder = self.decoder()
         assert answers.shape == decoder.shape(ROWS) and decoder.shape(0)[0] == 0
@@ -143,8 +143,8 @@ class TaskContract:
         _assert_equal(decoded.tolist(), self.truth(self.cells(ROWS), context))
         assert decoder.classes == list(self.output.classes)
 
-    def test_a_bundle_decodes_likewise(self) -> None:
-        """Its code needs nothing of this package, and NumPy alone."""
+    def test_a_bundle_decodes_in_the_same_way(self) -> None:
+        """Its code needs only NumPy."""
         assert not foreign_imports(self.task.decoder_modules)
         assert not clashing_names(self.task.decoder_modules)
         modality = modality_named(plugins.names("modalities")[0])
@@ -152,16 +152,16 @@ class TaskContract:
         answers, context = self.answers(self.outputs).numpy(), self.context(ROWS)
         assert shipped.decode(answers, context).tolist() == self.decoder().decode(answers, context).tolist()
 
-    def test_the_columns_of_an_answer_fit_together(self) -> None:
-        """Names, types and cells, as a request over HTTP gets them."""
+    def test_the_columns_of_an_answer_are_consistent(self) -> None:
+        """Names, types and cells, as in a response over HTTP."""
         decoder, answers = self.decoder(), self.answers(self.outputs).numpy()
         table = decoder.table(answers, self.context(ROWS))
         assert len(table) == len(decoder.columns) == len(decoder.types()) and set(decoder.types()) <= TYPES
         assert [len(column) for column in table] == [ROWS] * len(table) and len(set(decoder.columns)) == len(decoder.columns)
         json.dumps(table, allow_nan=False)
 
-    def test_probabilities_are_there_if_it_says_so(self) -> None:
-        """One a class; else an error says that there are none."""
+    def test_probabilities_are_given_if_declared(self) -> None:
+        """One per class; else `ConfigError` is raised."""
         answers = self.answers(self.outputs).numpy()
         if not self.task.probabilities:
             with pytest.raises(ConfigError):
@@ -172,7 +172,7 @@ class TaskContract:
         assert (probabilities >= 0).all() and (probabilities <= 1 + CLOSE).all()
 
     def test_answers_of_an_ensemble_are_those_of_its_members_where_they_agree(self) -> None:
-        """And answers in the target's own unit are the others, scaled."""
+        """Answers in the target's own unit are the standardised ones, scaled back."""
         outputs = self.outputs
         alone, together = self.answers(outputs), self.answers(torch.stack([outputs] * 3, 1), members=True)
         scale = float(alone.double().std()) or 1.0
@@ -181,7 +181,7 @@ class TaskContract:
         assert torch.allclose(scaled.double(), alone.double(), atol=CLOSE * scale, rtol=CLOSE)
 
     def test_scores_of_an_exported_file_are_those_of_the_module(self, tmp_path: Path) -> None:
-        """Every metric, by its name."""
+        """For every metric."""
         network, outputs = _Outputs(self.task.answers(self.output, members=False, unit=True)), self._shifted()
         exported = export(network, {"outputs": outputs}, tmp_path / "answers.onnx")({"outputs": outputs.numpy()})
         ours, files = self.scores(self.answers(outputs)), self.scores(torch.from_numpy(exported))
@@ -190,7 +190,7 @@ class TaskContract:
         assert files == pytest.approx(ours, rel=1e-4, abs=1e-6, nan_ok=True)
 
     def test_every_score_has_a_paired_interval(self) -> None:
-        """The scorers give the same values as `scores`, and keep the contract of scorers."""
+        """The scorers give the same values as `scores`, and meet the contract of scorers."""
         answers, others = self.answers(self._shifted()), self.answers(self.outputs.roll(3, 0))
         scorers, scores = self.task.scorers(self.output), self.scores(answers)
         assert list(scorers) == list(self.task.metrics) == list(scores)
@@ -199,7 +199,7 @@ class TaskContract:
             assert value == pytest.approx(scores[name], rel=CLOSE, abs=CLOSE, nan_ok=True), name
 
     def test_right_answers_have_better_scores_and_less_loss(self) -> None:
-        """By the usual metric, by the loss of training and by the one that ends it; other metrics may look at all rows together."""
+        """By the default metric, the training loss and the validation loss; other metrics may depend on all rows together."""
         right, wrong = self.scores(self.answers(self.outputs)), self.scores(self.answers(self._shifted()))
         name, metric = next(iter(self.task.metrics.items()))
         assert right[name] > wrong[name] if metric.direction == "maximize" else right[name] < wrong[name]
@@ -208,17 +208,17 @@ class TaskContract:
         criterion, targets = self.task.criterion(self.spec, TrainPlan()), torch.from_numpy(self.stored)
         outputs = self._shifted().requires_grad_()
         loss: Tensor = criterion(outputs, targets)
-        loss.backward()  # type: ignore[no-untyped-call]  # of torch
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's
         assert loss.shape == () and criterion(self.outputs, targets) < loss
         assert outputs.grad is not None and outputs.grad.isfinite().all()
 
-    def test_nothing_is_nearer_to_a_teacher_than_the_teacher(self) -> None:
-        """The distance of distillation."""
+    def test_the_distance_to_a_teacher_is_smallest_for_the_teacher(self) -> None:
+        """The distance that distillation minimises."""
         teacher = self.outputs
         assert self.task.distance(teacher, teacher, 2.0) <= self.task.distance(self._shifted(), teacher, 2.0)
 
     def test_what_decoding_learns_is_json(self) -> None:
-        """It is shipped, read again, and scores take it."""
+        """It can be shipped and read back, and `scores` takes it."""
         answers = self.answers(self.outputs)
         learned = self.task.fit_decoder(answers.numpy(), self._truth().numpy(), self.output)
         assert _through_json(learned) == learned
@@ -227,14 +227,14 @@ class TaskContract:
         assert set(self.task.scores(answers, self._truth(), self.output, learned)) <= set(self.task.metrics)
 
     def test_errors_are_analyzed(self) -> None:
-        """The worst rows first, no more than are asked for."""
+        """The worst rows, no more than requested."""
         answers = self.answers(self._shifted()).numpy()
         learned = self.task.fit_decoder(answers, self._truth().numpy(), self.output)
         analysis = self.task.analyze(answers, self._truth().numpy(), self.output, learned, 5)
         assert 0 < len(analysis.worst) <= 5 and all(0 <= row < ROWS for row, _ in analysis.worst)
 
-    def test_its_texts_are_there(self) -> None:
-        """For reports, cards and MLflow's pages."""
+    def test_it_provides_its_texts(self) -> None:
+        """For reports, model cards and MLflow."""
         task, spec = self.task, self.spec
         texts = [task.title(spec), task.what(spec, "'target'"), task.extent(spec), task.limits(spec), task.schema(spec)]
         assert all(isinstance(text, str) and text for text in [*texts, *task.wanted(spec)])
@@ -251,12 +251,12 @@ class TaskContract:
         return self.task.to_unit(torch.from_numpy(self.stored), self.output)
 
     def _shifted(self) -> Tensor:
-        """Each row has the outputs of its neighbour: most are wrong."""
+        """Perfect outputs, each moved to the next row, so that most are wrong."""
         return self.outputs.roll(1, 0).clone()
 
 
 class _Outputs(nn.Module):
-    """A network that gives what it gets, and then the answers."""
+    """A network that passes its input to the answers module."""
 
     def __init__(self, answers: nn.Module) -> None:
         super().__init__()
@@ -269,7 +269,7 @@ class _Outputs(nn.Module):
 
 
 def _assert_equal(decoded: list[Any], truth: list[Any]) -> None:
-    """Labels are equal, numbers close."""
+    """Assert that labels are equal and numbers close."""
     if isinstance(np.asarray(truth, object).ravel()[0], float):
         numbers = np.asarray(truth, np.float64)
         assert np.allclose(np.asarray(decoded, np.float64), numbers, atol=CLOSE * float(numbers.std()), rtol=CLOSE)

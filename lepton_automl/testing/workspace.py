@@ -1,4 +1,4 @@
-"""What every workspace must do. A plug-in's own test inherits `WorkspaceContract` and says how a search opens its workspace."""
+"""The contract of workspaces. A plug-in's own test inherits `WorkspaceContract` and defines how a search opens its workspace."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from .executor import job
 
 
 class WorkspaceContract:
-    """The contract, as tests for pytest: inherit it in a class whose name begins with `Test`."""
+    """The contract as pytest tests: inherit it in a class whose name begins with `Test`."""
 
     def open(self, folder: Path) -> Workspace:
         """The workspace under test, as a search opens it.
 
         Args:
-            folder: An empty folder; the workspace's `folder` stands in it, and whatever else it needs.
+            folder: An empty folder for the workspace's `folder` and whatever else it needs.
         """
         raise NotImplementedError
 
     @staticmethod
     def worker(workspace: Workspace) -> Workspace:
-        """That of a worker."""
+        """The workspace as a worker opens it."""
         path, *arguments = workspace.for_worker()
         module, _, function = path.partition(":")
         opened: Workspace = getattr(importlib.import_module(module), function)(*arguments)
         return opened
 
     def test_a_worker_gets_what_the_search_has_put(self, tmp_path: Path) -> None:
-        """A file and a folder, by their content, also when they are put twice."""
+        """A file and a folder, by their content, also if they are put twice."""
         search = self.open(tmp_path)
         worker, file, folder = self.worker(search), search.folder / "a" / "b.bin", search.folder / "a"
         folder.mkdir(parents=True)
@@ -48,10 +48,10 @@ class WorkspaceContract:
             ref = search.put(path)
             assert ref.digest == content_digest(path) and search.folder / ref.path == path and Ref.parse(str(ref)) == ref
             assert search.has(ref) and worker.has(ref) and content_digest(worker.get(ref)) == ref.digest
-        assert search.put(file, "12ab").digest == "12ab"  # what is known is not computed again
+        assert search.put(file, "12ab").digest == "12ab"  # a known digest is not computed again
 
-    def test_what_nobody_has_put_is_an_error(self, tmp_path: Path) -> None:
-        """In words, on either side."""
+    def test_missing_content_is_an_error(self, tmp_path: Path) -> None:
+        """It raises `StudyError` in the search and in a worker."""
         search = self.open(tmp_path)
         nothing = Ref(digest="0" * 64, path="a/nothing")
         for workspace in (search, self.worker(search)):
@@ -59,15 +59,15 @@ class WorkspaceContract:
             with pytest.raises(StudyError):
                 workspace.get(nothing)
 
-    def test_there_is_one_lock_a_host(self, tmp_path: Path) -> None:
-        """It can be locked, and is the same for all who ask."""
+    def test_there_is_one_lock_per_host(self, tmp_path: Path) -> None:
+        """It can be locked, and is the same on every call."""
         worker = self.worker(self.open(tmp_path))
         path = worker.lock(platform.node())
         assert path == worker.lock(platform.node()) and path.is_absolute()
         assert try_lock(open_lock(path))
 
     def test_a_job_arrives_with_paths_of_the_worker(self, tmp_path: Path) -> None:
-        """Its data can be opened, its parent and bundles read, and its folder lies in the worker's."""
+        """Its data can be opened, its parent and bundles read, and its folder is in the worker's."""
         search = self.open(tmp_path)
         worker, bundle = self.worker(search), search.folder / "trials" / "0" / "bundle"
         bundle.mkdir(parents=True)
@@ -86,16 +86,16 @@ class WorkspaceContract:
         if search.shared:
             assert received == sent
 
-    def test_what_a_worker_makes_comes_back_and_goes_with_the_trial_again(self, tmp_path: Path) -> None:
-        """To the trial's folder in the study, once each time that it changes."""
+    def test_files_of_a_worker_are_returned_and_sent_with_the_trial_again(self, tmp_path: Path) -> None:
+        """To the trial's folder in the study, once per change."""
         search = self.open(tmp_path)
         worker, sent = self.worker(search), job(1, search.folder)
         received = unpacked(packed(sent, search), worker)
-        made, deliverer = Path(received.folder), Deliverer(received, worker)
-        (made / "bundle").mkdir(parents=True)
+        folder, deliverer = Path(received.folder), Deliverer(received, worker)
+        (folder / "bundle").mkdir(parents=True)
         for text in ("first", "second"):
-            (made / CHECKPOINT).write_text(text)
-            (made / "bundle" / "model").write_text(text)
+            (folder / CHECKPOINT).write_text(text)
+            (folder / "bundle" / "model").write_text(text)
             deliveries = [deliverer.checkpoint(), deliverer.all()]
             assert all((delivery is None) == search.shared for delivery in deliveries)
             for delivery in deliveries:

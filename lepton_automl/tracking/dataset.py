@@ -1,4 +1,4 @@
-"""A study's data as MLflow shows a data set: name, digest, schema and profile."""
+"""A study's data as an MLflow dataset: name, digest, schema and profile."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lepton_automl.task import task_of
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetRecord:
-    """What is to be written about a data set.
+    """A dataset as MLflow stores it.
 
     Args:
-        name: For people.
-        digest: Its fingerprint.
-        source: The folder that it was prepared in.
-        schema: JSON: its columns, or the shape of a picture, and the target.
-        profile: JSON: how many rows of what.
+        name: The display name.
+        digest: The fingerprint.
+        source: The folder of the prepared data.
+        schema: JSON: the columns, or the shape of an image, and the target.
+        profile: JSON: the number of rows by split and class.
     """
 
     name: str
@@ -31,7 +31,7 @@ class DatasetRecord:
 
 
 def dataset_record(spec: DataSpec) -> DatasetRecord:
-    """What a store should hold about prepared data."""
+    """The dataset record of prepared data."""
     return DatasetRecord(
         name=spec.name,
         digest=spec.digest,
@@ -42,13 +42,13 @@ def dataset_record(spec: DataSpec) -> DatasetRecord:
 
 
 def _columns(spec: DataSpec) -> list[dict[str, Any]]:
-    """The schema as columns, of pictures too: of a tensor MLflow's page shows nothing but that it is one."""
+    """The schema as columns, for images too: the MLflow UI shows no details of a tensor schema."""
     columns = [{"name": name, "type": kind, "required": False} for name, kind in modality_of(spec).schema(spec)]
     return [*columns, {"name": spec.target, "type": f"target: {task_of(spec).schema(spec)}", "required": True}]
 
 
 def _profile(spec: DataSpec) -> dict[str, Any]:
-    """Rows by split, and by class among those that are learnt from; nothing nested, as MLflow's page shows pairs only."""
+    """Rows by split, and training rows by class; not nested, as the MLflow UI shows pairs only."""
     rows = {"num_rows": spec.train + spec.validation + spec.test, "train": spec.train, "validation": spec.validation}
     profile: dict[str, Any] = {**rows, "held-out test": spec.test}
     if spec.folds:

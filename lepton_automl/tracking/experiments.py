@@ -1,4 +1,4 @@
-"""Experiments that MLflow would refuse: found before a study begins, where the store can be asked."""
+"""Check the experiment of a new study before it starts, as far as the store can be read."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ FIRST = "0"  # the id of the experiment that every store has
 
 
 def check_experiment(home: str | Path, study: str, place: Tracking) -> None:
-    """See whether a new study's experiment can be written.
+    """Check that a new study's experiment is usable.
 
-    A file of SQLite is looked into, a server is asked where an experiment of its own was named. A store that does not answer
-    is not waited for: the study begins, and tells how it stands with MLflow.
+    A SQLite file is read; a server is asked only if an experiment was requested. A store that does not answer is skipped: the
+    study starts, and reports problems with MLflow later.
 
     Args:
         home: The folder of all studies.
         study: The new study's name.
-        place: Where in MLflow it is to be shown.
+        place: Where in MLflow it is to be tracked.
 
     Raises:
-        ConfigError: There is no such experiment, or it is deleted.
+        ConfigError: The experiment does not exist, or is deleted.
     """
     uri = tracking_uri(home, place.uri)
     named = bool(place.experiment or place.experiment_id)
     if place.parent:
-        return  # under a run that is active
+        return  # nested under an active run
     with contextlib.suppress(sqlite3.Error, StudyError):
         if uri.startswith(SQLITE):
             _raise_if_unusable(_in_file(Path(uri.removeprefix(SQLITE)), study, place), place, uri)
@@ -43,11 +43,11 @@ def check_experiment(home: str | Path, study: str, place: Tracking) -> None:
 
 
 def study_pages(home: str | Path, uri: str = "") -> dict[str, str]:
-    """The pages of studies in a store that is a file, by their names: `{"flowers": "experiments/1/runs"}`; empty for others.
+    """The MLflow pages of studies in a SQLite store, by name: `{"flowers": "experiments/1/runs"}`; empty for other stores.
 
     Args:
         home: The folder of all studies.
-        uri: Another store than the home's own.
+        uri: A store other than the home's own.
     """
     path = Path(tracking_uri(home, uri).removeprefix(SQLITE))
     query = (
@@ -58,25 +58,23 @@ def study_pages(home: str | Path, uri: str = "") -> dict[str, str]:
     try:
         with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=WAIT)) as file:
             records = file.execute(query, (f"{EXPERIMENT}%",)).fetchall()
-    except sqlite3.Error:  # the pages themselves say what is wrong
+    except sqlite3.Error:  # the MLflow UI itself reports the error
         return {}
     return {str(name).removeprefix(EXPERIMENT): f"experiments/{number}/runs" for name, number in records}
 
 
 def _raise_if_unusable(record: tuple[str, str, str] | None, place: Tracking, uri: str) -> None:
-    """Raise the error, where there is one.
+    """Raise an error if the experiment is missing or deleted.
 
     Args:
-        record: The experiment's id, name and stage; None where there is none.
-        place: What was asked for.
-        uri: The store's address.
+        record: The experiment's id, name and stage; None if there is none.
+        place: The requested experiment.
+        uri: The store's URL.
     """
     if record is None:
         if place.experiment_id and place.experiment_id != FIRST:
             what = f"there is no MLflow experiment with the id {place.experiment_id} in {masked(uri)}"
-            fix = (
-                "Set MLFLOW_EXPERIMENT_ID to an existing one, or name one by `experiment=`; it is created if it does not exist."
-            )
+            fix = "Set MLFLOW_EXPERIMENT_ID to an existing one, or pass a name as `experiment=`; it is created if it does not exist."
             raise ConfigError(what, where="MLFLOW_EXPERIMENT_ID", fix=fix)
         return
     number, name, stage = record

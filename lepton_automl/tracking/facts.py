@@ -1,4 +1,4 @@
-"""What is told of a model wherever MLflow shows it: at its run, as a logged model, as a registered version."""
+"""The facts about a model that MLflow shows: at its run, as a logged model, as a registered version."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from lepton_automl.state import StudyState, Trial
 
 
 def model_facts(state: StudyState, trial: Trial) -> dict[str, Any]:
-    """A finished trial's model in tags.
+    """The tags of a finished trial's model.
 
     Args:
         state: The study.
-        trial: A trial of it that has a model.
+        trial: A trial with a model.
 
     Returns:
-        The study's metric, `latency_ms`, `size_bytes`, the runtime, the hard limits that it keeps, the data's digest; and
-        `test_<metric>` once the test is open.
+        The study's metric, `latency_ms`, `size_bytes`, the runtime, the hard limits, the data's digest; and `test_<metric>` once the
+        test split was evaluated.
     """
     assert trial.profile is not None
     settings, tested = state.settings, state.tested

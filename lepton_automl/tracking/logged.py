@@ -1,4 +1,4 @@
-"""Bundles as MLflow's logged models: written once, linked to the run of their trial, told what becomes of them."""
+"""Bundles as MLflow's logged models: written once, linked to the run of their trial, with tags kept up to date."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 KEY, ON_FRONT, VERSIONS, STUDY_NAME = "lepton.model_uid", "lepton.on_front", "mlflow.modelVersions", "lepton.study"
 CODE = Path(__file__).with_name("pyfunc_model.py")
 REQUEST_GUARD = Path(__file__).with_name("request_guard.py")
-# Of one request to a served model. MLflow lets them be set anew by MLFLOW_PYFUNC_INFERENCE_CONFIG='{"max_rows": 500}'.
+# Of one request to a served model. They can be overridden by MLFLOW_PYFUNC_INFERENCE_CONFIG='{"max_rows": 500}'.
 LIMITS = {"max_rows": 10_000, "max_pixels": 64_000_000, "max_bytes": 16 << 20, "header_seconds": 10, "body_seconds": 30}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRecord:
-    """What is to be written about one model.
+    """A model to log.
 
     Args:
-        bundle: Its folder.
-        trial_uid: The trial that it comes from; by default what its provenance says. Empty for none.
-        tags: What is known of it: scores, latency, limits, the data's digest.
+        bundle: The folder of its bundle.
+        trial_uid: The trial that it comes from; by default from its provenance. Empty for none.
+        tags: Its tags: scores, latency, limits, the data's digest.
         threads: Threads that one call may use.
     """
 
@@ -52,7 +52,7 @@ class ModelRecord:
 
     @property
     def uid(self) -> str:
-        """The trial that it comes from."""
+        """The unique id of its trial; empty for none."""
         path = self.bundle / "provenance.json"
         if self.trial_uid or not path.exists():
             return self.trial_uid
@@ -60,35 +60,35 @@ class ModelRecord:
 
     @property
     def key(self) -> str:
-        """What it is found by: its trial, and what is in its bundle, which an accelerator may change."""
+        """The key of the model: its trial, and a hash of its bundle, which acceleration may change."""
         return f"{self.uid}:{hashlib.sha256((self.bundle / 'manifest.json').read_bytes()).hexdigest()[:16]}"
 
     @property
     def preprocess(self) -> dict[str, Any]:
-        """What goes in and what comes out.
+        """The content of `preprocess.json`.
 
         Raises:
-            BundleError: The folder is no bundle.
+            BundleError: The folder is not a bundle.
         """
         for file in (*(file.name for file in model_files(self.bundle)), "predict.py", "preprocess.json", MANIFEST):
             if not (self.bundle / file).exists():
-                fix = "Give the folder that export() or a study made."
+                fix = "Pass a folder written by export() or by a study."
                 raise BundleError(f"there is no {file}", where=str(self.bundle), fix=fix)
         preprocess: dict[str, Any] = json.loads((self.bundle / "preprocess.json").read_text(encoding="utf-8"))
         return preprocess
 
 
 def log_models(study: str, records: Iterable[ModelRecord], *, home: str | Path, uri: str | None = None) -> None:
-    """Make MLflow show the models of a study's front, each at the run of its trial.
+    """Log the models of a study's front to MLflow, each at the run of its trial.
 
-    Doing it again copies nothing and tells only what has changed, at the models and at their registered versions. One
-    that has left the front stays, and its tag `lepton.on_front` says so.
+    A repeated call copies nothing and only updates changed tags of the models and their registered versions. A model that
+    has left the front is kept, with its tag `lepton.on_front` set to false.
 
     Args:
         study: The study's name.
         records: The models of its front, whose runs are in MLflow.
         home: The folder of all studies.
-        uri: Another MLflow store than the home's own.
+        uri: An MLflow store other than the home's own.
 
     Raises:
         StudyError: MLflow cannot be written.
@@ -112,12 +112,12 @@ def log_models(study: str, records: Iterable[ModelRecord], *, home: str | Path, 
 
 
 def logged_model(store: Store, record: ModelRecord, name: str) -> LoggedModel:
-    """A bundle's logged model, which comes to be where it is not.
+    """The logged model of a bundle, created if it does not exist.
 
     Args:
-        store: Where.
+        store: The store.
         record: The model.
-        name: What a run is called that is made for it, where it comes from no trial of this store.
+        name: The name of the run created for it if its trial is not in this store.
     """
     run = trial_run(store, record.uid)
     experiment = run.info.experiment_id if run else store.experiment(None)
@@ -134,21 +134,21 @@ def logged_model(store: Store, record: ModelRecord, name: str) -> LoggedModel:
 
 
 def set_model_tags(store: Store, model: LoggedModel, tags: Mapping[str, Any]) -> None:
-    """Tags of a logged model and of its registered versions; those that are as they should be cost nothing."""
+    """Update the tags of a logged model and of its registered versions; unchanged tags need no request."""
     texts = {name: str(value) for name, value in tags.items()}
     changed = {name: value for name, value in texts.items() if model.tags.get(name) != value}
     if not changed:
         return
     for version in json.loads(model.tags.get(VERSIONS, "[]")):
-        with _perhaps_deleted():
+        with _ignore_deleted():
             for name, value in changed.items():
                 store.client.set_model_version_tag(version["name"], str(version["version"]), name, value)
-    store.client.set_logged_model_tags(model.model_id, changed)  # last: it says that the versions know
+    store.client.set_logged_model_tags(model.model_id, changed)  # last, as it marks the versions as updated
 
 
 @contextlib.contextmanager
-def _perhaps_deleted() -> Iterator[None]:
-    """For a version that a person may have deleted since."""
+def _ignore_deleted() -> Iterator[None]:
+    """Ignore that a version was deleted meanwhile."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -159,7 +159,7 @@ def _perhaps_deleted() -> Iterator[None]:
 
 
 def trial_run(store: Store, uid: str) -> Run | None:
-    """The run of a trial."""
+    """The run of a trial; None if there is none."""
     if not uid:
         return None
     return store.find(store.experiments(), (TRIAL, uid))
@@ -178,7 +178,7 @@ def logged_models(store: Store, experiment: str) -> list[LoggedModel]:
 
 
 def _known(store: Store, experiment: str) -> dict[str, LoggedModel]:
-    """Ours by their keys; one whose copying was cut off is none."""
+    """Our logged models by their keys; incomplete ones are skipped."""
     ready = (model for model in logged_models(store, experiment) if str(model.status) == "READY")
     return {model.tags[KEY]: model for model in ready if KEY in model.tags}
 
@@ -186,7 +186,7 @@ def _known(store: Store, experiment: str) -> dict[str, LoggedModel]:
 def _make(store: Store, run: Run, record: ModelRecord) -> LoggedModel:
     client, info = store.client, run.info
     preprocess = record.preprocess
-    name = re.sub(r"[^\w-]", "-", info.run_name)  # a run's name may hold dots, a logged model's may not
+    name = re.sub(r"[^\w-]", "-", info.run_name)  # a run's name may contain dots, a logged model's may not
     tags = _described(run) | {KEY: record.key}
     model = client.create_logged_model(info.experiment_id, name, info.run_id, tags, dict(run.data.params), model_type="lepton")
     with tempfile.TemporaryDirectory() as folder:
@@ -194,7 +194,7 @@ def _make(store: Store, run: Run, record: ModelRecord) -> LoggedModel:
         _save(path, record, preprocess, model)
         client.log_model_artifacts(model.model_id, str(path))
     _link(store, run, model.model_id)
-    return client.finalize_logged_model(model.model_id, "READY")  # last: it says that all else is there
+    return client.finalize_logged_model(model.model_id, "READY")  # last, as it marks the model as complete
 
 
 def _described(run: Run) -> dict[str, str]:
@@ -207,7 +207,7 @@ def _described(run: Run) -> dict[str, str]:
 
 
 def _save(path: Path, record: ModelRecord, preprocess: dict[str, Any], model: LoggedModel) -> None:
-    """The model's folder: MLmodel, requirements, the code, and the bundle as it is."""
+    """Write the model's folder: MLmodel, requirements, the code, and the unchanged bundle."""
     import mlflow.pyfunc
     from mlflow.models import Model
 
@@ -223,13 +223,13 @@ def _save(path: Path, record: ModelRecord, preprocess: dict[str, Any], model: Lo
             model_config={**LIMITS, "threads": record.threads},
             signature=signature(preprocess),
             input_example=example(preprocess),
-            pip_requirements=_requirements(record.bundle, preprocess),  # left to itself, MLflow infers them for ten seconds
+            pip_requirements=_requirements(record.bundle, preprocess),  # inferring them would take MLflow ten seconds
         )
 
 
 @contextlib.contextmanager
 def _no_progress_bar() -> Iterator[None]:
-    """Without a bar over the copying of nine small files; MLflow takes this from the environment alone."""
+    """Hide the progress bar for copying nine small files, which only an environment variable can do."""
     name = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
     before = os.environ.get(name)
     os.environ[name] = "false"
@@ -243,7 +243,7 @@ def _no_progress_bar() -> Iterator[None]:
 
 
 def _requirements(bundle: Path, preprocess: dict[str, Any]) -> list[str]:
-    """What serving needs, by the versions that are here; with the runtime that the model is fastest in."""
+    """The packages for serving, in the installed versions, with the runtime of the model."""
     noted = bundle / "runtime.json"
     how = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else {}
     needed = [*get_runtime(how.get("runtime", Variant.runtime)).packages]
@@ -253,7 +253,7 @@ def _requirements(bundle: Path, preprocess: dict[str, Any]) -> list[str]:
 
 
 def show_at_parent(store: Store, model: LoggedModel) -> None:
-    """Show a registered model at the run of its study, where people look first."""
+    """Link a registered model to the run of its study."""
     from mlflow.entities import LoggedModelOutput
 
     if not model.source_run_id:
@@ -267,10 +267,10 @@ def show_at_parent(store: Store, model: LoggedModel) -> None:
 
 
 def _link(store: Store, run: Run, model_id: str) -> None:
-    """Show the model at its run, and the run's last figures at the model."""
+    """Link the model to its run, and copy the run's last metrics to the model."""
     from mlflow.entities import LoggedModelOutput, Metric
 
     store.client.log_outputs(run.info.run_id, [LoggedModelOutput(model_id, step=0)])
-    last = run.data.to_proto().metrics  # with their times and steps: written again, they stay one point at the run
+    last = run.data.to_proto().metrics  # with their times and steps, so that no point is duplicated at the run
     metrics = [Metric(m.key, m.value, m.timestamp, m.step, model_id=model_id) for m in last]
     store.client.log_batch(run.info.run_id, metrics=metrics)

@@ -1,4 +1,4 @@
-"""A store in a SQLite file that is there whole or not at all: it is made beside its place, and moved there when it is done."""
+"""Create a store in a SQLite file atomically: in a temporary file next to it, which is linked to its name when complete."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from urllib.parse import quote
 
 from .tracking_uri import SQLITE, tracking_uri
 
-STILL = 3.0  # seconds without a change, after which nobody else is making the file
+STILL = 3.0  # seconds without a change, after which no other process is creating the file
 PATIENCE = 60.0  # seconds to wait for that
-OLD = 3600.0  # seconds after which what another process was making is forgotten
-REBUILD = "mlflow.rebuild"  # in a home whose store is new and does not have what the journals tell
-# Of MLflow's first tables; its migrations begin with these, and are not undone where they are cut off.
+OLD = 3600.0  # seconds after which another process's temporary file is removed
+REBUILD = "mlflow.rebuild"  # marks a home whose store is new and lacks the content of the journals
+# Among MLflow's first tables; its migrations start with these, and are not rolled back if interrupted.
 TABLES = {"experiments", "runs", "tags", "metrics", "params", "alembic_version"}
 
 
 def ensure_complete(home: Path, uri: str) -> None:
-    """Make a store that is missing, and one that was left half made, whose file is kept under another name.
+    """Create a store that is missing or incomplete; an incomplete file is kept under another name.
 
-    Called by one process of a home at a time (`door.alone`).
+    To be called by one process of a home at a time (`store_lock.single_writer`).
 
     Args:
         home: The folder of all studies.
-        uri: The store's address; nothing is done for one that is no SQLite file.
+        uri: The store's URL; nothing is done unless it is a SQLite file.
     """
     if not uri.startswith(SQLITE):
         return
@@ -43,7 +43,7 @@ def ensure_complete(home: Path, uri: str) -> None:
 
 
 def is_complete(path: Path, *, own: bool) -> bool:
-    """Whether MLflow has finished the file, or it is somebody else's: a finished store has an experiment, its default one.
+    """Whether the file is a complete store, or not a store of MLflow: a complete store has the default experiment.
 
     Raises:
         sqlite3.OperationalError: The file is locked.
@@ -54,16 +54,16 @@ def is_complete(path: Path, *, own: bool) -> bool:
         with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=STILL)) as file:
             tables = {str(row[0]) for row in file.execute("select name from sqlite_master where type = 'table'")}
             if tables and not tables & TABLES:
-                return True  # none of MLflow's
+                return True  # not a store of MLflow
             return "experiments" in tables and file.execute("select count(*) from experiments").fetchone()[0] > 0
     except sqlite3.OperationalError:
         raise
-    except sqlite3.DatabaseError:  # no database at all
+    except sqlite3.DatabaseError:  # not a database
         return not own
 
 
 def _stays_incomplete(path: Path, *, own: bool) -> bool:
-    """Wait while somebody else may be making it; whether it is still half made after that."""
+    """Wait while another process may be creating the file; return whether it is still incomplete afterwards."""
     until = time.monotonic() + PATIENCE
     while time.time() - path.stat().st_mtime < STILL and time.monotonic() < until:
         time.sleep(0.1)
@@ -77,12 +77,14 @@ def _set_aside(path: Path) -> None:
     for ending in ("", "-journal", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
             Path(f"{path}{ending}").replace(f"{copy}{ending}")
-    message = f"MLflow's store {path} was incomplete. It was kept as {copy.name}, and rebuilt from the journals of the studies"
+    message = (
+        f"the MLflow store {path} was incomplete. It was kept as {copy.name}, and rebuilt from the journals of the studies"
+    )
     warnings.warn(message, stacklevel=2)
 
 
 def _make(path: Path) -> None:
-    """Make the tables in a file beside, which takes seconds, and give it its name at once."""
+    """Create the tables in a temporary file, which takes seconds, and link it to its name."""
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as ModelStore
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -96,11 +98,11 @@ def _make(path: Path) -> None:
     try:
         store = SqlAlchemyStore(f"{SQLITE}{making}", (path.parent / "artifacts").as_uri())  # type: ignore[no-untyped-call]  # MLflow has no types
         store.engine.dispose()
-        with contextlib.suppress(FileExistsError):  # somebody else was faster: theirs stays
+        with contextlib.suppress(FileExistsError):  # another process was faster: keep its file
             os.link(making, path)
     finally:
         making.unlink(missing_ok=True)
-    for kind in (SqlAlchemyStore, ModelStore):  # connections of this process still lead to the file that was there before
+    for kind in (SqlAlchemyStore, ModelStore):  # drop this process's connections to the previous file
         engines = getattr(kind, "_engine_map", {})
         engines.pop(f"{SQLITE}{making}", None)
         if f"{SQLITE}{path}" in engines:

@@ -1,4 +1,4 @@
-"""A home's own store goes where its home goes: the addresses of artifacts in it are those of the home that is opened."""
+"""Update the artifact URLs in a home's own store after the home was moved or copied."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from .tracking_uri import OWN
 
-# Where MLflow keeps addresses of artifacts, by table and column.
+# Tables and columns in which MLflow stores artifact URLs.
 PLACES = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -18,33 +18,33 @@ PLACES = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
-TOLD = (("datasets", "dataset_source"), ("tags", "value"))  # paths that people read
-_settled: set[Path] = set()  # homes whose stores this process has seen to
-_opened: list[str] = []  # the store that was opened last
+DISPLAYED = (("datasets", "dataset_source"), ("tags", "value"))  # displayed paths
+_checked: set[Path] = set()  # homes whose stores this process has checked
+_opened: list[str] = []  # the store opened last
 
 
 def relocate_artifacts(home: Path) -> None:
-    """Point a store that was copied or moved with its home at the artifacts beside it; the home that it came from is let be.
+    """Point a store that was copied or moved with its home to the artifacts in the home; the original home is not touched.
 
     Args:
-        home: The folder of all studies, with the store that is its own; nobody else writes to it meanwhile.
+        home: The folder of all studies, with its own store; the caller must be its only writer.
     """
     home = Path(home).absolute()
-    if home in _settled or not (home / OWN).exists():
+    if home in _checked or not (home / OWN).exists():
         return
     with contextlib.closing(sqlite3.connect(home / OWN, timeout=30)) as file, file:
         for root in _roots(file):
             old = Path(unquote(urlsplit(root).path))
             if not _same(old, home):
                 _redirect(file, root, old, home)
-    _settled.add(home)
+    _checked.add(home)
 
 
 def clear_artifact_cache(uri: str) -> None:
-    """Let MLflow ask a store anew where a run's artifacts lie, which it remembers by the run's id, whatever the store.
+    """Clear MLflow's cache of artifact locations, which is keyed by run id only, when another store is opened.
 
     Args:
-        uri: The store that is opened now; nothing is forgotten while it stays the same.
+        uri: The store that is opened now; nothing is cleared while it stays the same.
     """
     from mlflow.tracking._tracking_service import utils
 
@@ -54,9 +54,9 @@ def clear_artifact_cache(uri: str) -> None:
 
 
 def _roots(file: sqlite3.Connection) -> set[str]:
-    """Addresses of the homes that experiments of ours were made in."""
+    """URLs of the homes in which our experiments were created."""
     roots = set()
-    with contextlib.suppress(sqlite3.OperationalError):  # there are no tables yet
+    with contextlib.suppress(sqlite3.OperationalError):  # the tables do not exist yet
         for name, place in file.execute("SELECT name, artifact_location FROM experiments"):
             root, _, folder = str(place).rpartition("/artifacts/")
             ours = {str(name).removeprefix("lepton/").partition(" (deleted")[0], f"_{quote(str(name), safe='')}", "_models"}
@@ -67,18 +67,18 @@ def _roots(file: sqlite3.Connection) -> set[str]:
 
 def _same(path: Path, other: Path) -> bool:
     with contextlib.suppress(OSError):
-        return os.path.samefile(path, other)  # noqa: PTH121  # either may be a path that is no more
+        return os.path.samefile(path, other)  # noqa: PTH121  # either path may no longer exist
     return False
 
 
 def _redirect(file: sqlite3.Connection, root: str, old: Path, home: Path) -> None:
-    """Put another home in the place of an old one, wherever it begins an address."""
+    """Replace an old home by another at the start of every URL."""
     before, after = f"{root}/artifacts/", f"{home.as_uri()}/artifacts/"
     for table, column in PLACES:
-        change = f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?"  # noqa: S608  # names of ours
-        with contextlib.suppress(sqlite3.OperationalError):  # of another version of MLflow
+        change = f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?"  # noqa: S608  # constant names
+        with contextlib.suppress(sqlite3.OperationalError):  # another version of MLflow
             file.execute(change, (after, len(before) + 1, len(before), before))
-    for table, column in TOLD:
+    for table, column in DISPLAYED:
         change = f"UPDATE {table} SET {column} = replace({column}, ?, ?) WHERE instr({column}, ?) > 0"  # noqa: S608  # likewise
         if table == "tags":
             change += " AND key = 'lepton.bundle'"

@@ -1,4 +1,4 @@
-"""A trial's run in MLflow's own pages, served to this machine alone."""
+"""A trial's run in the MLflow UI, served on this machine only."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from .secrets import SERVERS
 from .store import opened_store, pages_at, ui_command
 
 PORTS = range(5000, 5050)
-START = 60.0  # seconds in which the pages are there, on a machine that is busy
-_served: dict[str, int] = {}  # port of the pages of a store, as long as this process lives
+START = 60.0  # seconds in which the UI must start, even on a busy machine
+_served: dict[str, int] = {}  # port of the UI of each store, until this process ends
 
 
 def run_page(home: Path, study: str, trial_uid: str, uri: str = "") -> str:
-    """The address of a trial's run: on its server, or in pages that are served from now on, until this process ends.
+    """The URL of a trial's run: on its server, or in an MLflow UI that is served until this process ends.
 
     Args:
         home: The folder of all studies.
         study: The study's name.
-        trial_uid: The trial.
-        uri: Another MLflow store than the home's own.
+        trial_uid: The trial's unique id.
+        uri: An MLflow store other than the home's own.
 
     Raises:
-        StudyError: MLflow has no such run yet, or its pages do not start.
+        StudyError: MLflow has no such run yet, or its UI does not start.
     """
     with opened_store(home, uri) as store:
         run = store.find(store.experiments(), (TRIAL, trial_uid))
@@ -41,7 +41,7 @@ def run_page(home: Path, study: str, trial_uid: str, uri: str = "") -> str:
 
 
 def _port(home: Path, uri: str) -> int:
-    """Where the pages of a store are served; starts them the first time."""
+    """The port of the UI of a store, which is started on the first call."""
     key = uri or str(home)
     known = _served.get(key)
     if known is None or not _answers(known):

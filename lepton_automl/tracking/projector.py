@@ -1,4 +1,4 @@
-"""Events to records: what a tracking store should hold about a study. Pure functions, without MLflow."""
+"""Convert the events of a study to records for a tracking store. Pure functions, without MLflow."""
 
 from __future__ import annotations
 
@@ -31,38 +31,38 @@ Marks = dict[str, list[int]]
 
 
 def study_uid(started: StudyStarted) -> str:
-    """A study's own name in a store: a deleted study and its namesake differ."""
+    """The unique id of a study in a store; it differs from that of a deleted study of the same name."""
     return f"{started.config.name}@{ms(started.at)}"
 
 
 def marks(state: StudyState) -> Marks:
-    """Trials that bear a mark which may pass to another."""
+    """The trials on the front and the chosen trial, which may change."""
     chosen = state.ended.chosen if state.ended else None
     return {"on_front": [trial.number for trial in state.front()], "chosen": [] if chosen is None else [chosen]}
 
 
 def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int, *, first: bool) -> RunRecord:
-    """The parent run, as it now stands; its curves are told by `progress`.
+    """The current parent run; its curves come from `progress`.
 
     Args:
         state: The study after `news`.
         uid: See `study_uid`.
         news: Events since the last record.
-        offset: How far in the journal the store is, once this is written.
-        first: Whether nothing was written before. Settings are told once: MLflow's parameters cannot change, those of
+        offset: The offset in the journal up to which the store is complete once this is written.
+        first: Whether nothing was written before. Settings are written once: MLflow's parameters cannot change, those of
             an extended study can.
     """
     assert state.started is not None
     status, end_ms = study_run.status(news)
-    stands = "ended" if state.ended else "paused" if state.paused else "running"
-    tags = {"lepton.study": state.settings.name, "lepton.status": stands}
+    study_status = "ended" if state.ended else "paused" if state.paused else "running"
+    tags = {"lepton.study": state.settings.name, "lepton.status": study_status}
     if state.paused or any(isinstance(event, StudyResumed) for event in news):
         tags["lepton.paused"] = state.paused.reason if state.paused else ""
     if retries := sum(trial.retries for trial in state.trials.values()):
         tags["lepton.retries"] = str(retries)
     ended = {"lepton.reason": state.ended.reason, "lepton.chosen": str(state.ended.chosen)} if state.ended else {}
     if any(isinstance(event, StudyResumed) for event in news):
-        ended = {"lepton.reason": "", "lepton.chosen": "", **ended}  # what it said when it had ended
+        ended = {"lepton.reason": "", "lepton.chosen": "", **ended}  # clears the values of an earlier end
     position = {MARKS: json.dumps(marks(state)), OFFSET: str(offset), NOTE: note(state)}
     if state.repairs:
         position[REPAIRS] = str(state.repairs)
@@ -79,13 +79,13 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
 
 
 def _params(state: StudyState, news: Sequence[Event], *, first: bool) -> dict[str, str]:
-    """The machine is weighed after the study began, so a first record may come before it."""
+    """The machine is benchmarked after the study has started, so the first record may precede its result."""
     machines = [study_run.machine(event) for event in news if isinstance(event, HostBenchmarked)]
     return (study_run.settings(state) if first else {}) | (machines[0] if machines else {})
 
 
 def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Iterator[RunRecord]:
-    """The child runs that `news` makes or changes.
+    """The child runs that `news` creates or changes.
 
     Args:
         state: The study after `news`.
@@ -94,7 +94,7 @@ def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Ite
     """
     now = {mark: set(numbers) for mark, numbers in marks(state).items()}
     trials = [event.result.trial for event in news if isinstance(event, TrialEnded)]
-    ended = dict.fromkeys(number for number in trials if state.trials[number].result)  # else it was thawed since
+    ended = dict.fromkeys(number for number in trials if state.trials[number].result)  # else it was resumed since
     for number in ended:
         yield ended_trial(state, state.trials[number], {mark: number in numbers for mark, numbers in now.items()})
     for mark, numbers in now.items():
@@ -104,7 +104,7 @@ def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Ite
         match event:
             case TestOpened():
                 for number, scores in event.scores.items():
-                    if number not in state.trials:  # its lines are lost
+                    if number not in state.trials:  # its events are lost
                         continue
                     tested = {f"test_{name}": value for name, value in scores.items()}
                     yield changed_trial(state, number, metrics=points(tested, event.at, state.trials[number].epochs))
@@ -119,7 +119,7 @@ def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Ite
 
 
 def _accelerated(state: StudyState, event: ModelAccelerated) -> RunRecord:
-    """A finalist as it runs now: its figures take the place of those it was packed with, which the metrics' history keeps."""
+    """An accelerated trial: its figures replace those of the original export, which remain in the metric history."""
     result, trial = event.result, state.trials[event.result.trial]
     figures = {**result.scores, "score": state.score(trial), **costs(result.profile)}
     tried = json.dumps([variant.to_json() for variant in result.tried], indent=1)

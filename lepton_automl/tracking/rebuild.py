@@ -1,4 +1,4 @@
-"""A lost store made anew from the journals of a home: studies, models, versions and aliases."""
+"""Rebuild a lost store from the journals of a home: studies, models, versions and aliases."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from .store import Store, opened_store
 from .tracker import Tracker
 from .tracking_uri import OWN
 
-UNDER_WAY = "lepton.rebuilding"  # a registered model's tag, until it is whole
+REBUILDING = "lepton.rebuilding"  # tag of a registered model until its rebuild is complete
 
 
 class StoredStudy(NamedTuple):
-    """One study and what it was found in."""
+    """A study and its folder."""
 
     state: StudyState
     folder: Path
 
 
 def rebuild_lost(home: str | Path) -> None:
-    """See that a home's own store is there, and has what the journals tell where it had to be made anew.
+    """Ensure that a home's own store exists, and fill a newly created one from the journals.
 
-    What the store itself knows is left as it is: where a registered model is there, the registry is the truth. It may be
-    cut off anywhere, and goes on the next time.
+    Existing content is kept: for a registered model that exists, the registry is authoritative. An interrupted rebuild
+    continues on the next call.
 
     Args:
         home: The folder of all studies.
@@ -43,10 +43,10 @@ def rebuild_lost(home: str | Path) -> None:
         StudyError: MLflow cannot be written.
     """
     home = Path(home)
-    if not home.is_dir() or (not (home / REBUILD).exists() and _stands(home / OWN)):
+    if not home.is_dir() or (not (home / REBUILD).exists() and _is_usable(home / OWN)):
         return
     with opened_store(home):
-        pass  # it is made
+        pass  # opening creates it
     if not (home / REBUILD).exists():
         return
     studies = list(_studies(StudyStore(home)))
@@ -61,8 +61,8 @@ def rebuild_lost(home: str | Path) -> None:
         (home / REBUILD).unlink(missing_ok=True)
 
 
-def _stands(path: Path) -> bool:
-    """Whether there is a finished store, or one that is being written."""
+def _is_usable(path: Path) -> bool:
+    """Whether there is a complete store, or one that is being written."""
     try:
         return path.exists() and is_complete(path, own=True)
     except sqlite3.OperationalError:
@@ -70,7 +70,7 @@ def _stands(path: Path) -> bool:
 
 
 def _studies(home: StudyStore) -> Iterable[StoredStudy]:
-    """Studies that are shown in the home's own store, as far as their journals can be read."""
+    """Studies tracked in the home's own store whose journals are readable."""
     for name in home.studies:
         try:
             state = StudyState.replay(home.journal(name))
@@ -87,7 +87,7 @@ def _record(study: StoredStudy, number: int, bundle: Path) -> ModelRecord:
 
 
 def _register(store: Store, studies: list[StoredStudy]) -> None:
-    """Make the registered models that are missing, with the versions' old numbers and their aliases."""
+    """Create the missing registered models, with their versions under the same numbers and their aliases."""
     events: list[tuple[ModelRegistered | AliasMoved, StoredStudy]] = []
     for study in studies:
         events += [(event, study) for event in study.state.registered]
@@ -95,26 +95,28 @@ def _register(store: Store, studies: list[StoredStudy]) -> None:
     events.sort(key=lambda pair: pair[0].at)
     present = set(model_names_in(store))
     for name in dict.fromkeys(event.model for event, _ in events):
-        if name in present and UNDER_WAY not in store.client.get_registered_model(name).tags:
+        if name in present and REBUILDING not in store.client.get_registered_model(name).tags:
             continue
         if name in present:
             store.client.delete_registered_model(name)
-        store.client.create_registered_model(name, tags={UNDER_WAY: "true"}, description="By lepton_automl; rebuilt.")
+        store.client.create_registered_model(
+            name, tags={REBUILDING: "true"}, description="Created by lepton_automl; rebuilt from the journals."
+        )
         ours = [(event, study) for event, study in events if event.model == name]
         versions = _versions(store, name, ours)
         for alias, past in _aliases([event for event, _ in ours]).items():
             known = [version for version in past if version in versions]
             if known and known[-1] == past[-1]:
                 set_alias(store, name, alias, known)
-        store.client.delete_registered_model_tag(name, UNDER_WAY)
+        store.client.delete_registered_model_tag(name, REBUILDING)
 
 
 def _versions(store: Store, name: str, events: list[tuple[ModelRegistered | AliasMoved, StoredStudy]]) -> set[str]:
-    """Make the versions in order; MLflow numbers them itself, so what is no more takes its number and is deleted."""
-    wanted = {int(event.version): (event, study) for event, study in events if isinstance(event, ModelRegistered)}
+    """Create the versions in order; MLflow assigns the numbers, so a missing version is created empty and deleted."""
+    registrations = {int(event.version): (event, study) for event, study in events if isinstance(event, ModelRegistered)}
     versions, gaps = set(), []
-    for number in range(1, 1 + max(wanted, default=0)):
-        event, study = wanted.get(number, (None, None))
+    for number in range(1, 1 + max(registrations, default=0)):
+        event, study = registrations.get(number, (None, None))
         bundle = trial_folder(study.folder, event.trial) / "bundle" if event and study else None
         if event and study and bundle and bundle.exists():
             versions.add(add_version(store, name, logged_model(store, _record(study, event.trial, bundle), name), bundle))
@@ -126,11 +128,11 @@ def _versions(store: Store, name: str, events: list[tuple[ModelRegistered | Alia
 
 
 def _aliases(events: list[ModelRegistered | AliasMoved]) -> dict[str, list[str]]:
-    """Each alias with the versions that bore it, the present one last."""
-    called: dict[str, list[str]] = {}
+    """Each alias with the versions that it belonged to, the current one last."""
+    histories: dict[str, list[str]] = {}
     for event in events:
         if isinstance(event, AliasMoved):
-            called[event.alias] = list(event.history)
-        elif event.alias and called.setdefault(event.alias, [])[-1:] != [event.version]:
-            called[event.alias].append(event.version)
-    return called
+            histories[event.alias] = list(event.history)
+        elif event.alias and histories.setdefault(event.alias, [])[-1:] != [event.version]:
+            histories[event.alias].append(event.version)
+    return histories

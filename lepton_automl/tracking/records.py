@@ -1,4 +1,4 @@
-"""What a tracking store is told, as values: it knows nothing of MLflow, and the store nothing of studies."""
+"""Records for a tracking store, as plain values: independent of MLflow, and the store independent of studies."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Point:
 
     Args:
         name: The metric.
-        value: Its value; NaN is kept.
-        ms: When, in milliseconds since the epoch; the same each time, so that writing it twice leaves one.
-        step: Epochs of a trial, ended trials of a study.
+        value: The value, possibly NaN.
+        ms: Milliseconds since the epoch; derived from the event, so that writing a point twice stores it once.
+        step: Epochs of a trial, or ended trials of a study.
     """
 
     name: str
@@ -30,17 +30,17 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What is to be written about one run.
+    """The content of a run, or a change to it.
 
     Args:
-        key: The tag, and its value, that the run is found by.
-        name: What people see.
-        start_ms: When it began, in milliseconds since the epoch.
-        whole: Whether the run is made where it is not found; else the record is only a change to it.
+        key: The tag and its value that identify the run.
+        name: The display name.
+        start_ms: The start, in milliseconds since the epoch.
+        whole: Whether to create a missing run; else the record only changes an existing one.
         status: The run's status; empty to leave it.
-        end_ms: When it ended; None while it runs.
+        end_ms: The end, in milliseconds since the epoch; None while it runs.
         texts: Text artifacts, by path.
-        dataset: What data the run used.
+        dataset: The data that the run used.
     """
 
     key: tuple[str, str]
@@ -57,13 +57,13 @@ class RunRecord:
 
 
 def points(values: Mapping[str, float], at: float, step: int) -> Iterator[Point]:
-    """Several values of one moment, in seconds since the epoch."""
+    """Several values at one time, in seconds since the epoch."""
     for name, value in values.items():
         yield Point(name, float(value), ms(at), step)
 
 
-def flag(truth: bool) -> str:  # noqa: FBT001  # the truth is all it takes
-    """A truth as a tag says it."""
+def flag(truth: bool) -> str:  # noqa: FBT001  # its only argument
+    """A boolean as the value of a tag."""
     return "true" if truth else "false"
 
 

@@ -1,4 +1,4 @@
-"""Versions in MLflow's model registry: made from bundles, compared, and called by aliases that pass on and come back."""
+"""Versions in MLflow's model registry: created from bundles, listed, promoted by aliases and rolled back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
 
-# what the rest of the house needs, in one place
+# the interface for the other packages
 __all__ = [
     "ModelRecord",
     "delete_study",
@@ -35,8 +35,8 @@ __all__ = [
     "versions",
 ]
 
-HISTORY = "lepton.history."  # a registered model's tag: the versions that an alias belonged to, the present one last
-WORDS = ("data_digest", "limits")  # tags that are no figures, whatever they look like
+HISTORY = "lepton.history."  # prefix of a registered model's tag: the versions that an alias belonged to, the current one last
+WORDS = ("data_digest", "limits")  # tags that stay text, even if they look like numbers
 
 
 def register(
@@ -47,28 +47,27 @@ def register(
     uri: str | None = None,
     alias: str = "champion",
 ) -> str:
-    """Make a bundle a version of a registered model; a bundle that is one already stays that version.
+    """Register a bundle as a version of a model; a bundle that is registered already keeps its version.
 
-    It is kept as models from code over the bundle's own `predict.py`, without a pickle:
+    It is stored as a model from code that uses the bundle's own `predict.py`, without a pickle:
     `mlflow.pyfunc.load_model("models:/NAME@champion").predict(rows)` needs what `requirements.txt` beside it lists.
-    See https://mlflow.org/docs/latest/ml/model/models-from-code/. The version is a name for the trial's logged model, and
-    copies nothing that is there. The run of the trial that the bundle comes from shows the model; so let a tracker catch
-    up before.
+    See https://mlflow.org/docs/latest/ml/model/models-from-code/. The version refers to the trial's logged model, and
+    copies no files. The run of the bundle's trial shows the model, so sync the study first.
 
     Args:
-        model: What is known of it; or the bundle's folder alone.
-        name: The registered model; it comes to be with its first version.
+        model: The model's record, or only the bundle's folder.
+        name: The registered model; it is created with its first version.
         home: The folder of all studies.
-        uri: Another MLflow store than the home's own.
-        alias: What the version is to be called; it passes from any earlier one, to which `roll_back` returns it. A name
-            that has its `champion` can take `challenger`, which leaves the champion where it is. Empty for none.
+        uri: An MLflow store other than the home's own.
+        alias: The alias to give to the version; it is moved from an earlier version, and `roll_back` returns it. For
+            example, a `challenger` leaves the `champion` unchanged. Empty for none.
 
     Returns:
         The version.
 
     Raises:
-        ConfigError: MLflow would not take the name or the alias.
-        BundleError: The folder is no bundle.
+        ConfigError: MLflow does not accept the name or the alias.
+        BundleError: The folder is not a bundle.
         StudyError: MLflow cannot be written.
     """
     _check_names(name, alias)
@@ -81,7 +80,7 @@ def register(
         version = next((str(entry["version"]) for entry in known if entry["name"] == name), None)
         if version is None or version not in _numbers(store, name):
             if name not in model_names_in(store):
-                client.create_registered_model(name, description=f"Predicts {code_span(target)}; by lepton_automl.")
+                client.create_registered_model(name, description=f"Predicts {code_span(target)}; created by lepton_automl.")
             version = add_version(store, name, logged, record.bundle)
         if alias:
             _assign_alias(store, name, version, alias)
@@ -89,18 +88,18 @@ def register(
 
 
 def add_version(store: Store, name: str, logged: LoggedModel, bundle: Path) -> str:
-    """A logged model as the next version of a registered one; returns the version."""
+    """Add a logged model as the next version of a registered model; return the version."""
     known = json.loads(logged.tags.get(VERSIONS, "[]"))
     version = _version(store, name, logged, _readme(bundle))
     listed = [*(entry for entry in known if entry["name"] != name), {"name": name, "version": int(version)}]
-    store.client.set_logged_model_tags(logged.model_id, {VERSIONS: json.dumps(listed)})  # MLflow's pages link by this
+    store.client.set_logged_model_tags(logged.model_id, {VERSIONS: json.dumps(listed)})  # used by the links in the MLflow UI
     show_at_parent(store, logged)
     return version
 
 
 def _version(store: Store, name: str, logged: LoggedModel, text: str) -> str:
     tags = {key: value for key, value in logged.tags.items() if not key.startswith("mlflow.")}
-    # By its place and not as models:/<id>, which MLflow 3.17 looks up in the process's default store.
+    # By its location, as MLflow 3.17 looks models:/<id> up in the process's default store.
     version = store.client.create_model_version(
         name, logged.artifact_location, logged.source_run_id, tags, description=text, model_id=logged.model_id
     )
@@ -121,7 +120,7 @@ def versions(name: str, *, home: str | Path, uri: str | None = None) -> list[dic
     """A registered model's versions, the newest first.
 
     Returns:
-        Rows with `version`, `aliases`, and the version's tags; figures are numbers.
+        Rows with `version`, `aliases`, `created`, and the version's tags; numeric tags are numbers.
 
     Raises:
         StudyError: There is no such model, or MLflow cannot be reached.
@@ -140,10 +139,10 @@ def versions(name: str, *, home: str | Path, uri: str | None = None) -> list[dic
 
 
 def promote(name: str, version: str, *, home: str | Path, uri: str | None = None, alias: str = "champion") -> None:
-    """Give an alias to a version, which may be named by another alias; who bore it before is kept for `roll_back`.
+    """Give an alias to a version, which may be given by another alias; its previous version is kept for `roll_back`.
 
     Raises:
-        ConfigError: MLflow would not take the alias.
+        ConfigError: MLflow does not accept the alias.
         StudyError: There is no such model or version, or MLflow cannot be written.
     """
     _check_names(name, alias)
@@ -157,12 +156,12 @@ def promote(name: str, version: str, *, home: str | Path, uri: str | None = None
 
 
 def roll_back(name: str, *, home: str | Path, uri: str | None = None, alias: str = "champion") -> str:
-    """Give an alias back to the version that bore it before; once more, to the one before that.
+    """Return an alias to its previous version; a second call goes back one further.
 
-    Which that is stands in the registered model's tag `lepton.history.ALIAS`; versions that were deleted are passed over.
+    The history is in the registered model's tag `lepton.history.ALIAS`; deleted versions are skipped.
 
     Returns:
-        The version that bears it now.
+        The version that has the alias now.
 
     Raises:
         StudyError: No earlier version is known, there is no such model, or MLflow cannot be written.
@@ -172,7 +171,7 @@ def roll_back(name: str, *, home: str | Path, uri: str | None = None, alias: str
         past = _history(store, name, alias)[:-1]
         past = [version for version in past if version in known]
         if not past:
-            fix = f"Name one: lepton promote {name} VERSION --alias {alias}"
+            fix = f"Choose one: lepton promote {name} VERSION --alias {alias}"
             raise StudyError(f"no earlier version with the alias {alias} is known", where=name, fix=fix)
         set_alias(store, name, alias, past)
         return past[-1]
@@ -181,7 +180,7 @@ def roll_back(name: str, *, home: str | Path, uri: str | None = None, alias: str
 def alias_history(
     name: str, *, home: str | Path, uri: str | None = None, alias: str = "champion"
 ) -> tuple[tuple[str, ...], str]:
-    """The versions that an alias belonged to, the present one last; and the study that the present one comes from, or "".
+    """The versions that an alias belonged to, the current one last; and the study of the current one, or "".
 
     Raises:
         StudyError: There is no such model, or MLflow cannot be reached.
@@ -200,14 +199,14 @@ def _assign_alias(store: Store, name: str, version: str, alias: str) -> None:
 
 
 def set_alias(store: Store, name: str, alias: str, past: list[str]) -> None:
-    """Give an alias to the last of the versions that it belonged to, and keep the others for `roll_back`."""
-    # The tag comes first: a history that runs ahead of the alias is mended by `_history`, a lost one is not.
+    """Give an alias to the last version of a history, and record the history for `roll_back`."""
+    # The tag comes first: `_history` corrects a history that is ahead of the alias, but cannot restore a missing entry.
     store.client.set_registered_model_tag(name, HISTORY + alias, ",".join(past))
     store.client.set_registered_model_alias(name, alias, past[-1])
 
 
 def _history(store: Store, name: str, alias: str) -> list[str]:
-    """The versions that an alias belonged to, the present one last; also where somebody has moved it by another tool."""
+    """The versions that an alias belonged to, the current one last, even if another tool has moved it."""
     model = store.client.get_registered_model(name)
     past = [version for version in str(model.tags.get(HISTORY + alias, "")).split(",") if version]
     present = _aliases(store, name).get(alias)
@@ -248,7 +247,7 @@ def _aliases(store: Store, name: str) -> dict[str, str]:
 
 
 def _facts(tags: Mapping[str, str]) -> dict[str, Any]:
-    """Tags as they are read: what is ours by its short name, figures as numbers."""
+    """Tags for reading: ours without their prefix, numeric ones as numbers."""
     words = {key.removeprefix("lepton."): value for key, value in tags.items() if key.startswith("lepton.") or key in WORDS}
     return {**words, **{key: _number(value) for key, value in tags.items() if key.removeprefix("lepton.") not in words}}
 
@@ -261,14 +260,14 @@ def _number(text: str) -> float | str:
 
 
 def _check_names(name: str, alias: str) -> None:
-    """What MLflow would refuse, before anything is made."""
+    """Check the names before anything is created, as MLflow would reject them only later."""
     complaints = Complaints("register")
     fix = "Use letters, digits, dots, dashes, underscores and spaces."
-    complaints.check(re.fullmatch(r"[\w .-]{1,250}", name), f"{name!r} cannot be a model's name", fix)
+    complaints.check(re.fullmatch(r"[\w .-]{1,250}", name), f"{name!r} is not a valid model name", fix)
     reserved = re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE)
     good = not alias or (re.fullmatch(r"[\w.-]{1,250}", alias, re.ASCII) and not reserved)
     complaints.check(
-        good, f"{alias!r} cannot be an alias", "Use letters, digits, dots, dashes and underscores, as in 'champion'."
+        good, f"{alias!r} is not a valid alias", "Use letters, digits, dots, dashes and underscores, as in 'champion'."
     )
     complaints.raise_any()
 

@@ -1,10 +1,10 @@
-"""A door in MLflow's scoring server: it reads what is asked, lets the model answer, and tells what is wrong in a sentence.
+"""Middleware for MLflow's scoring server that validates requests, calls the model, and returns clear errors.
 
 MLflow 3.17 has no limit on a body, answers some malformed ones with an empty "Internal Server Error" and others with a
-traceback or the whole request again, and takes a row through three pandas frames, at several milliseconds. So requests to
-`/invocations` end here; the forms that are read and the answers are MLflow's own
-(https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/). This file lies beside the bundle of a registered model
-and stands alone; the model calls `guard` when it is loaded.
+traceback or the whole request, and converts a row through three pandas frames, which takes several milliseconds. So requests
+to `/invocations` are handled here; the formats of requests and responses are MLflow's own
+(https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/). This file is copied next to the bundle of a registered
+model, so it is self-contained; the model calls `guard` when it is loaded.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ Send = Callable[[Message], Awaitable[None]]
 Rows = list[dict[str, Any]]
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 ASK = f"Send one JSON object with one of the keys {', '.join(FORMS)}."
-HELD = 256 << 20  # bytes of bodies that are held at a time, of all requests together
+HELD = 256 << 20  # bytes of bodies in memory, of all requests together
 PROTOCOLS = (("uvicorn.protocols.http.h11_impl", "H11Protocol"), ("uvicorn.protocols.http.httptools_impl", "HttpToolsProtocol"))
-SEATS = 4  # requests that are read at a time: a hostile one can take fifty times its bytes
+SLOTS = 4  # requests processed at a time: a hostile body can take fifty times its size in memory
 LONGEST = 1000  # characters of a message
 APP = "mlflow.pyfunc.scoring_server.app"
 
 
 class RefusedError(Exception):
-    """A request that is turned away.
+    """A rejected request.
 
     Args:
-        what: What is wrong, and what to do.
+        what: What is wrong, and how to fix it.
         status: The HTTP status.
     """
 
@@ -42,28 +42,28 @@ class RefusedError(Exception):
 
 
 def guard(answer: Callable[[Rows], Rows], columns: Sequence[str], **limits: Any) -> None:
-    """Put the door into the app that MLflow's scoring server is about to make; elsewhere do nothing.
+    """Add the middleware to the app that MLflow's scoring server is about to create; do nothing elsewhere.
 
-    The server has no hook for it: `scoring_server/app.py` loads the model, then makes the app with FastAPI's class. So that
-    name stands for a maker once, and for the class again as soon as the app is made.
+    The server has no hook for it: `scoring_server/app.py` loads the model, then creates the app with FastAPI's class. So that
+    class is replaced by a factory for one call, and restored as soon as the app is created.
 
     Args:
-        answer: Gives an answer for every row; raises ValueError where a row does not fit the model.
-        columns: What a row holds.
-        **limits: `max_rows` and `max_bytes` of one request, and the seconds in which its headers and its body must have come:
+        answer: Returns a prediction for every row; raises ValueError if a row does not fit the model.
+        columns: The columns of a row.
+        **limits: `max_rows` and `max_bytes` of one request, and the seconds in which its headers and its body must arrive:
             `header_seconds` and `body_seconds`.
     """
     if APP not in sys.modules:
-        return  # a person has loaded the model
+        return  # the model is not loaded by the server
     try:
         import fastapi
     except ImportError:
-        return  # this MLflow serves in another way
+        return  # this version of MLflow does not use FastAPI
     kind = fastapi.FastAPI
-    _hurry_headers(limits.pop("header_seconds"))
+    _limit_header_time(limits.pop("header_seconds"))
 
     def construct(*arguments: Any, **named: Any) -> Any:
-        fastapi.FastAPI = kind  # type: ignore[misc]  # as it was
+        fastapi.FastAPI = kind  # type: ignore[misc]  # restored
         app = kind(*arguments, **named)
         app.add_middleware(RequestGuard, answer=answer, columns=columns, **limits)
         return app
@@ -71,11 +71,11 @@ def guard(answer: Callable[[Rows], Rows], columns: Sequence[str], **limits: Any)
     fastapi.FastAPI = construct  # type: ignore[assignment,misc]  # for one call
 
 
-def _hurry_headers(seconds: float) -> None:
-    """Let the web server close connections that do not send a request's headers in time.
+def _limit_header_time(seconds: float) -> None:
+    """Make the web server close connections that do not send a request's headers in time.
 
-    uvicorn 0.54 waits for the first request of a connection, and for the end of any headers, as long as the other side
-    wishes, and has no setting for it; so its connections get a timer.
+    uvicorn 0.54 waits without limit for the first request of a connection and for the end of any headers, and has no setting
+    for it, so its connections get a timer.
 
     Args:
         seconds: From the opening of a connection, or from the first byte of a later request.
@@ -83,7 +83,7 @@ def _hurry_headers(seconds: float) -> None:
     for module, name in PROTOCOLS:
         try:
             protocol = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError):  # this one is not installed, or another version of uvicorn serves
+        except (ImportError, AttributeError):  # not installed, or another version of uvicorn
             continue
         if not hasattr(protocol, "lepton_timer"):
             protocol.lepton_timer = None
@@ -92,7 +92,7 @@ def _hurry_headers(seconds: float) -> None:
 
 
 def _timed(method: Callable[..., Any], seconds: float, *, lost: bool) -> Callable[..., Any]:
-    """A method of a connection that afterwards sees to its timer, which runs while headers are awaited."""
+    """Wrap a method of a connection to update its timer afterwards, which runs while headers are awaited."""
 
     def call(self: Any, *arguments: Any) -> Any:
         result = method(self, *arguments)
@@ -108,7 +108,7 @@ def _timed(method: Callable[..., Any], seconds: float, *, lost: bool) -> Callabl
 
 
 class RequestGuard:
-    """ASGI middleware; the arguments are those of `guard`, behind the app that it stands before."""
+    """ASGI middleware; takes the app and the arguments of `guard`."""
 
     def __init__(
         self,
@@ -122,11 +122,11 @@ class RequestGuard:
     ) -> None:
         self.app, self.answer, self.columns = app, answer, columns
         self.max_rows, self.max_bytes, self.body_seconds = max_rows, max_bytes, body_seconds
-        self.held = 0  # bytes of bodies
-        self.seats = asyncio.Semaphore(SEATS)
+        self.held = 0  # bytes of bodies in memory
+        self.slots = asyncio.Semaphore(SLOTS)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer a request for predictions; all else is the server's."""
+        """Handle a request for predictions; pass all others to the server."""
         if scope["type"] != "http" or scope["path"] != "/invocations" or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
@@ -134,12 +134,12 @@ class RequestGuard:
         body = bytearray()
         try:
             await self._read(body, scope, receive)
-            async with self.seats:
+            async with self.slots:
                 status, content = await asyncio.to_thread(self._respond, bytes(body))
         except RefusedError as error:
             status, content = _failure(error.status, error)
             if error.status in {408, 503}:
-                closing = [(b"connection", b"close")]  # what is left of the body is not waited for
+                closing = [(b"connection", b"close")]  # do not wait for the rest of the body
         finally:
             self.held -= len(body)
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode()), *closing]
@@ -147,7 +147,7 @@ class RequestGuard:
         await send({"type": "http.response.body", "body": content})
 
     def _respond(self, body: bytes) -> tuple[int, bytes]:
-        """The status and the body of an answer."""
+        """The status and the body of the response."""
         try:
             rows = rows_of(body, self.columns, self.max_rows)
             return 200, json.dumps({"predictions": self.answer(rows)}).encode()
@@ -156,19 +156,19 @@ class RequestGuard:
         except (ValueError, TypeError, OverflowError) as error:
             return _failure(400, error)
         except Exception as error:
-            return _failure(500, RuntimeError(f"The model cannot answer: {error}"))
+            return _failure(500, RuntimeError(f"The prediction failed: {error}"))
 
     async def _read(self, body: bytearray, scope: Any, receive: Receive) -> None:
         """Read the whole body.
 
         Raises:
-            RefusedError: It is not said to be JSON, is too long, too slow, or one too many; what is left of it is not read.
+            RefusedError: The content type is not JSON, the body is too long or too slow, or the server is busy; the rest is not read.
         """
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         kind = headers.get("content-type", "")
         if kind.lower().replace(" ", "") not in {"application/json", "application/json;charset=utf-8"}:
             raise RefusedError(f"The content type is {kind[:100]!r}; this model takes application/json. {ASK}", 415)
-        what = f"The body is too long; send at most {self.max_bytes:,} bytes, in several requests if need be."
+        what = f"The body is too long; send at most {self.max_bytes:,} bytes per request."
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length[:20]) > self.max_bytes:
             raise RefusedError(what, 413)
@@ -194,15 +194,15 @@ def _failure(status: int, error: Exception) -> tuple[int, bytes]:
 
 
 def rows_of(body: bytes, columns: Sequence[str], most: int) -> Rows:
-    """The rows that a request asks about.
+    """The rows of a request.
 
     Args:
-        body: JSON in one of the forms of MLflow's server.
-        columns: What a row holds, for rows that are sent without names.
-        most: Rows of one request.
+        body: JSON in one of the formats of MLflow's server.
+        columns: The columns of a row, for rows without names.
+        most: The maximum number of rows.
 
     Raises:
-        RefusedError: It is no JSON, nested too deeply, of another form, or has no rows or too many.
+        RefusedError: It is not JSON, is nested too deeply, has another format, or has no rows or too many.
     """
     form, content = _content_of(body)
     alone = len(columns) == 1 and form in {"inputs", "instances"}  # the rows may be bare cells
@@ -222,7 +222,7 @@ def _content_of(body: bytes) -> tuple[str, Any]:
         document = json.loads(body)
     except RecursionError:
         raise RefusedError(f"The JSON is nested too deeply. {ASK}") from None
-    except ValueError as error:  # also of bytes that are no text, and of numbers with thousands of digits
+    except ValueError as error:  # also for bytes that are not text, and numbers with thousands of digits
         raise RefusedError(f"The body is not valid JSON: {error}. {ASK}") from None
     if not isinstance(document, dict):
         raise RefusedError(f"The JSON is not an object. {ASK}")
@@ -233,7 +233,7 @@ def _content_of(body: bytes) -> tuple[str, Any]:
 
 
 def _split(content: Any, columns: Sequence[str]) -> tuple[Any, Sequence[str]]:
-    """Rows and their columns, from a frame in pandas' form `split`."""
+    """Rows and their columns, from a frame in pandas' `split` format."""
     if not isinstance(content, dict) or "data" not in content or content.keys() - {"columns", "data", "index"}:
         raise RefusedError('dataframe_split takes {"columns": [names], "data": [rows]}.')
     columns = content.get("columns", columns)
@@ -243,7 +243,7 @@ def _split(content: Any, columns: Sequence[str]) -> tuple[Any, Sequence[str]]:
 
 
 def _transposed(columns: dict[str, Any], most: int) -> list[Any]:
-    """Rows, from columns of equal length; from bare cells, one row. Pixels [H, W] in the only column are such a cell."""
+    """Convert columns of equal length to rows, and bare cells to one row. Pixels [H, W] in the only column are one cell."""
     if len(columns) == 1 and _axes(*columns.values())[0] == 2:
         return [list(columns.values())]
     if not any(isinstance(cells, list) for cells in columns.values()):
@@ -257,9 +257,9 @@ def _transposed(columns: dict[str, Any], most: int) -> list[Any]:
 
 
 def _holds_a_cell(row: Any) -> bool:
-    """Whether a row of one column is a list around its cell, and not the cell itself.
+    """Whether a row of one column is a list that contains its cell, and not the cell itself.
 
-    Pixels are lists, too: [H, W], or [H, W, C] with at most four channels. A list of one such list is a row.
+    Pixels are lists too: [H, W], or [H, W, C] with at most four channels. A list that contains one such list is a row.
     """
     if not isinstance(row, list) or len(row) != 1:
         return False
@@ -268,7 +268,7 @@ def _holds_a_cell(row: Any) -> bool:
 
 
 def _axes(cell: Any) -> tuple[int, int]:
-    """How deeply lists are nested, up to 4, and how long the innermost is that was looked at."""
+    """The depth of nested lists, up to 4, and the length of the innermost list that was inspected."""
     axes, last = 0, 0
     while isinstance(cell, list) and cell and axes < 4:
         axes, last, cell = axes + 1, len(cell), cell[0]

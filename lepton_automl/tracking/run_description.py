@@ -1,4 +1,4 @@
-"""The text that a store shows at the top of a run: what it is, for a reader who was not there."""
+"""The description of a run in Markdown, which MLflow shows at its top."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lepton_automl.state import StudyState, Trial
 from lepton_automl.texts import code_span, markdown
 from lepton_automl.variant import Variant
 
-MOST = 30  # rows; a tag has room for 8,000 characters
+MOST = 30  # rows; a tag holds 8,000 characters
 WHERE = "The Views menu above the run list offers two views: the Pareto front, and all trials in order."
-LONGEST = 300  # characters of what somebody else has said
+LONGEST = 300  # characters of an arbitrary text
 ORIGINS = {
     "first_design": "one of the initial designs",
     "sampler": "proposed by the sampler",
@@ -22,14 +22,14 @@ ORIGINS = {
 
 
 def note(state: StudyState) -> str:
-    """A study in Markdown: how it stands, what was asked, the front. MLflow's page folds all but the first lines."""
+    """A study in Markdown: its status, the request, the front. The MLflow UI collapses all but the first lines."""
     warned = [event.text for event in state.notes if event.level != "info"][-5:]
-    parts = [_chosen(state), _stands(state), _goal_of(state), WHERE, _table(state), *(f"> {_short(text)}" for text in warned)]
+    parts = [_chosen(state), _progress(state), _goal_of(state), WHERE, _table(state), *(f"> {_short(text)}" for text in warned)]
     return "\n\n".join(part for part in parts if part)
 
 
 def trial_note(state: StudyState, trial: Trial) -> str:
-    """A trial in a few words; the less there is to look into, the fewer."""
+    """A trial in a few words; fewer for a trial without a model."""
     whole, result = state.settings.epochs_of(child=trial.is_child), trial.result
     if result is None:
         return f"Resumed from epoch {trial.epochs} of {whole}."
@@ -38,23 +38,23 @@ def trial_note(state: StudyState, trial: Trial) -> str:
     if result.status == "infeasible":
         return f"Trained, but not usable: {_short(result.reason)}."
     if result.status == "failed":
-        return f"Failed after {_epochs(trial, whole)}: {_short(result.reason)}. {_papers(trial)}".strip()
+        return f"Failed after {_epochs(trial, whole)}: {_short(result.reason)}. {_log_files(trial)}".strip()
     if result.status == "stopped":
-        return f"Stopped after {_epochs(trial, whole)}, {_came_to(state, trial)}: {_short(result.reason)}."
-    outcome = f"{markdown(_shape(trial))}, {_origin(trial)}: {_came_to(state, trial)} after {_epochs(trial, whole)}."
+        return f"Stopped after {_epochs(trial, whole)}, {_outcome(state, trial)}: {_short(result.reason)}."
+    outcome = f"{markdown(_shape(trial))}, {_origin(trial)}: {_outcome(state, trial)} after {_epochs(trial, whole)}."
     return " ".join(part for part in (outcome, _runs_in(trial), _standing(state, trial)) if part)
 
 
 def network(trial: Trial) -> str:
-    """A trial's final shape in a line; empty where only a plug-in knows it."""
+    """A trial's final network in a line; empty if it cannot be described."""
     try:
         return describe(recipe_from_json((trial.result and trial.result.recipe) or trial.proposed.recipe))
-    except (LeptonError, TypeError):  # a plug-in's own family
+    except (LeptonError, TypeError):  # the family is missing or not installed
         return ""
 
 
 def _shape(trial: Trial) -> str:
-    """The same without bars: MLflow's run list shows Markdown as it is written, and many fonts lack what stands for a bar."""
+    """The network without bars: MLflow's run list shows raw Markdown, and many fonts lack the replacement of a bar."""
     return network(trial).replace(" | ", " / ")
 
 
@@ -74,7 +74,7 @@ def _goal_of(state: StudyState) -> str:
     )
 
 
-def _stands(state: StudyState) -> str:
+def _progress(state: StudyState) -> str:
     ended = [trial.status for trial in state.trials.values() if trial.result]
     kinds = [(kind, ended.count(kind)) for kind in ("complete", "stopped", "infeasible", "failed")]
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds if count)
@@ -98,18 +98,18 @@ def _chosen(state: StudyState) -> str:
     ]
     known = f"; registered as {named[-1]}" if named else ""
     trial = state.trials[number]
-    return f"Chosen: **trial {number}**, {code_span(_shape(trial))}: {_came_to(state, trial)}{known}. {_tested(state, trial)}".strip()
+    return f"Chosen: **trial {number}**, {code_span(_shape(trial))}: {_outcome(state, trial)}{known}. {_tested(state, trial)}".strip()
 
 
 def _table(state: StudyState) -> str:
     front = state.front()
     if not front:
         return ""
-    further = _further(state)
-    titles = "".join(f" {markdown(f'{goal.title}, {goal.unit}'.rstrip(', '))} |" for goal in further)
+    others = _other_objectives(state)
+    titles = "".join(f" {markdown(f'{goal.title}, {goal.unit}'.rstrip(', '))} |" for goal in others)
     head = [
         f"| trial | {state.settings.metric} | latency, ms | size, kB | parameters |{titles}",
-        "|--:|--:|--:|--:|--:|" + "--:|" * len(further),
+        "|--:|--:|--:|--:|--:|" + "--:|" * len(others),
     ]
     return "\n".join([*head, *(_row(state, trial) for trial in front[:MOST])])
 
@@ -118,20 +118,20 @@ def _row(state: StudyState, trial: Trial) -> str:
     profile = trial.profile
     chosen = " (chosen)" if state.ended and state.ended.chosen == trial.number else ""
     costs = f"{profile.latency_ms:.3g} | {profile.size_bytes / 1e3:.3g} | {profile.parameters:,}" if profile else " | | "
-    further = "".join(f" {state.value(trial, goal):,.10g} |" for goal in _further(state))
-    return f"| {trial.number}{chosen} | {state.score(trial):.4g} | {costs} |{further}"
+    extra_cells = "".join(f" {state.value(trial, goal):,.10g} |" for goal in _other_objectives(state))
+    return f"| {trial.number}{chosen} | {state.score(trial):.4g} | {costs} |{extra_cells}"
 
 
-def _further(state: StudyState) -> list[Objective]:
-    """The objectives that have no column of their own."""
+def _other_objectives(state: StudyState) -> list[Objective]:
+    """The objectives without a column of their own."""
     return [goal for goal in state.settings.objectives if not goal.is_score and goal.name not in PROFILED]
 
 
 # A trial
 
 
-def _came_to(state: StudyState, trial: Trial) -> str:
-    """Its last score and what it costs."""
+def _outcome(state: StudyState, trial: Trial) -> str:
+    """The last score and the costs of a trial."""
     metric, score = state.settings.metric, state.score(trial) if trial.status == "complete" else state.last_score(trial)
     scored = f"{metric} {score:.4g}" if score == score else f"no {metric} yet"  # noqa: PLR0124  # NaN is not itself
     return f"{scored}{_at(trial.profile)}"
@@ -155,7 +155,7 @@ def _epochs(trial: Trial, whole: int) -> str:
 
 
 def _runs_in(trial: Trial) -> str:
-    """What it was made faster by, if anything."""
+    """The runtime and precision of an accelerated trial; else empty."""
     if trial.accelerated is None or trial.search_profile is None or trial.variant == Variant():
         return ""
     return f"It runs in {trial.variant.name}; before acceleration it took {trial.search_profile.latency_ms:.3g} ms."
@@ -163,8 +163,8 @@ def _runs_in(trial: Trial) -> str:
 
 def _standing(state: StudyState, trial: Trial) -> str:
     chosen = state.ended is not None and state.ended.chosen == trial.number
-    stands = "It is the chosen model." if chosen else "It is on the front." if trial in state.front() else ""
-    return f"{stands} {_tested(state, trial)}".strip()
+    standing = "It is the chosen model." if chosen else "It is on the front." if trial in state.front() else ""
+    return f"{standing} {_tested(state, trial)}".strip()
 
 
 def _tested(state: StudyState, trial: Trial) -> str:
@@ -173,12 +173,12 @@ def _tested(state: StudyState, trial: Trial) -> str:
     return f"On the held-out test split: {metric} {scores[metric]:.4g}." if metric in scores else ""
 
 
-def _papers(trial: Trial) -> str:
+def _log_files(trial: Trial) -> str:
     assert trial.result is not None
     there = [name for name, text in (("traceback.txt", trial.result.traceback), ("stdout.txt", trial.result.printed)) if text]
-    return f"Its {' and '.join(there)} {'have' if len(there) > 1 else 'has'} the details." if there else ""
+    return f"See {' and '.join(there)}." if there else ""
 
 
 def _short(text: str) -> str:
-    """The first line of a text, which may be anybody's, without its full stop and without markup."""
+    """The first line of an arbitrary text, without its full stop and with Markdown escaped."""
     return markdown(text.strip().partition("\n")[0].rstrip("."), LONGEST)

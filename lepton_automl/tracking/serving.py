@@ -1,4 +1,4 @@
-"""How a registered model is served: by MLflow's own command, from the store where it is."""
+"""The command that serves a registered model: MLflow's own, from the store of the model."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from pathlib import Path
 
 from .tracking_uri import tracking_uri
 
-CONNECTIONS = "500"  # at a time, also idle ones, which the model's door closes; the web server answers 503 to more
+CONNECTIONS = "500"  # at a time, including idle ones, which the request guard closes; the web server answers 503 beyond
 
 
 def serve_command(
     name: str, *, home: str | Path, uri: str | None = None, alias: str = "champion", host: str = "127.0.0.1", port: int = 5001
 ) -> tuple[list[str], dict[str, str]]:
-    """The command that serves a registered model, in the environment that is here.
+    """The command that serves a registered model in the current Python environment.
 
-    It is MLflow's own, so that what is tried here is what runs elsewhere; what is added is the store's address, the
-    folder of this Python's programs, among which MLflow looks for its web server, and how many connections that takes.
+    It is MLflow's own, so that local serving matches serving elsewhere; added are the store's URL, the folder of this
+    Python's programs, where MLflow looks for its web server, and the limit on connections.
 
     Args:
         name: The registered model.
         home: The folder of all studies.
-        uri: Another MLflow store than the home's own.
-        alias: Which of its versions.
-        host: Who may ask; by default this machine alone.
-        port: Where to listen.
+        uri: An MLflow store other than the home's own.
+        alias: The alias of the version to serve.
+        host: The address to listen on; by default reachable from this machine only.
+        port: The port to listen on.
 
     Returns:
-        The command, and the environment to run it in.
+        The command and its environment variables.
     """
     address = tracking_uri(home, uri or "")
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])

@@ -1,4 +1,4 @@
-"""What goes into a bundle's model and what comes out, told in MLflow's terms from the bundle's `preprocess.json`."""
+"""The MLflow signature and input example of a bundle's model, from its `preprocess.json`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 def signature(preprocess: dict[str, Any]) -> ModelSignature:
     """The model's signature.
 
-    Columns of a table are of type `Any`: MLflow's `double` refuses whole numbers and `string` refuses pandas
-    categories, and the model's own preprocessing tells better what is wrong with a cell. All columns must be there;
-    a cell may be missing.
+    Columns of a table are of type `Any`: MLflow's `double` rejects integers and `string` rejects pandas
+    categories, and the model's own preprocessing gives better errors about a cell. All columns are required; a cell may be
+    missing.
 
     Images are one column `image`, also of type `Any`: a PNG or JPEG file as bytes or in base64, an array, or nested lists
-    [H, W] or [H, W, C] of pixels, as those that were learnt from. MLflow's `binary` takes no arrays, and a tensor no files.
+    [H, W] or [H, W, C] of pixels, as in the training data. MLflow's `binary` rejects arrays, and its tensor type rejects files.
 
     Args:
         preprocess: The content of `preprocess.json`.
@@ -44,7 +44,7 @@ def _outputs(decoder: Decoder) -> Schema:
 
 
 def example(preprocess: dict[str, Any]) -> Any:
-    """One made-up input, never a user's own data.
+    """A made-up input, never from the user's own data.
 
     Returns:
         A DataFrame of one row.

@@ -1,4 +1,4 @@
-"""Records into MLflow, by its client alone: nothing global is set, and what is there already is found again."""
+"""Write records to MLflow by its client, without global state; existing runs are found by their tags."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ if TYPE_CHECKING:
     from .dataset import DatasetRecord
     from .records import RunRecord
 
-MOST_METRICS, MOST_PARAMS = 800, 100  # in one batch; MLflow takes 1,000 things together
-LONGEST = 5000  # characters of a tag or a parameter; MLflow takes 8,000 and 6,000
-TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens on its pages for language models
+MOST_METRICS, MOST_PARAMS = 800, 100  # in one batch; MLflow accepts 1,000 entities together
+LONGEST = 5000  # characters of a tag or a parameter; MLflow accepts 8,000 and 6,000
+TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens in its mode for language models
 PARENT = "mlflow.parentRunId"
-ELSEWHERE = Tracking()  # nothing was said: an experiment of the study's own
-# Codes of its errors by which MLflow says that asking again will not help.
+ELSEWHERE = Tracking()  # the default: an experiment of the study's own
+# Error codes of MLflow for which a retry does not help.
 REFUSALS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_STATE", "FEATURE_DISABLED", "ENDPOINT_NOT_FOUND"}  # fmt: skip
-_LOUD = ("mlflow", "alembic", "urllib3")
+_LOGGERS = ("mlflow", "alembic", "urllib3")
 
 
 class RefusedError(StudyError):
-    """MLflow answers, and refuses: asking again does not help."""
+    """MLflow rejects the request; a retry does not help."""
 
 
 def ui_command(home: str | Path, port: int = 5000, uri: str = "") -> list[str]:
-    """The command that serves MLflow's pages over a store, to this machine alone.
+    """The command that serves the MLflow UI of a store, reachable from this machine only.
 
     Args:
         home: The folder of all studies.
-        port: Where to listen.
-        uri: Another store than the home's own.
+        port: The port to listen on.
+        uri: A store other than the home's own.
     """
     artifacts = (Path(home).absolute() / "artifacts").as_uri()
     store_options = ["--backend-store-uri", tracking_uri(home, uri), "--default-artifact-root", artifacts]
@@ -64,35 +64,35 @@ def ui_command(home: str | Path, port: int = 5000, uri: str = "") -> list[str]:
 
 
 def pages_at(server: str, page: str = "") -> str:
-    """The address of one of MLflow's pages, in their mode for training.
+    """The URL of a page of the MLflow UI, in its mode for model training.
 
-    Without it they open in their mode for language models, which shows traces, and none of a study's runs. MLflow 3.17 reads
-    it behind the `#` alone. Its links keep it between a study's runs and models; the link to one run drops it, which is why
-    the pages that `ui_command` serves store it, too. A server of others does not: there, the mode has to be chosen once.
+    By default the UI opens in its mode for language models, which shows traces, but not a study's runs. MLflow 3.17 reads the
+    mode only after the `#`. Links between a study's runs and models keep it; the link to one run drops it, so the UI that
+    `ui_command` serves stores it too. On other servers the mode has to be chosen once.
 
     Args:
-        server: Where they are served.
-        page: One of them, such as `"experiments/1/runs"`; by default the list of experiments.
+        server: The URL of the UI.
+        page: The page, such as `"experiments/1/runs"`; by default the list of experiments.
     """
     return f"{server.rstrip('/')}/#/{page or 'experiments'}?workflowType=machine_learning"
 
 
 @contextlib.contextmanager
 def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
-    """A store for a moment, for one process of this home at a time.
+    """Open a store, one process of this home at a time.
 
     Args:
         home: The folder of all studies.
-        uri: Another store than the home's own.
+        uri: A store other than the home's own.
 
     Raises:
         StudyError: MLflow cannot be reached or written; the journal has everything.
-        RefusedError: It answers, and will not do what was asked.
+        RefusedError: MLflow rejects a request.
     """
     address = tracking_uri(home, uri or "")
     try:
         home.mkdir(parents=True, exist_ok=True)
-        # MLflow makes its tables without a lock; and between looking for a run and making it, another could make it.
+        # MLflow creates its tables without a lock, and another process could create a run between its search and its creation.
         with single_writer(home, address), _quiet():
             check_reachable(address)
             ensure_complete(home, address)
@@ -112,17 +112,17 @@ def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
 
 
 def deleted_experiment(name: str, number: str, uri: str) -> tuple[str, str]:
-    """The error about a deleted experiment: what is wrong, and what to do.
+    """The error message for a deleted experiment, and its fix.
 
     Args:
         name: The experiment's name.
         number: Its id.
-        uri: The store's address.
+        uri: The store's URL.
     """
     what = f"the MLflow experiment {name!r} was deleted and has to be restored by hand"
     fix = (
-        f"Restore it: MLFLOW_TRACKING_URI={masked(uri)} mlflow experiments restore --experiment-id {number}; or take another one"
-        " by `experiment=`, or another name for the study."
+        f"Restore it: MLFLOW_TRACKING_URI={masked(uri)} mlflow experiments restore --experiment-id {number}; or pass another one"
+        " as `experiment=`, or choose another name for the study."
     )
     return what, fix
 
@@ -131,8 +131,8 @@ class Store:
     """An MLflow tracking store.
 
     Args:
-        home: The folder of all studies; artifacts lie in `artifacts` there, where the store is no server with its own place.
-        uri: Its address.
+        home: The folder of all studies; artifacts are in its `artifacts`, unless the store is a server with its own location.
+        uri: The URL of the store.
     """
 
     def __init__(self, home: Path, uri: str) -> None:
@@ -143,35 +143,35 @@ class Store:
 
     @property
     def shared(self) -> bool:
-        """Whether others than the processes of this home may write to it at the same time."""
+        """Whether processes outside this home may write to it at the same time."""
         return not self.uri.startswith(SQLITE)
 
     def experiment(self, study: str | None, place: Tracking = ELSEWHERE) -> str:
-        """The id of an experiment, which comes to be where it is not.
+        """The id of an experiment, which is created if it does not exist.
 
         Args:
-            study: The study that it is for; None for models that come from no study of this store.
-            place: What else was asked for.
+            study: The study; None for models that come from no study of this store.
+            place: A requested experiment, by id or name.
 
         Raises:
-            RefusedError: Somebody has deleted it.
-            MlflowException: An id was asked for that is not there.
+            RefusedError: It was deleted.
+            MlflowException: The requested id does not exist.
         """
         if place.experiment_id:
-            self._stands_open(self.client.get_experiment(place.experiment_id))
+            self._raise_if_deleted(self.client.get_experiment(place.experiment_id))
             return place.experiment_id
         name = place.experiment or (f"{EXPERIMENT}{study}" if study else EXPERIMENT.rstrip("/"))
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
-            # No study's name begins with an underscore.
+            # No study's name starts with an underscore.
             folder = f"_{quote(name, safe='')}" if place.experiment else study or "_models"
             own = None if urlsplit(self.uri).scheme in SERVERS else (self.home / "artifacts" / folder).as_uri()
             number: str = self.client.create_experiment(name, artifact_location=own, tags=TRAINING_VIEW | views())
             return number
-        self._stands_open(experiment)
+        self._raise_if_deleted(experiment)
         return str(experiment.experiment_id)
 
-    def _stands_open(self, experiment: Experiment) -> None:
+    def _raise_if_deleted(self, experiment: Experiment) -> None:
         if experiment.lifecycle_stage == "deleted":
             what, fix = deleted_experiment(experiment.name, str(experiment.experiment_id), self.uri)
             raise RefusedError(what, where=masked(self.uri), fix=f"{fix} Then `lepton sync STUDY` brings it up to date.")
@@ -181,7 +181,7 @@ class Store:
         return [str(experiment.experiment_id) for experiment in _pages(self.client.search_experiments)]
 
     def find(self, experiments: Sequence[str], key: tuple[str, str]) -> Run | None:
-        """The run that bears a tag, of whichever experiment.
+        """The run with a tag, in any of some experiments.
 
         Args:
             experiments: Ids of the experiments to look in.
@@ -189,56 +189,56 @@ class Store:
         """
         if not experiments:
             return None
-        runs = self.client.search_runs(list(experiments), _bears(key), max_results=1)
+        runs = self.client.search_runs(list(experiments), _has_tag(key), max_results=1)
         return runs[0] if runs else None
 
     def runs(self, experiment: str, key: tuple[str, str] | None, since_ms: int = 0) -> list[Run]:
-        """All runs that bear a tag, or all there are, in the order of their ids, which is the same for everyone who looks.
+        """All runs of an experiment, or those with a tag, in order of their ids, which is the same for every process.
 
         Args:
             experiment: The experiment's id.
             key: The tag and its value; None for any run.
-            since_ms: Only those that began then or later, in milliseconds since the epoch.
+            since_ms: Only runs that started then or later, in milliseconds since the epoch.
         """
-        wanted = " and ".join([*([_bears(key)] if key else []), f"attributes.start_time >= {since_ms}"])
+        wanted = " and ".join([*([_has_tag(key)] if key else []), f"attributes.start_time >= {since_ms}"])
         runs = _pages(functools.partial(self.client.search_runs, [experiment], wanted))
         return sorted(runs, key=lambda run: str(run.info.run_id))
 
     def create(self, experiment: str, record: RunRecord, parent: str = "") -> str:
-        """A new run for a record, with nothing in it yet but what it is found by; returns its id."""
+        """Create a run for a record, with only the tags that identify it; return its id."""
         tags = dict([record.key]) | {"mlflow.source.name": "lepton_automl", "mlflow.source.type": "LOCAL"}
         if parent:
             tags[PARENT] = parent
-        with contextlib.suppress(OSError, KeyError):  # a container's user may have no name
+        with contextlib.suppress(OSError, KeyError):  # the user of a container may have no name
             tags["mlflow.user"] = getpass.getuser()
         run = self.client.create_run(experiment, start_time=record.start_ms, tags=tags, run_name=record.name)
         return str(run.info.run_id)
 
     def drop(self, experiment: str, run_id: str) -> None:
-        """Delete a run with its children; MLflow keeps their rows until `mlflow gc`."""
+        """Delete a run and its children; MLflow keeps their rows until `mlflow gc`."""
         for child in self.runs(experiment, (PARENT, run_id)):
             self.client.delete_run(child.info.run_id)
         self.client.delete_run(run_id)
 
     def fill(self, run_id: str, record: RunRecord) -> None:
-        """Write one record into its run; writing it again changes nothing.
+        """Write a record to its run; writing it again changes nothing.
 
-        The tags come last: one of them may say that all else is there.
+        The tags come last, as one of them may mark the record as complete.
         """
         for path, text in record.texts.items():
             self.client.log_text(run_id, text, path)
         if record.status:
-            self._stands(run_id, record)
+            self._set_status(run_id, record)
         if record.dataset:
             self.log_dataset(run_id, record.dataset)
         self._log(run_id, record)
 
-    def _stands(self, run_id: str, record: RunRecord) -> None:
-        """The run's status and end, in one call; `set_terminated` asks a server for the run and prints its address."""
+    def _set_status(self, run_id: str, record: RunRecord) -> None:
+        """Set the run's status and end, in one call; `set_terminated` would also request the run and print its URL."""
         from mlflow.entities import RunStatus
 
         status = RunStatus.from_string(record.status)
-        self.client._tracking_client.store.update_run_info(run_id, status, record.end_ms, None)  # noqa: SLF001  # as said
+        self.client._tracking_client.store.update_run_info(run_id, status, record.end_ms, None)  # noqa: SLF001  # see above
 
     def _log(self, run_id: str, record: RunRecord) -> None:
         from mlflow.entities import Metric, Param, RunTag
@@ -253,7 +253,7 @@ class Store:
         self.client.log_batch(run_id, metrics=last[0], params=last[1], tags=tags)
 
     def log_dataset(self, run_id: str, record: DatasetRecord) -> None:
-        """Say what data a run used."""
+        """Log the dataset of a run."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         source = json.dumps({"uri": record.source})
@@ -261,7 +261,7 @@ class Store:
         self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "search")])])
 
     def attach(self, run_id: str, path: str, content: str | bytes) -> None:
-        """A file as an artifact, in place of one of the same path."""
+        """Write a file as an artifact, replacing one of the same path."""
         if isinstance(content, str):
             self.client.log_text(run_id, content, path)
             return
@@ -272,14 +272,14 @@ class Store:
             self.client.log_artifact(run_id, str(file), None if parent == "." else parent)
 
     def attach_table(self, run_id: str, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Rows as a table that MLflow can show and compare, and as CSV.
+        """Write rows as a table that MLflow can show and compare, and as CSV.
 
-        `log_table` would add to a table that is there already, so its format is written here.
+        `log_table` would append to an existing table, so its format is written here.
 
         Args:
             run_id: The run.
-            name: The files' name, without an ending.
-            rows: All with the same keys.
+            name: The file name, without an extension.
+            rows: The rows, all with the same keys.
         """
         columns = list(rows[0]) if rows else []
         data = [list(row.values()) for row in rows]
@@ -295,22 +295,22 @@ class Store:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the chatter of migrations; what goes wrong is raised anyway."""
-    _import_mlflow()  # which sets its loggers up, so it comes first
-    with log_level(logging.CRITICAL, _LOUD):
+    """Silence the log messages of migrations; errors are raised anyway."""
+    _import_mlflow()  # first, as it sets up its loggers
+    with log_level(logging.CRITICAL, _LOGGERS):
         yield
 
 
 def _import_mlflow() -> None:
-    import mlflow.tracking  # noqa: F401  # 1 to 2 s, so not before it is needed
+    import mlflow.tracking  # noqa: F401  # takes 1 to 2 s, so only when needed
 
 
-def _bears(key: tuple[str, str]) -> str:
+def _has_tag(key: tuple[str, str]) -> str:
     return f"tags.`{key[0]}` = '{key[1]}'"
 
 
 def _pages(search: Callable[..., Any]) -> list[Any]:
-    """All that a search of MLflow's finds, page by page."""
+    """All results of a paged search of MLflow."""
     items, token = [], None
     while True:
         page = search(max_results=1000, page_token=token)

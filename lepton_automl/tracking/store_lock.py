@@ -1,4 +1,4 @@
-"""The way into a store: one writer of this home at a time, and no long wait before one that does not answer."""
+"""Access to a store: one writer per home at a time, and short timeouts for a store that does not answer."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from .secrets import masked
 from .tracking_uri import SQLITE, tracking_uri
 
 ANSWER = 3.0  # seconds in which a store must answer
-QUEUE = 30.0  # seconds for others of this home, who hold a store for a few
-LOOK = 0.01  # seconds between looks whether it is free
+QUEUE = 30.0  # seconds to wait for other writers of this home, which hold the lock for a few
+LOOK = 0.01  # seconds between attempts to take the lock
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
 def use_short_timeouts(environment: MutableMapping[str, str]) -> None:
-    """Let MLflow give up on a server in seconds; by default it tries again for minutes. Meant for processes of our own.
+    """Make MLflow give up on a server within seconds, not minutes. Meant for processes of our own.
 
-    MLflow's telemetry is declined there, too: it would otherwise report to its makers over the network, unasked.
+    It also disables MLflow's telemetry, which would otherwise report over the network without consent.
 
-    A request that is not repeated makes no run twice; whoever wrote tries the whole again. See
+    A request that is not retried cannot create a run twice; the caller repeats the whole operation. See
     https://mlflow.org/docs/latest/api_reference/python_api/mlflow.environment_variables.html.
 
     Args:
-        environment: Of the process; what is set there stays.
+        environment: The environment of the process; existing values are kept.
     """
     environment.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     environment.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
@@ -41,10 +41,10 @@ def use_short_timeouts(environment: MutableMapping[str, str]) -> None:
 
 @contextlib.contextmanager
 def single_writer(home: Path, uri: str) -> Iterator[None]:
-    """Be the only writer of this home to a store.
+    """Hold the lock of the only writer of this home to a store.
 
     Raises:
-        StudyError: Another one holds it for too long.
+        StudyError: Another process holds it for too long.
     """
     own = uri == tracking_uri(home)
     until = time.monotonic() + QUEUE
@@ -62,10 +62,10 @@ def single_writer(home: Path, uri: str) -> Iterator[None]:
 
 
 def check_reachable(uri: str) -> None:
-    """See whether a store answers, before MLflow is asked.
+    """Check that a store answers before MLflow uses it.
 
     Raises:
-        Exception: It does not; what a socket, SQLite or MLflow says about it.
+        Exception: It does not; an error of a socket, SQLite or MLflow.
     """
     parts = urlsplit(uri)
     if parts.scheme in {"http", "https"}:
@@ -82,7 +82,7 @@ def _ask_server(uri: str) -> None:
 
     creds = get_default_host_creds(uri)  # type: ignore[no-untyped-call]  # MLflow has no types for it
     response = http_request(creds, "/health", "GET", max_retries=0, timeout=ANSWER, raise_on_status=False)  # type: ignore[no-untyped-call]  # likewise
-    if response.status_code in {502, 503, 504}:  # of a proxy; any other answer is one, as not every server has such a page
+    if response.status_code in {502, 503, 504}:  # from a proxy; any other status is fine, as not every server has this endpoint
         raise ConnectionError(f"the server is not available: {response.status_code} {response.reason}")
 
 

@@ -1,4 +1,4 @@
-"""A study's own run: what was asked, by what and where, how it goes, and what it has cost."""
+"""The content of a study's own run: its request, environment, progress and cost."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ KINDS: tuple[Status, ...] = ("complete", "stopped", "infeasible", "failed")
 
 
 def settings(state: StudyState) -> dict[str, str]:
-    """What was asked, and by what and where, as parameters: they are told once and cannot change; what matters comes first."""
+    """The request, machine and versions as parameters, which are written once and cannot change; the most important first."""
     started = state.started
     assert started is not None
-    config = started.config  # as it began: a budget may grow
+    config = started.config  # the original request: the budget may be extended
     groups = {"deployment": config.deployment.to_json(), "budget": config.budget.to_json()}
     params = {"metric": config.metric, "objectives": ", ".join(f"{goal.name} ({goal.direction})" for goal in config.objectives)}
     params |= {f"{part}.{name}": str(value) for part, values in groups.items() for name, value in values.items() if value}
@@ -28,7 +28,7 @@ def settings(state: StudyState) -> dict[str, str]:
     params |= {"sampler": config.sampler, "seed": str(config.seed), "workers": str(config.workers)}
     params["warm_start"] = ", ".join(dict.fromkeys(prior.study for prior in config.prior_trials))
     params |= {f"space.{name}": hyperparameter.describe() for name, hyperparameter in config.space.items()}
-    # What no hyperparameter changes; under another name than the hyperparameters', which the trials have as their own parameters.
+    # Fixed training settings; the prefix differs from that of hyperparameters, which are parameters of the trials.
     plan = config.train.to_json().items()
     params |= {f"plan.{name}": str(value) for name, value in plan if f"train.{name}" not in config.space}
     params |= {f"host.{name}": value for name, value in started.machine.items()}
@@ -36,7 +36,7 @@ def settings(state: StudyState) -> dict[str, str]:
 
 
 def machine(event: HostBenchmarked) -> dict[str, str]:
-    """What weighing found of the machine, as parameters too."""
+    """The benchmark of the machine, as parameters."""
     reference, epoch = event.benchmark.reference.median, event.benchmark.epoch_seconds
     return {
         "host.processor": event.benchmark.host,
@@ -46,19 +46,19 @@ def machine(event: HostBenchmarked) -> dict[str, str]:
 
 
 def source(started: StudyStarted) -> dict[str, str]:
-    """The caller's work tree, in the tags that MLflow's own pages know."""
+    """The caller's git work tree, in the tags that the MLflow UI knows."""
     return {f"mlflow.source.git.{name}": value for name, value in started.git.items()}
 
 
 def text_artifacts(state: StudyState) -> dict[str, str]:
-    """What is kept whole beside the parameters, as texts by path."""
+    """The complete request and environment as text artifacts, by path."""
     assert state.started is not None
     environment = {"environment.txt": "\n".join(state.started.environment) + "\n"} if state.started.environment else {}
     return {"study.json": json.dumps(state.started.config.to_json(), indent=1)} | environment
 
 
 def status(news: Sequence[Event]) -> tuple[str, int | None]:
-    """MLflow's status of a study, and its end: whichever came last of an end, a new trial and a resumption."""
+    """MLflow's status of a study and its end, from the last event that ended or resumed it or proposed a trial."""
     last = next((event for event in reversed(news) if isinstance(event, StudyEnded | StudyResumed | TrialProposed)), None)
     if isinstance(last, StudyEnded):
         return ("FAILED" if last.chosen is None else "FINISHED"), ms(last.at)
@@ -66,7 +66,7 @@ def status(news: Sequence[Event]) -> tuple[str, int | None]:
 
 
 def progress(state: StudyState, event: Event) -> Iterator[Point]:
-    """What the study's own curves gain by an event, which the state has just taken in: the same whenever it is written."""
+    """The points that an event adds to the study's own curves, after the state has applied it; deterministic."""
     if isinstance(event, TrialEnded | StudyEnded):
         front = state.front()
         best = {"best_score": state.score(front[0])} if front and isinstance(event, TrialEnded) else {}
@@ -76,7 +76,7 @@ def progress(state: StudyState, event: Event) -> Iterator[Point]:
 
 
 def spent(state: StudyState) -> dict[str, float]:
-    """What a study has used up so far: of its budget, of its workers' time, and of money where prices were given."""
+    """What a study has used so far: trials, epochs, time, and money if prices are known."""
     config, seconds = state.settings, state.spent(state.last_at)
     hours = seconds * config.workers / 3600
     price = config.budget.prices.get(config.deployment.device)

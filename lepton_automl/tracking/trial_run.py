@@ -1,4 +1,4 @@
-"""One trial's run: what it is told when the trial ends. A stopped trial's carries little, so that thousands stay usable."""
+"""The record of a trial's run, written when the trial ends. That of a stopped trial is small, as there may be thousands."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ RUN_STATUS: dict[Status, str] = {"complete": "FINISHED", "stopped": "KILLED", "i
 
 
 def ended_trial(state: StudyState, trial: Trial, marked: dict[str, bool]) -> RunRecord:
-    """A trial that has ended.
+    """The record of an ended trial.
 
     Args:
         state: The study.
         trial: The trial.
-        marked: Which of the marks that may pass to another it bears.
+        marked: For each of the marks that may change, whether the trial has it.
     """
     result, proposed = trial.result, trial.proposed
     assert result is not None and trial.ended_at is not None
     tags = _tags(state, trial) | {NOTE: trial_note(state, trial)}
     if result.status == "complete":
-        tags |= {f"lepton.{mark}": flag(bears) for mark, bears in marked.items()}
+        tags |= {f"lepton.{mark}": flag(present) for mark, present in marked.items()}
     return RunRecord(
         key=(TRIAL, proposed.uid),
         name=name_of(state, trial),
@@ -37,9 +37,9 @@ def ended_trial(state: StudyState, trial: Trial, marked: dict[str, bool]) -> Run
         status=RUN_STATUS[result.status],
         end_ms=ms(trial.ended_at),
         params={name: str(setting) for name, setting in proposed.config.items()},
-        # What matters comes first: MLflow's page of a run lists metrics as they were first told.
+        # The most important come first: MLflow's page of a run lists metrics in the order they were logged.
         metrics=(*points(_figures(state, trial), trial.ended_at, result.epochs), *_curve(state, trial)),
-        tags={name: value for name, value in tags.items() if value or trial.resumed},  # what it said before may be no more
+        tags={name: value for name, value in tags.items() if value or trial.resumed},  # clears earlier values
         texts=_texts(trial),
         dataset=dataset_record(state.settings.data) if result.status == "complete" else None,
     )
@@ -54,7 +54,7 @@ def changed_trial(
     status: str = "",
     texts: dict[str, str] | None = None,
 ) -> RunRecord:
-    """What has changed about a trial that the store knows already; its note says what it is now."""
+    """A change to a trial that is in the store already, with an updated description."""
     trial = state.trials[number]
     return RunRecord(
         key=(TRIAL, trial.proposed.uid),
@@ -69,12 +69,12 @@ def changed_trial(
 
 
 def name_of(state: StudyState, trial: Trial) -> str:
-    """What a trial's run is called; the names sort as the trials began."""
+    """The name of a trial's run; names sort in the order of the trials."""
     return f"{state.settings.name}-{trial.number:04d}"
 
 
 def costs(profile: Profile) -> dict[str, float]:
-    """A profile as metrics, whose names keep what belongs together side by side."""
+    """A profile as metrics, with related metrics grouped by their names."""
     return {
         "latency_ms.p50": profile.latency_ms,
         "latency_ms.low": profile.latency.low,
@@ -84,31 +84,31 @@ def costs(profile: Profile) -> dict[str, float]:
         **({"macs": profile.macs} if profile.macs else {}),
         "wall_ms.p50": profile.wall.median,
         "wall_ms.p95": profile.wall.p95,
-        **_further(profile),
+        **_other_costs(profile),
     }
 
 
-def _further(profile: Profile) -> dict[str, float]:
-    """The costs that are objectives or limited beside the usual ones, by names that MLflow accepts."""
+def _other_costs(profile: Profile) -> dict[str, float]:
+    """The other costs that are objectives or limited, by names that MLflow accepts."""
     return {re.sub(r"[^\w.\- ]", "_", name): value for name, value in profile.costs.items() if not math.isnan(value)}
 
 
 def rung(trial: Trial) -> int:
-    """How many rungs a trial has come to; 0 where it was never compared."""
+    """The number of rungs that a trial has reached; 0 if it was never compared."""
     return len({report.epoch for report in trial.reports if report.waits and report.epoch})
 
 
 def _tags(state: StudyState, trial: Trial) -> dict[str, str]:
-    """What people filter by: of every trial; of one that gave something to look into, more."""
+    """The tags to filter by; more of them for a completed trial."""
     result, proposed = trial.result, trial.proposed
     assert result is not None
-    keeps = trial.search_profile is not None and not state.settings.deployment.broken_limit(trial.search_profile)
+    feasible = trial.search_profile is not None and not state.settings.deployment.broken_limit(trial.search_profile)
     tags = {
         "lepton.trial": str(trial.number),
         "lepton.status": result.status,
         "lepton.reason": result.reason,
         "lepton.origin": proposed.origin,
-        "lepton.feasible": flag(keeps) if trial.search_profile else "",
+        "lepton.feasible": flag(feasible) if trial.search_profile else "",
         "lepton.rung": str(rung(trial)),
         "lepton.recipe": network(trial),
         "lepton.parent_trial": "" if proposed.parent is None else str(proposed.parent),
@@ -121,7 +121,7 @@ def _tags(state: StudyState, trial: Trial) -> dict[str, str]:
 
 
 def _texts(trial: Trial) -> dict[str, str]:
-    """What a person reads who wants to know why; not of stopped trials, which a rule has stopped."""
+    """The traceback, and the output of completed and failed trials, as text artifacts."""
     result = trial.result
     assert result is not None
     texts = {"traceback.txt": result.traceback, "stdout.txt": result.printed if result.status in {"complete", "failed"} else ""}
@@ -129,7 +129,7 @@ def _texts(trial: Trial) -> dict[str, str]:
 
 
 def _curve(state: StudyState, trial: Trial) -> Iterator[Point]:
-    """The scores by epoch; those of the exported artifact take the place of the last."""
+    """The scores by epoch; scores of the exported artifact replace those of the last epoch."""
     result = trial.result
     assert result is not None
     shown = {state.settings.metric, "train_loss"} if result.status == "stopped" else None
@@ -143,19 +143,19 @@ def _curve(state: StudyState, trial: Trial) -> Iterator[Point]:
 
 
 def _figures(state: StudyState, trial: Trial) -> dict[str, float]:
-    """What a trial came to. `score` is the study's metric, of completed trials only."""
+    """The final metrics of a trial. `score` is the study's metric, for completed trials only."""
     result = trial.result
     assert result is not None
     spent = {"epochs": result.epochs, "seconds": result.seconds}
     if result.status in {"stopped", "infeasible"}:
-        return {**result.scores, **_bare(trial.search_profile), **spent}
+        return {**result.scores, **_main_costs(trial.search_profile), **spent}
     score = state.search_value(trial, state.settings.objectives[0]) if result.status == "complete" else math.nan
     head = {} if math.isnan(score) else {"score": score}
-    weight = costs(trial.search_profile) if trial.search_profile else {}
-    return {**head, **weight, **result.scores, **spent, "cpu_seconds": result.cpu_seconds}
+    cost_metrics = costs(trial.search_profile) if trial.search_profile else {}
+    return {**head, **cost_metrics, **result.scores, **spent, "cpu_seconds": result.cpu_seconds}
 
 
-def _bare(profile: Profile | None) -> dict[str, float]:
-    """The figures that a trial is compared by, without their doubt."""
-    names = ("latency_ms.p50", "size_bytes", "parameters", *(_further(profile) if profile else ()))
+def _main_costs(profile: Profile | None) -> dict[str, float]:
+    """The costs that trials are compared by, without their intervals."""
+    names = ("latency_ms.p50", "size_bytes", "parameters", *(_other_costs(profile) if profile else ()))
     return {name: value for name, value in costs(profile).items() if name in names} if profile else {}

@@ -1,4 +1,4 @@
-"""From a network's outputs to answers. Members of an ensemble are averaged as answers, not as outputs."""
+"""Modules that turn a network's outputs into answers. Ensemble members are averaged as answers, not as outputs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 
 class Probabilities(nn.Module):
-    """Probabilities of logits. Members' probabilities are averaged, not their logits (Gorishniy et al., TabM, ICLR 2025).
+    """Probabilities from logits. The members' probabilities are averaged, not their logits (Gorishniy et al., TabM, ICLR 2025).
 
     Args:
         members: Whether outputs are [N, members, K] rather than [N, K].
-        exclusive: Whether a row has one label, so that its probabilities add up to 1; else each label is by itself.
+        exclusive: Whether a row has exactly one label, so that its probabilities add up to 1; otherwise labels are independent.
     """
 
     def __init__(self, *, members: bool, exclusive: bool = True) -> None:
@@ -19,17 +19,17 @@ class Probabilities(nn.Module):
 
     def forward(self, outputs: Tensor) -> Tensor:
         """[N, K] or [N, members, K] to probabilities [N, K]."""
-        each = outputs.softmax(-1) if self.exclusive else outputs.sigmoid()
-        return each.mean(1) if self.members else each
+        probabilities = outputs.softmax(-1) if self.exclusive else outputs.sigmoid()
+        return probabilities.mean(1) if self.members else probabilities
 
 
 class Numbers(nn.Module):
-    """Numbers of standardised outputs. Members' numbers are averaged; of quantiles too (Vincent, 1912).
+    """Numbers from standardised outputs. The members' numbers are averaged, also for quantiles (Vincent, 1912).
 
     Args:
         members: Whether outputs are [N, members, K] rather than [N, K].
-        mean: What a standardised value of 0 stands for.
-        scale: What a standardised step of 1 stands for.
+        mean: Added after scaling: the number for a standardised output of 0.
+        scale: Factor from standardised outputs to numbers.
         flat: Whether a row has one number, K = 1, so that answers are [N].
     """
 
@@ -39,5 +39,5 @@ class Numbers(nn.Module):
 
     def forward(self, outputs: Tensor) -> Tensor:
         """[N, K] or [N, members, K] to numbers [N, K], or [N]; quantiles of one row may still cross."""
-        each = outputs.mean(1) if self.members else outputs
-        return (each.reshape(-1) if self.flat else each) * self.scale + self.mean
+        numbers = outputs.mean(1) if self.members else outputs
+        return (numbers.reshape(-1) if self.flat else numbers) * self.scale + self.mean

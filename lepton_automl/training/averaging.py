@@ -1,4 +1,4 @@
-"""Averaged weights: those that are validated, and that a fit ends with."""
+"""Averaged weights, which are validated and which a fit ends with."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from .loss import Batch
 def adamw(model: nn.Module, plan: TrainPlan, steps: int) -> AdamWScheduleFree:
     """Schedule-free AdamW (Defazio et al., The Road Less Scheduled, NeurIPS 2024).
 
-    It keeps a running average of the weights and needs no horizon, so that training may stop early, or run in two fits. On Fashion-MNIST it scored higher than warm-up-stable-decay and cosine at the end and at every rung before.
-    Weight decay applies only to matrices and kernels called `weight`, not to norms and biases.
+    It keeps a running average of the weights and needs no horizon, so that training may stop early or run in two fits. On
+    Fashion-MNIST it scored higher than warm-up-stable-decay and cosine, at the end and at every earlier rung. Weight decay
+    applies only to matrices and kernels called `weight`, not to norms and biases.
 
     Args:
         model: The network.
@@ -27,12 +28,12 @@ def adamw(model: nn.Module, plan: TrainPlan, steps: int) -> AdamWScheduleFree:
         steps: Steps of one epoch.
     """
     decayed: list[nn.Parameter] = []
-    spared: list[nn.Parameter] = []
+    undecayed: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
         if weight.requires_grad:
             matrix = weight.ndim > 1 and name.rpartition(".")[2] == "weight"
-            (decayed if matrix else spared).append(weight)
-    groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": spared, "weight_decay": 0.0}]
+            (decayed if matrix else undecayed).append(weight)
+    groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": undecayed, "weight_decay": 0.0}]
     return AdamWScheduleFree(
         [group for group in groups if group["params"]],
         lr=plan.lr,
@@ -43,26 +44,26 @@ def adamw(model: nn.Module, plan: TrainPlan, steps: int) -> AdamWScheduleFree:
 
 @contextmanager
 def averaged_weights(model: nn.Module, optimizer: AdamWScheduleFree, batches: Sequence[Batch]) -> Iterator[None]:
-    """Inside, the model has the averaged weights; afterwards, the current ones again.
+    """Context in which the model has the averaged weights; the current ones are restored on exit.
 
     Args:
         model: The network.
         optimizer: Holds the average.
-        batches: Training batches to compute the normalisation statistics of the averaged weights from.
+        batches: Training batches, from which the normalisation statistics of the averaged weights are computed.
     """
-    live = [tensor for norm in batch_norms(model) for tensor in _statistics(norm)]
-    originals = [tensor.clone() for tensor in live]
+    statistics = [tensor for norm in batch_norms(model) for tensor in _statistics(norm)]
+    originals = [tensor.clone() for tensor in statistics]
     load_averaged(model, optimizer, batches)
     try:
         yield
     finally:
         optimizer.train()
-        for tensor, old in zip(live, originals, strict=True):
+        for tensor, old in zip(statistics, originals, strict=True):
             tensor.copy_(old)
 
 
 def load_averaged(model: nn.Module, optimizer: AdamWScheduleFree, batches: Sequence[Batch]) -> None:
-    """Load the averaged weights into the model, and compute the normalisation statistics that fit them."""
+    """Load the averaged weights into the model, and compute the normalisation statistics that match them."""
     optimizer.eval()
     refresh_batch_norms(model, batches)
 
@@ -70,7 +71,7 @@ def load_averaged(model: nn.Module, optimizer: AdamWScheduleFree, batches: Seque
 def refresh_batch_norms(model: nn.Module, batches: Sequence[Batch]) -> None:
     """Set the statistics of every batch normalisation to those of some batches; weights and modes do not change.
 
-    Averaged weights see activations that no step of the training saw, so the running statistics do not fit them
+    Averaged weights produce activations that did not occur in training, so the running statistics do not match them
     (Izmailov et al., Averaging Weights Leads to Wider Optima, 2018).
     """
     norms = batch_norms(model)
@@ -86,12 +87,12 @@ def refresh_batch_norms(model: nn.Module, batches: Sequence[Batch]) -> None:
     device = next(model.parameters()).device
     with torch.no_grad():
         for number, batch in enumerate(batches, 1):
-            for norm in norms:  # an even average over the batches; a custom forward pass may need it as a number
+            for norm in norms:  # an equal average over the batches; a custom forward pass may need momentum as a number
                 norm.momentum = None if type(norm).forward is _BatchNorm.forward else 1 / number
             model(**{name: rows.to(device) for name, rows in batch.inputs.items()})
     for norm, momentum, old in zip(norms, momenta, before, strict=True):
         norm.momentum = momentum
-        if not norm.training or norm.num_batches_tracked == 0:  # frozen by its author, or not called: it keeps its statistics
+        if not norm.training or norm.num_batches_tracked == 0:  # frozen by its author, or not called: restore its statistics
             with torch.no_grad():
                 for tensor, state in zip(_state_of(norm), old, strict=True):
                     tensor.copy_(state)
@@ -105,8 +106,8 @@ def batch_norms(model: nn.Module) -> list[_BatchNorm]:
 
 
 def _state_of(norm: _BatchNorm) -> list[Tensor]:
-    counted = norm.num_batches_tracked
-    return [*_statistics(norm), *([counted] if counted is not None else [])]
+    counter = norm.num_batches_tracked
+    return [*_statistics(norm), *([counter] if counter is not None else [])]
 
 
 def _statistics(norm: _BatchNorm) -> tuple[Tensor, Tensor]:

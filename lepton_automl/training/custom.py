@@ -38,17 +38,17 @@ def fit_custom(
     score: bool,
     folder: str,
 ) -> FitResult:
-    """Train a custom module in place on epochs [first_epoch, last_epoch) of a plan, as `fit` does ours.
+    """Train a custom module in place on epochs [first_epoch, last_epoch) of a plan, as `fit` trains other networks.
 
     Each fit has its own Trainer: `configure_optimizers` is called again after pruning. Validation computes this package's
     scores; `validation_step` is not called, but `val_loss` and `val_<score>` are logged for schedulers that monitor them.
 
     Args:
-        module: A LightningModule whose `training_step` takes a batch `(inputs, targets)` and its number.
-        datamodule: Gives such batches; has `set_epoch` and `batches`.
+        module: A LightningModule whose `training_step` takes a batch `(inputs, targets)` and its index.
+        datamodule: Yields such batches; has `set_epoch` and `batches`.
         plan: Seed and epochs; the module's optimisers are its own.
         spec: The task.
-        first_epoch: Epochs of the plan that are done.
+        first_epoch: Epochs of the plan that are already done.
         last_epoch: The epoch of the plan to stop at.
         on_epoch: As for `fit`.
         wait: Called before every step.
@@ -84,12 +84,12 @@ class CustomEpochs(Epochs):
         self.counted = 0
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
-        """A scheduler that monitors a score must not fail before pruning, when there are no scores yet."""
+        """Make schedulers non-strict: one that monitors a score must not fail before pruning, when there are no scores yet."""
         for scheduler in trainer.lr_scheduler_configs:
             scheduler.strict = False
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:  # noqa: ARG002  # Lightning's signature
-        """No training while another worker measures."""
+        """Wait while another worker measures."""
         self.wait()
 
     def on_train_batch_end(
@@ -100,14 +100,14 @@ class CustomEpochs(Epochs):
         batch: Any,  # noqa: ARG002  # Lightning's signature
         batch_idx: int,  # noqa: ARG002  # Lightning's signature
     ) -> None:
-        """Sum up the loss, where the step returns one."""
+        """Add up the loss, if the step returns one."""
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
         if isinstance(loss, Tensor):
             self.total = loss.detach() if self.total is None else self.total + loss.detach()
             self.counted += 1
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
-        """Load the weights with the best score; the last ones stay where nothing was scored."""
+        """Load the weights with the best score; keep the last ones if nothing was scored."""
         if self.best is not None:
             pl_module.load_state_dict(self.best)
 
@@ -117,7 +117,7 @@ class CustomEpochs(Epochs):
         self.total, self.counted = None, 0
 
     def losses(self, task: pl.LightningModule) -> dict[str, float]:
-        """The epoch's mean training loss; empty where the steps return none."""
+        """The epoch's mean training loss; empty if the steps return none."""
         del task
         if self.total is None:
             return {}
@@ -131,7 +131,7 @@ class CustomEpochs(Epochs):
         return Diverged(f"training diverged: {reason}", where=f"epoch {self.epoch}", fix=fix)
 
     def validate(self, task: pl.LightningModule) -> dict[str, float]:
-        """Scores of the module; empty where there are no validation rows."""
+        """Scores of the module; empty if there are no validation rows."""
         pairs = cast("list[Pair]", self.feed.val_dataloader())
         if not pairs:
             return {}
@@ -150,11 +150,11 @@ class CustomEpochs(Epochs):
 
 
 def lazy_layer(module: nn.Module) -> str:
-    """The first lazy layer, which gets its weights at its first call, by class and path; empty where there is none."""
+    """The first lazy layer, which gets its weights at its first call, by class and path; empty if there is none."""
     lazy = (name for name, weight in module.named_parameters() if is_lazy(weight))
     path = next(lazy, "").rpartition(".")[0]
-    held = module.get_submodule(path)
-    return f"{type(held).__name__} {path!r}".removesuffix(" ''") if any(map(is_lazy, held.parameters(recurse=False))) else ""
+    layer = module.get_submodule(path)
+    return f"{type(layer).__name__} {path!r}".removesuffix(" ''") if any(map(is_lazy, layer.parameters(recurse=False))) else ""
 
 
 def can_train_itself(module: Any) -> bool:
@@ -166,19 +166,19 @@ def can_train_itself(module: Any) -> bool:
 
 @contextmanager
 def without_trainer(module: Any) -> Iterator[None]:
-    """Inside, a LightningModule has no Trainer, which a deep copy would include with all data; afterwards it has its own again."""
-    held = getattr(module, "_trainer", None)
+    """Context in which a LightningModule has no Trainer, which a deep copy would include with all data; restored on exit."""
+    trainer = getattr(module, "_trainer", None)
     if isinstance(module, pl.LightningModule):
-        module._trainer = None  # noqa: SLF001  # its public name passes on to modules inside
+        module._trainer = None  # noqa: SLF001  # the public setter also changes submodules
     try:
         yield
     finally:
         if isinstance(module, pl.LightningModule):
-            module._trainer = held  # noqa: SLF001  # likewise
+            module._trainer = trainer  # noqa: SLF001  # likewise
 
 
 def check_module(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
-    """Everything that prevents a custom module from being trained, as far as can be checked without a training step.
+    """Complaints about everything that prevents a custom module from being trained and can be checked without a training step.
 
     Args:
         module: What the factory returned.

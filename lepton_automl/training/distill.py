@@ -1,4 +1,4 @@
-"""Knowledge distillation: a pruned network learns from the network that it was cut from."""
+"""Knowledge distillation: a pruned network learns from the network that it was pruned from."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class LossFunction(Protocol):
 
 @dataclass(frozen=True)
 class Distillation:
-    """How much of the loss is the parent's, and how soft its answers are.
+    """The weight and temperature of the distillation loss.
 
     Args:
-        share: Of the loss, 0 to 1.
-        temperature: What logits are divided by.
+        share: Its share of the loss, 0 to 1.
+        temperature: Divisor of the logits.
     """
 
     share: float = 0.9
@@ -35,26 +35,28 @@ class Distillation:
 
 
 class DistillationLoss(nn.Module):
-    """The task's loss, and the distance to what the parent said of the same rows.
+    """The weighted sum of the task's loss and the distance to the parent's outputs for the same rows.
 
-    The distance is the task's: of classes the divergence of softened probabilities (Hinton et al., Distilling the Knowledge in a
-    Neural Network, 2015), of values the squared error. The parent's outputs are taken from the batch: it answers each row once, not once an epoch.
+    The task defines the distance: the divergence of softened probabilities for classes (Hinton et al., Distilling the Knowledge
+    in a Neural Network, 2015), the squared error for values. The parent's outputs are read from the batch, so that the parent
+    runs once per row, not once per epoch.
 
     Args:
-        loss: The task's own.
-        spec: The task, which tells how far outputs are apart.
-        how: Shares and temperature.
+        loss: The task's own loss.
+        spec: The task, which defines the distance between outputs.
+        distillation: The share and temperature.
     """
 
     def __init__(self, loss: nn.Module, *, spec: DataSpec, distillation: Distillation) -> None:
         super().__init__()
-        self.loss, self.task, self.how = loss, task_of(spec), distillation
+        self.loss, self.task, self.distillation = loss, task_of(spec), distillation
 
     def forward(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The mean loss of one batch, a scalar; `batch.inputs["teacher_outputs"]` has the shape of the outputs."""
         own: Tensor = self.loss(outputs, batch)
-        return (1 - self.how.share) * own + self.how.share * self.distance(outputs, batch.inputs[TEACHER_OUTPUTS])
+        share = self.distillation.share
+        return (1 - share) * own + share * self.distance(outputs, batch.inputs[TEACHER_OUTPUTS])
 
     def distance(self, outputs: Tensor, teacher: Tensor) -> Tensor:
-        """How far answers are from the parent's, a scalar."""
-        return self.task.distance(outputs, teacher, self.how.temperature)
+        """The distance of outputs from the parent's, a scalar."""
+        return self.task.distance(outputs, teacher, self.distillation.temperature)

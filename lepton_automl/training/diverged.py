@@ -12,7 +12,7 @@ from lepton_automl.task import task_of
 MAX_LOSS_RATIO = 100.0  # times the loss of an untrained network; one that learns stays below 2
 
 
-class Diverged(LeptonError, RuntimeError):  # noqa: N818  # it reads as what happened
+class Diverged(LeptonError, RuntimeError):  # noqa: N818  # named after what happened
     """The loss is not finite, or has exploded."""
 
 
@@ -21,19 +21,19 @@ def check_divergence(loss: float, norm: float, *, spec: DataSpec, plan: TrainPla
 
     Args:
         loss: Mean loss of the epoch's steps so far.
-        norm: Norm of the last step's gradient; it corrupts the weights before the loss shows it.
-        spec: The task, which tells the loss of a network that knows nothing.
-        plan: The training plan, for the advice.
+        norm: Norm of the last step's gradient; a gradient that is not finite corrupts the weights before the loss shows it.
+        spec: The task, which defines the loss of an untrained network.
+        plan: The training plan, for the suggested fix.
         place: Epoch and step, for the message.
 
     Raises:
-        Diverged: It has.
+        Diverged: Training has diverged.
     """
-    knows_nothing = task_of(spec).ignorant_loss(spec.output)
-    if math.isfinite(loss) and math.isfinite(norm) and loss <= MAX_LOSS_RATIO * knows_nothing:
+    untrained_loss = task_of(spec).ignorant_loss(spec.output)
+    if math.isfinite(loss) and math.isfinite(norm) and loss <= MAX_LOSS_RATIO * untrained_loss:
         return
     raise Diverged(
-        f"training diverged: the loss is {loss:.4g} and the gradient's norm {norm:.4g}; an untrained network has a loss of {knows_nothing:.3g}",
+        f"training diverged: the loss is {loss:.4g} and the gradient's norm {norm:.4g}; an untrained network has a loss of {untrained_loss:.3g}",
         where=place,
         fix=f"Lower train.lr (it is {plan.lr:g}), raise warmup (it is {plan.warmup:g}), or look for values in the data that are not finite or very large.",
     )

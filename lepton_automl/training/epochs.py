@@ -22,7 +22,7 @@ from .scores import own_unit, scores
 from .snapshot import Snapshot, restore_snapshot, take_snapshot
 from .training_module import TrainingModule
 
-STATISTICS_BATCHES = 8  # batches that normalisation statistics are taken from
+STATISTICS_BATCHES = 8  # batches that normalisation statistics are computed from
 
 OnEpoch = Callable[[int, dict[str, float]], Decision]
 OfferSnapshot = Callable[[Callable[[], Snapshot]], None]
@@ -39,17 +39,17 @@ class BatchSource(Protocol):
     def batches(self) -> int: ...  # noqa: D102  # documented above
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order and augmentation of an epoch's rows."""
+        """Set the epoch, which determines the order and augmentation of the rows."""
 
     def train_dataloader(self) -> Iterable[Sequence[Batch]]:
         """An epoch's batches in chunks."""
 
     def val_dataloader(self) -> Iterable[Sequence[Batch]]:
-        """The validation rows in order, likewise."""
+        """The validation rows in order, also in chunks of batches."""
 
 
 class Epochs(pl.Callback):
-    """A callback around each epoch.
+    """The callback that seeds, scores and reports each epoch.
 
     Args:
         feed: The data; `set_epoch` is called before each epoch.
@@ -58,7 +58,7 @@ class Epochs(pl.Callback):
         first_epoch: The epoch of the plan that this fit starts at.
         on_epoch: Called with the scores after each epoch; its decision may end the fit.
         score: Whether validation scores are computed.
-        start: A snapshot to continue from; None to start anew.
+        start: A snapshot to continue from; None to start without one.
         keep: Called after each epoch, with a function that takes a snapshot.
     """
 
@@ -78,18 +78,18 @@ class Epochs(pl.Callback):
         self.epoch, self.on_epoch, self.score = first_epoch, on_epoch, score
         self.start, self.keep = start, keep
         self.stopped: Decision | None = None
-        self.least = math.inf
+        self.min_loss = math.inf
         self.best: dict[str, Tensor] | None = None
         self.scores: dict[str, float] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
-        """Restore the snapshot: by now there is an optimiser, and the model is on its device."""
+        """Restore the snapshot, now that there is an optimiser and the model is on its device."""
         if self.start is not None:
             assert isinstance(pl_module, TrainingModule)
             restore_snapshot(self.start, pl_module, self)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
-        """Everything random is a pure function of the plan's seed and the epoch."""
+        """Seed the epoch: everything random is a pure function of the plan's seed and the epoch."""
         self.begin(pl_module)
         self.feed.set_epoch(self.epoch)
         _seed(self.plan.seed * 1_000_003 + self.epoch, pl_module.device)
@@ -109,7 +109,7 @@ class Epochs(pl.Callback):
         return take_snapshot(task, self)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
-        """Load the averaged weights: those with the best score, or the last where nothing was scored."""
+        """Load the averaged weights: those with the best score, or the last ones if nothing was scored."""
         assert isinstance(pl_module, TrainingModule)
         if self.best is None:
             load_averaged(pl_module.model, pl_module.optimizer, self._some_batches())
@@ -128,7 +128,7 @@ class Epochs(pl.Callback):
         return {"train_loss": task.train_loss}
 
     def validate(self, task: pl.LightningModule) -> dict[str, float]:
-        """Scores of the averaged weights on the validation rows; empty where there are none."""
+        """Scores of the averaged weights on the validation rows; empty if there are none."""
         assert isinstance(task, TrainingModule)
         chunks = list(self.feed.val_dataloader())
         if not chunks:
@@ -137,11 +137,11 @@ class Epochs(pl.Callback):
             return self.score_answers(task.model, *predict_rows(task.model, chunks, task.device, self.spec))
 
     def score_answers(self, model: nn.Module, answers: Tensor, targets: Tensor) -> dict[str, float]:
-        """Scores of a model's outputs; its weights are kept if they are the best so far."""
+        """Scores of a model's answers; its weights are stored if their validation loss is the lowest so far."""
         values = scores(own_unit(answers, self.spec), own_unit(targets, self.spec), self.spec)
-        cost = task_of(self.spec).validation_loss(values, self.spec.output)
-        if cost < self.least:  # a small table is overfitted long before its last epoch
-            self.least = cost
+        loss = task_of(self.spec).validation_loss(values, self.spec.output)
+        if loss < self.min_loss:  # a network overfits a small table long before the last epoch
+            self.min_loss = loss
             self.best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         return values
 
@@ -163,22 +163,22 @@ def predict_rows(
     """A network's predictions for all rows, in evaluation mode, with the targets; the model's mode is restored.
 
     Args:
-        model: Its outputs have an axis of members where it is an `ensemble`.
+        model: The network; its outputs have an axis of members if its `ensemble` is true.
         chunks: The rows.
-        device: Where the model is.
-        spec: The task, whose answers these are, as stored targets are.
+        device: The model's device.
+        spec: The task, which defines the answers; they have the unit of the stored targets.
 
     Returns:
         Probabilities [N, K] or standardised values [N], and targets [N], on the CPU.
     """
     answers, targets = [], []
-    answering = task_of(spec).answers(spec.output, members=bool(getattr(model, "ensemble", False)), unit=False)
+    to_answers = task_of(spec).answers(spec.output, members=bool(getattr(model, "ensemble", False)), unit=False)
     modes = [(part, part.training) for part in model.modules()]
     model.eval()
     with torch.inference_mode():
         for batch in itertools.chain.from_iterable(chunks):
             inputs = {name: rows.to(device) for name, rows in batch.inputs.items()}
-            answers.append(answering(model(**inputs)).cpu())
+            answers.append(to_answers(model(**inputs)).cpu())
             targets.append(batch.targets.cpu())
     for part, training in modes:
         part.training = training

@@ -27,8 +27,8 @@ class FitResult:
 
     Args:
         epochs: Epochs trained in this fit.
-        stopped: The decision that ended it early; None where it ran to its end.
-        scores: What was reported after its last epoch.
+        stopped: The decision that ended it early; None if it ran to the end.
+        scores: The scores that were reported after its last epoch.
     """
 
     epochs: int
@@ -54,25 +54,25 @@ def fit(
     """Train a network in place on epochs [first_epoch, last_epoch) of a plan.
 
     A plan may be split into two fits with pruning between them; each starts with a new optimiser and a new average of the
-    weights. The model ends with the averaged weights of the epoch with the best validation loss, or of the last one where
-    nothing is scored. Runs on the GPU where there is one. The global random state is restored, and equal seeds give equal
+    weights. The model ends with the averaged weights of the epoch with the best validation loss, or of the last one if
+    nothing is scored. It runs on the GPU if there is one. The global random state is restored, and equal seeds give equal
     weights on a CPU.
 
     Args:
-        model: Returns outputs [N, K] or [N, members, K] for a batch's inputs; has `answer(outputs)`.
+        model: Returns outputs [N, K] or [N, members, K] for a batch's inputs; the latter if its `ensemble` is true.
         datamodule: Yields chunks of batches; has `set_epoch` and `batches`.
         plan: The training plan.
         spec: The task.
-        first_epoch: Epochs of the plan that are done.
+        first_epoch: Epochs of the plan that are already done.
         last_epoch: The epoch of the plan to stop at; None for its end.
-        on_epoch: Called after each epoch with the epochs of the plan done so far and the scores: those on the validation rows,
-            by the averaged weights, and the mean training loss as `train_loss`. Its decision may end the fit.
-        wait: Called before every step; returns when the step may be done.
+        on_epoch: Called after each epoch with the number of finished epochs of the plan and the scores: those of the averaged
+            weights on the validation rows, and the mean training loss as `train_loss`. Its decision may end the fit.
+        wait: Called before every step; returns when the step may run.
         score: Whether validation scores are computed; without them, or without validation rows, only `train_loss` is reported.
-        start: A snapshot of an earlier fit of these epochs: the model and its optimiser continue from it, and end on a CPU as
+        start: A snapshot of an earlier fit of these epochs: the model and its optimiser continue from it; on a CPU they end as
             if that fit had not been interrupted. Replaces `first_epoch`.
-        keep: Called after each epoch, also one that ended the fit, with a function that takes a snapshot when it is called
-            at once.
+        keep: Called after each epoch, even one that ended the fit, with a function that takes a snapshot; that function must be
+            called immediately, if at all.
         loss: The loss to minimise, called as `loss(outputs, batch)`; by default the task's own.
 
     Returns:
@@ -94,7 +94,7 @@ def fit(
 def run_trainer(
     task: pl.LightningModule, datamodule: pl.LightningDataModule, epochs: Epochs, count: int, **options: Any
 ) -> FitResult:
-    """Run a Trainer for so many epochs; the global random state and the process's signal handlers are restored."""
+    """Run a Trainer for `count` epochs; the global random state and the process's signal handlers are restored."""
     first = epochs.epoch
     gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with silence_lightning(), interruptible(), torch.random.fork_rng(devices=gpus):
@@ -103,7 +103,7 @@ def run_trainer(
 
 
 def _trainer(callback: pl.Callback, epochs: int, gpus: list[int], **options: Any) -> pl.Trainer:
-    """A Trainer without logging, checkpoints and progress: it costs 7 ms a fit and 0.2 ms an epoch."""
+    """A Trainer without logging, checkpoints and progress bar: it costs 7 ms per fit and 0.2 ms per epoch."""
     return pl.Trainer(
         accelerator="gpu" if gpus else "cpu",
         devices=gpus or 1,
@@ -114,7 +114,7 @@ def _trainer(callback: pl.Callback, epochs: int, gpus: list[int], **options: Any
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        limit_val_batches=0,  # validation is ours: on averaged weights
+        limit_val_batches=0,  # the callback validates, with averaged weights
         use_distributed_sampler=False,
         plugins=[LightningEnvironment()],  # a cluster's environment variables are not meant for this Trainer
         **options,

@@ -1,4 +1,4 @@
-"""What training makes small."""
+"""The loss that training minimises."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lepton_automl.task import task_of
 
 
 class Batch(Protocol):
-    """One step's rows.
+    """The rows of one step.
 
     Attributes:
-        inputs: What the network's `forward` takes, by name; each [N, ...].
+        inputs: The arguments of the network's `forward`, by name; each [N, ...].
         targets: Class indices int64 [N], or standardised values float32 [N].
-        other: Targets of the rows mixed in, or None.
-        share: How much of each row is its own, 0 to 1.
+        other: Targets of the rows that were mixed in, or None.
+        share: The share of the original row in each mixed row, 0 to 1.
     """
 
     @property
@@ -32,14 +32,14 @@ class Batch(Protocol):
 
 
 class Loss(nn.Module):
-    """The task's loss of a batch.
+    """The task's loss for a batch.
 
-    Mixed rows count both targets by their shares (Zhang et al., mixup, ICLR 2018). The members of an ensemble are
-    taught each by itself: the loss is the mean of theirs (Gorishniy et al., TabM, ICLR 2025).
+    For mixed rows, the losses for both targets are weighted by their shares (Zhang et al., mixup, ICLR 2018). The members of
+    an ensemble are trained separately: the loss is the mean of their losses (Gorishniy et al., TabM, ICLR 2025).
 
     Args:
         spec: The task.
-        plan: How it is trained.
+        plan: The training plan.
         ensemble: Whether outputs have an axis of members.
     """
 
@@ -51,15 +51,15 @@ class Loss(nn.Module):
         """The mean loss of one batch, a scalar.
 
         Args:
-            outputs: [N, K], or [N, members, K] of an ensemble.
-            batch: The rows that they are for.
+            outputs: [N, K], or [N, members, K] for an ensemble.
+            batch: The rows that the outputs belong to.
         """
-        loss = self._of(outputs, batch.targets)
+        loss = self._loss_for(outputs, batch.targets)
         if batch.other is None:
             return loss
-        return batch.share * loss + (1 - batch.share) * self._of(outputs, batch.other)
+        return batch.share * loss + (1 - batch.share) * self._loss_for(outputs, batch.other)
 
-    def _of(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def _loss_for(self, outputs: Tensor, targets: Tensor) -> Tensor:
         if self.ensemble:
             targets = targets.repeat_interleave(outputs.shape[1], 0)
             outputs = outputs.flatten(0, 1)

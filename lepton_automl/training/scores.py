@@ -1,4 +1,4 @@
-"""How good answers are: every score of a task, of training's networks and of exported artifacts alike."""
+"""The scores of a task, for networks in training and for exported artifacts."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Numbers: TypeAlias = Tensor | NDArray[np.generic]
 def scores(answers: Numbers, targets: Numbers, spec: DataSpec, decoder: Json | None = None) -> dict[str, float]:
     """Every score of the task.
 
-    A score that is not defined on these rows is left out: `auroc` where all are of one class, `r2` where all values
+    A score that is not defined on these rows is left out: `auroc` if all are of one class, `r2` if all values
     are equal. Definitions are those of scikit-learn.
 
     Args:
         answers: The task's answers, [N] or [N, K]: probabilities, or values in the target's own unit.
         targets: Targets in the target's own unit (see `own_unit`).
         spec: The task.
-        decoder: What decoding has learnt, such as thresholds.
+        decoder: Fitted decoder settings, such as thresholds.
 
     Returns:
         Scores by the names of the task's metrics.
@@ -44,7 +44,7 @@ def scores(answers: Numbers, targets: Numbers, spec: DataSpec, decoder: Json | N
 
 
 def scorers_of(spec: DataSpec, decoder: Json | None = None) -> dict[str, Scorer]:
-    """How each score of the task, and the user's own, is computed of arrays; for the arguments see `scores`."""
+    """The functions that compute each score of the task, and the user's own, from arrays; for the arguments see `scores`."""
     scorers = dict(task_of(spec).scorers(spec.output, decoder))
     if (own := spec.metric) is not None:
         scorers[own.name] = RankedScore(lambda answers, targets: _own_score(own, answers, targets, spec, decoder))
@@ -52,7 +52,7 @@ def scorers_of(spec: DataSpec, decoder: Json | None = None) -> dict[str, Scorer]
 
 
 def _own_score(metric: CustomMetric, outputs: NDArray[Any], truth: NDArray[Any], spec: DataSpec, decoder: Json | None) -> float:
-    """The score of the user's own metric, which gets truths and answers as they see them."""
+    """The score by the user's own metric, which gets targets and answers in the form that the user sees."""
     truths = task_of(spec).truths(truth, spec.output)
     if metric.on == "outputs":
         return metric.score(truths, outputs)
@@ -61,11 +61,11 @@ def _own_score(metric: CustomMetric, outputs: NDArray[Any], truth: NDArray[Any],
     try:
         answers = answering.decode(outputs, {})
     except KeyError as error:
-        what = f"the metric {metric.name!r} needs answers, which the task {spec.task!r} makes only of the input's {error}"
+        what = f"the metric {metric.name!r} needs answers, which the task {spec.task!r} cannot make without the input's {error}"
         raise ConfigError(what, where="metric", fix='Score the outputs: CustomMetric.of(function, on="outputs").') from error
     return metric.score(truths, answers)
 
 
 def own_unit(values: Tensor, spec: DataSpec) -> Tensor:
-    """Stored targets, or answers like them, in the target's own unit."""
+    """Stored targets, or answers in the same unit, converted to the target's own unit."""
     return task_of(spec).to_unit(values, spec.output)

@@ -14,8 +14,8 @@ from .loss import Batch
 def sensitivity(model: nn.Module, batches: Iterable[Batch], loss: nn.Module) -> dict[str, Tensor]:
     """Mean over batches of |weight x gradient|: to first order, the change of the loss without the weight.
 
-    Molchanov et al., Importance Estimation for Neural Network Pruning, CVPR 2019. The absolute value is taken of each batch:
-    at the end of a training the gradients of all rows together cancel.
+    Molchanov et al., Importance Estimation for Neural Network Pruning, CVPR 2019. The absolute value is taken per batch,
+    because at the end of training the gradients of all rows together cancel.
 
     Args:
         model: Called as `model(**batch.inputs)`. It is left unchanged.
@@ -23,7 +23,7 @@ def sensitivity(model: nn.Module, batches: Iterable[Batch], loss: nn.Module) -> 
         loss: Called as `loss(outputs, batch)`.
 
     Returns:
-        By the names of the weights, in their shapes.
+        The sensitivities by the names of the weights, with the shapes of the weights.
     """
     copied = copy.deepcopy(model).eval()
     with torch.inference_mode(mode=False), torch.enable_grad():

@@ -22,10 +22,10 @@ class Snapshot:
     """Everything that later epochs depend on; order, augmentation and dropout are functions of the seed and the epoch.
 
     Args:
-        epoch: Epochs of the plan done.
-        arrays: Weights as they are in mid-training, the optimiser's state, and the best averaged weights so far.
-        state: The optimiser's groups and the least validation loss, as JSON; empty before a fit, so that the optimiser starts
-            anew.
+        epoch: Number of finished epochs of the plan.
+        arrays: The current training weights, the optimiser's state, and the best averaged weights so far.
+        state: The optimiser's groups and the lowest validation loss, as JSON; empty before a fit, so that the optimiser starts
+            from scratch.
     """
 
     epoch: int
@@ -44,17 +44,17 @@ def take_snapshot(task: TrainingModule, epochs: Epochs) -> Snapshot:
     for number, weight in enumerate(_weights(task)):
         arrays |= _arrays(f"{OPTIMIZER}{number}.", task.optimizer.state[weight])
     groups = [{name: item for name, item in group.items() if name != "params"} for group in task.optimizer.param_groups]
-    return Snapshot(epoch=epochs.epoch, arrays=arrays, state={"least": epochs.least, "groups": groups})
+    return Snapshot(epoch=epochs.epoch, arrays=arrays, state={"least": epochs.min_loss, "groups": groups})
 
 
 def restore_snapshot(snapshot: Snapshot, task: TrainingModule, epochs: Epochs) -> None:
-    """Restore a snapshot. By now there is an optimiser, and the model is on its device."""
+    """Restore a snapshot, once there is an optimiser and the model is on its device."""
     task.model.load_state_dict(_tensors(snapshot, MODEL))
     if not snapshot.state:
         return
-    epochs.least, epochs.best = snapshot.state["least"], _tensors(snapshot, BEST) or None
-    for group, known in zip(task.optimizer.param_groups, snapshot.state["groups"], strict=True):
-        group.update({name: tuple(item) if isinstance(item, list) else item for name, item in known.items()})
+    epochs.min_loss, epochs.best = snapshot.state["least"], _tensors(snapshot, BEST) or None
+    for group, saved in zip(task.optimizer.param_groups, snapshot.state["groups"], strict=True):
+        group.update({name: tuple(item) if isinstance(item, list) else item for name, item in saved.items()})
     for number, weight in enumerate(_weights(task)):
         state = task.optimizer.state[weight]
         for name, tensor in _tensors(snapshot, f"{OPTIMIZER}{number}.").items():
@@ -71,7 +71,7 @@ def _arrays(prefix: str, tensors: dict[str, Tensor]) -> dict[str, NDArray[Any]]:
 
 def _array(tensor: Tensor) -> NDArray[Any]:
     array = tensor.detach().cpu()
-    array = array.float() if array.dtype == torch.bfloat16 else array  # NumPy has no bfloat16; nothing is lost either way
+    array = array.float() if array.dtype == torch.bfloat16 else array  # NumPy has no bfloat16; lossless in both directions
     return np.ascontiguousarray(array.numpy()).reshape(array.shape)
 
 

@@ -1,4 +1,4 @@
-"""The steps of training: a LightningModule with manual optimisation, a chunk of batches a call."""
+"""The steps of training: a LightningModule with manual optimisation and a chunk of batches per call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .loss import Batch, Loss
 
 
 class TrainingModule(pl.LightningModule):
-    """Runs the steps of a plan. One call takes a chunk of batches, as each call costs Lightning about half a small step.
+    """Runs the steps of a plan. One call takes a chunk of batches, as Lightning's overhead per call is about half a small step.
 
     Args:
         model: The network, trained in place.
@@ -52,18 +52,18 @@ class TrainingModule(pl.LightningModule):
         self.steps, self.step = steps, first_epoch * steps
 
     def configure_optimizers(self) -> AdamWScheduleFree:
-        """Called once a fit."""
+        """Create the optimiser; called once per fit."""
         self.optimizer = adamw(self.model, self.plan, self.steps)
         self.optimizer.train()
         return self.optimizer
 
     def on_fit_start(self) -> None:
-        """The model is on its device now."""
+        """Prepare the fit, now that the model is on its device."""
         self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
-        # The strategy's `backward` averages gradients over several processes; it costs 0.2 ms a step, so a single process calls
+        # The strategy's `backward` averages gradients over several processes; it costs 0.2 ms per step, so a single process calls
         # torch's own.
-        alone = type(self.trainer.strategy) is SingleDeviceStrategy
-        self.backward_loss: Callable[[Tensor], object] = torch.autograd.backward if alone else self.manual_backward
+        single = type(self.trainer.strategy) is SingleDeviceStrategy
+        self.backward_loss: Callable[[Tensor], object] = torch.autograd.backward if single else self.manual_backward
         self.mixed = self.plan.precision == "bf16" and self.device.type == "cuda"
         self.begin_epoch()
 
@@ -78,7 +78,7 @@ class TrainingModule(pl.LightningModule):
         return self.total.item() / max(1, self.counted)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """To the device as Lightning does it; on a CPU there is nothing to move."""
+        """Move a batch to the device as Lightning does; on a CPU there is nothing to move."""
         return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def training_step(self, chunk: Sequence[Batch]) -> None:
@@ -90,7 +90,7 @@ class TrainingModule(pl.LightningModule):
         check_divergence(self.train_loss, self.norm.item(), spec=self.spec, plan=self.plan, place=step_name)
 
     def _step(self, batch: Batch) -> None:
-        # One cast of the weights a step: Lightning's would last a chunk, and all its steps would use the weights of the first.
+        # One cast of the weights per step: Lightning's would last a chunk, and all its steps would use the first step's weights.
         with torch.autocast("cuda", torch.bfloat16) if self.mixed else nullcontext():
             loss: Tensor = self.loss(self.model(**batch.inputs), batch)
         self.backward_loss(loss)

@@ -1,4 +1,4 @@
-"""Doing what a person clicked: at once, beside everything else, and with a word of how it went."""
+"""Run the actions behind the buttons in background threads and report their results."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ HERE = "http://127.0.0.1:"
 
 
 class Actions:
-    """Runs what is asked in threads of its own, so that the next click is heard meanwhile, and tells what came of it.
+    """Runs each action in its own thread, so that the next click is handled meanwhile, and shows the result.
 
     Args:
-        after: Called when something was done, whether it went well or not.
+        after: Called when an action has ended, whether it succeeded or failed.
     """
 
     def __init__(self, after: Callable[[], None] = lambda: None) -> None:
@@ -29,13 +29,13 @@ class Actions:
         self.show("")
 
     def show(self, text: str, *, code: str = "", link: str = "", bad: bool = False) -> None:
-        """Show a sentence.
+        """Show a message.
 
         Args:
             text: What happened.
-            code: The Python that it equals.
-            link: An address to open; only one of this machine is shown.
-            bad: Whether it went wrong.
+            code: The equivalent Python code.
+            link: A URL to open; only URLs of this machine are shown.
+            bad: Whether the action failed.
         """
         html = f'<span class="l-warn">{html_text(text, 2000)}</span>' if bad else html_text(text, 2000)
         html += f" <code>{html_text(code)}</code>" if code else ""
@@ -44,20 +44,20 @@ class Actions:
         self.message.value = f'<div role="status" aria-live="polite" style="min-height:20px">{html}</div>'
 
     def start(self, doing: str, act: Callable[[], str], *, code: str = "") -> threading.Thread:
-        """Do something beside everything else.
+        """Start an action in a background thread.
 
         Args:
             doing: What is being done, such as `"pausing"`.
-            act: Does it, and gives the word that it is done; an address among them is shown as a link.
-            code: The Python that it equals, shown with the word.
+            act: The action; returns the message to show, or a URL of this machine, which is shown as a link.
+            code: The equivalent Python code, shown with the message.
         """
-        self._latest = mine = self._latest + 1
+        self._latest = serial = self._latest + 1
         self.show(f"{doing} …")
-        thread = threading.Thread(target=self._run, args=(mine, doing, act, code), name=f"lepton-{doing}", daemon=True)
+        thread = threading.Thread(target=self._run, args=(serial, doing, act, code), name=f"lepton-{doing}", daemon=True)
         thread.start()
         return thread
 
-    def _run(self, mine: int, doing: str, act: Callable[[], str], code: str) -> None:
+    def _run(self, serial: int, doing: str, act: Callable[[], str], code: str) -> None:
         began = time.monotonic()
         try:
             done = act()
@@ -68,6 +68,6 @@ class Actions:
         else:
             took = f" ({time.monotonic() - began:.1f} s)"
             link = done if done.startswith(HERE) else ""
-            if mine == self._latest:  # a later click has the word
+            if serial == self._latest:  # else a later click owns the message
                 self.show("" if link else done + took, code=code, link=link)
         self._after()

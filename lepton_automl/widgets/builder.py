@@ -1,4 +1,4 @@
-"""The builder: from data to a search without a line of Python, and the line that it equals."""
+"""The builder: a form that configures and starts a search, and shows the equivalent Python code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .sources import find_sources
 from .static_view import PersistentBox, draw_footer
 from .view import button, free_clicks
 
-SOON = 1.0  # seconds from a change to the still picture of it
+PICTURE_DELAY = 1.0  # seconds from a change to the static picture of it
 Ready = tuple[DataSpec, DataOptions]
 EMPTY = (
     '<p class="l-dim">Choose a notebook variable, enter a path or upload a file. What we detect in your data is shown here.</p>'
@@ -43,10 +43,10 @@ class Builder(PersistentBox):
     """Describes a search and starts it. Made by `lepton_automl.builder()`.
 
     Args:
-        make: Makes a search, as `AutoML` does; its first argument is what is ready of the data, or None.
-        names: The variables to choose from.
-        home: Where studies live.
-        arguments: Arguments of `AutoML` that are fixed already.
+        make: Creates a search, as `AutoML` does; its first argument is the prepared data, or None.
+        names: The variables to choose from; by default those of the notebook or program.
+        home: The folder of all studies.
+        arguments: Arguments of `AutoML` that are fixed in advance.
 
     Attributes:
         study: The search that was started last; None before.
@@ -65,10 +65,10 @@ class Builder(PersistentBox):
         self._make, self._automl_arguments = make, dict(arguments or {})
         self._drawing = threading.RLock()
         self._preview: Preview | None = None
-        self._word = self._of = ""
+        self._progress_text = self._source_code = ""
         self._busy = False
         self._preview_worker = PreviewWorker(home.folder, _weakly(self._show_progress), _weakly(self._show_preview))
-        self._poller = Poller(self._keep, SOON)
+        self._poller = Poller(self._save_picture, PICTURE_DELAY)
         self._names = _names() if names is None else names
         self.data = DataView(home.folder / "uploads", self._look)
         self.goals = Goals(self._make_request, home, self.draw)
@@ -86,7 +86,7 @@ class Builder(PersistentBox):
         self.below = w.VBox()
         super().__init__(w.HTML(f"<style>{FORM}</style>"), self.form, self.more, self.code, row, self.below)
         self.add_class("lepton-builder")
-        self._turn(form=True)
+        self._show_form(form=True)
         self.refresh()
         self.draw()
         free_clicks(self)
@@ -96,7 +96,7 @@ class Builder(PersistentBox):
 
     @property
     def plan(self) -> Plan:
-        """What was entered so far."""
+        """The settings entered so far."""
         source = self.data.source
         return Plan(
             data=source.code if source else "...",
@@ -108,45 +108,45 @@ class Builder(PersistentBox):
         )
 
     def refresh(self) -> None:
-        """Offer what the notebook holds now."""
+        """Update the variables on offer."""
         sources = find_sources(self._names)
         self.data.refresh(sources)
         self.more.refresh(sources)
 
     def _make_request(self, **automl_arguments: Any) -> Any:
-        """A search that nobody starts: it is asked what is wrong with its arguments."""
+        """A search that is only created to validate its arguments."""
         return self._make(None, **automl_arguments, **self._automl_arguments)
 
     def draw(self) -> None:
-        """Bring the line of Python, the complaints and the button up to date."""
+        """Update the Python code, the error messages and the start button."""
         with self._drawing:
             wrong = self.goals.show_errors() + self.more.show_errors()
             _set(self.code, _code_html(self.plan))
-            why = self._lacking(wrong) if self._asks else ""
+            why = self._missing_input(wrong) if self._form_shown else ""
             self.start.disabled = bool(why) or self._busy
             _set(self._why, f'<span class="l-dim">{html_text(why)}</span>' if why else "")
-        if self._stills:
+        if self._pictures:
             self._poller.start()
 
-    def _lacking(self, wrong: int) -> str:
-        """What keeps a search from being started, in words."""
+    def _missing_input(self, wrong: int) -> str:
+        """Why a search cannot be started yet; empty if it can."""
         if self.data.source is None:
             return "Choose data first."
         if self._preview is None:
-            return f"reading the data: {self._word}" if self._word else "reading the data"
+            return f"reading the data: {self._progress_text}" if self._progress_text else "reading the data"
         if self._preview.spec is None:
             return "These data cannot be used yet."
         return f"{wrong} field{'s' * (wrong > 1)} to correct" if wrong else ""
 
-    # What is seen
+    # Preview
 
     def _look(self) -> None:
-        """Something else was chosen or corrected."""
+        """Preview the data again after another choice or correction."""
         with self._drawing:
             source = self.data.source
-            before, self._of = self._of, source.code if source else ""
-            self._preview, self._word = None, ""
-            if before != self._of:
+            before, self._source_code = self._source_code, source.code if source else ""
+            self._preview, self._progress_text = None, ""
+            if before != self._source_code:
                 self.more.forget()
                 self._update_fields(None)
             _set(self.inferred, '<p class="l-dim">reading the data …</p>' if source else EMPTY)
@@ -154,21 +154,21 @@ class Builder(PersistentBox):
         self._preview_worker.look(source, {**self.data.fit_arguments, **self.more.preview_options}, self.more.source)
 
     def _update_fields(self, preview: Preview | None) -> None:
-        """Offer what fits the data."""
+        """Update the fields for the data."""
         self.data.update(preview)
         self.goals.update(preview.spec if preview else None)
         self.more.update(preview)
 
     def _show_progress(self, word: str) -> None:
-        """How far the look is."""
+        """Show how far the preview is."""
         with self._drawing:
             if self._preview is None and self.data.source:
-                self._word = word
+                self._progress_text = word
                 _set(self.inferred, f'<p class="l-dim" role="status">reading the data: {html_text(word)} …</p>')
                 self.draw()
 
     def _show_preview(self, preview: Preview) -> None:
-        """The look is over."""
+        """Show a finished preview."""
         with self._drawing:
             self._preview = preview
             self._update_fields(preview)
@@ -176,7 +176,7 @@ class Builder(PersistentBox):
             free_clicks(self.form)
             self.draw()
 
-    # What is done
+    # Actions
 
     def _start(self) -> None:
         preview, plan = self._preview, self.plan
@@ -194,21 +194,21 @@ class Builder(PersistentBox):
             self.dashboard.container = self
             self.update_restore_hint()
             self.below.children = [self.dashboard]
-            self._turn(form=False)
+            self._show_form(form=False)
         finally:
             self._busy = False
             self.draw()
         return f"{self.study.name} is running in the background; builder.study controls it"
 
-    def _turn(self, *, form: bool) -> None:
-        """Show the form, or what came of it."""
-        self._asks = form
+    def _show_form(self, *, form: bool) -> None:
+        """Show the form, or the search that was started from it."""
+        self._form_shown = form
         for part in (self.form, self.more, self.start):
             part.layout.display = "" if form else "none"
         self.again.layout.display = "none" if form else ""
 
     def _ready(self, preview: Preview) -> Ready | None:
-        """What was prepared for the look, if the data are still what they were."""
+        """The data prepared for the preview; None if they have changed since."""
         there = preview.spec is not None and Path(preview.spec.folder).is_dir()
         if not there or not preview.fresh:
             return None
@@ -216,23 +216,23 @@ class Builder(PersistentBox):
         return preview.spec, DataOptions(**preview.options)
 
     def _reopen(self) -> None:
-        self._turn(form=True)
+        self._show_form(form=True)
         self.actions.show("")
         self.refresh()
         self.draw()
 
-    # What stays
+    # Static picture
 
     @property
     def restore_code(self) -> str:
-        """The Python that brings it back in another kernel."""
+        """The Python code that restores it in another kernel."""
         return self.dashboard.restore_code if self.dashboard is not None else "lepton_automl.builder()"
 
     def picture(self, drawing: Drawing) -> None:
-        """Draw the Python that it equals; what was inferred, while nothing is started; the dashboard thereafter."""
+        """Draw the equivalent Python code, and the detected data before the start or the dashboard after it."""
         drawing.paragraph("equivalent Python code", colour=DIM, size=11)
         drawing.code([self.plan.imports, "", *self.plan.code.splitlines()])
-        if self._asks:
+        if self._form_shown:
             drawing.paragraph("not started yet", colour=DIM, size=11)
             if self._preview is not None:
                 draw_inferred(drawing, self._preview)
@@ -241,29 +241,29 @@ class Builder(PersistentBox):
         else:
             draw_footer(drawing, time.time(), self.restore_code)
 
-    def _keep(self) -> None:
-        """A still picture; the next one when something is drawn again."""
+    def _save_picture(self) -> None:
+        """Save a static picture; the next one follows the next change."""
         with self._drawing:
             self.keep()
 
     def close(self) -> None:
-        """Look no more, and take the builder off the page; a search that was started goes on."""
+        """Stop watching and remove the builder from the page; a search that was started continues."""
         self._preview_worker.close()
         self._poller.end()
         if self.dashboard is not None:
             self.dashboard.close()
         super().close()
 
-    # Where there is no page
+    # Text
 
     def __repr__(self) -> str:
         lines = ["a new search", *(inferred_text(self._preview) if self._preview else [])]
-        why = self._lacking(0)
+        why = self._missing_input(0)
         return "\n".join([*lines, *([f"({why})"] if why else []), self.plan.imports, self.plan.code])
 
 
 def _code_html(plan: Plan) -> str:
-    """A line to copy: a click selects all of it."""
+    """The code to copy; a click selects all of it."""
     return (
         '<div class="l-dim">equivalent Python code</div>'
         f'<pre class="l-code" tabindex="0" aria-label="the equivalent Python code">{escape(plan.imports)}\n\n{escape(plan.code)}</pre>'
@@ -294,14 +294,14 @@ def _shell() -> Any:
 
 
 def _names() -> Mapping[str, Any]:
-    """The variables of the notebook, or of the program."""
+    """The variables of the notebook or program."""
     shell = _shell()
     names: Mapping[str, Any] = shell.user_ns if shell else vars(sys.modules["__main__"])
     return names
 
 
 def _after_cells(act: Callable[[], None]) -> None:
-    """Do something after every cell, for as long as its object is there."""
+    """Call a bound method after every cell, without keeping its object alive."""
     shell, held = _shell(), weakref.WeakMethod(act)
     if shell is None:
         return

@@ -1,4 +1,4 @@
-"""Values as a table shows them."""
+"""Format values for tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FULL = 1e4  # from here on a number is written in full, not as 1.023e+07
 
 
 def cell(value: Any) -> str:
-    """A value as a table shows it."""
+    """The text of a value in a table."""
     if missing(value):
         return ""
     if isinstance(value, float):
@@ -22,5 +22,5 @@ def cell(value: Any) -> str:
 
 
 def missing(value: Any) -> bool:
-    """Whether there is nothing to show."""
+    """Whether a value is None or NaN."""
     return value is None or (isinstance(value, float) and math.isnan(value))

@@ -1,4 +1,4 @@
-"""What a person can ask of a search while it runs."""
+"""Controls of a running search."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ UNITS = ("minutes", "trials", "epochs", "cost")
 
 
 class Controls(View):
-    """Buttons and fields; each says in words what became of it.
+    """Buttons and fields; each reports the result of its command.
 
     Args:
         drive: The study.
-        actions: Does what is asked.
+        actions: Runs the commands.
     """
 
     def __init__(self, drive: StudyDriver, actions: Actions) -> None:
@@ -58,7 +58,7 @@ class Controls(View):
         super().__init__(row, actions.message)
 
     def draw(self, snapshot: StudySnapshot) -> None:
-        """Offer what can be done now."""
+        """Enable the controls that apply now."""
         state, status = snapshot.state, snapshot.status
         self._state = state
         held = status in {"paused", "lost"}
@@ -76,7 +76,7 @@ class Controls(View):
             self.latency.value = limit or 0
 
     def limit(self, max_latency_ms: float | None) -> None:
-        """Limit the latency from now on."""
+        """Set the latency limit; None removes it."""
         message = f"latency limit set to {max_latency_ms:g} ms" if max_latency_ms else "latency limit removed"
         self._act(
             "limiting",
@@ -93,7 +93,7 @@ class Controls(View):
         self._actions.start(doing, run, code=f"study.{code}")
 
     def _pause(self) -> None:
-        self.pause.disabled = True  # seen at once, whatever the search says
+        self.pause.disabled = True  # at once, before the search answers
         self._act("pausing", self._drive.control.pause, "paused", "pause()")
 
     def _resume(self) -> None:
@@ -118,7 +118,7 @@ class Controls(View):
         self.limit(self.latency.value or None)
 
     def _pin(self) -> None:
-        hyperparameter = self._turned()
+        hyperparameter = self._selected_hyperparameter()
         if hyperparameter is None:
             return
         name, setting = str(self.hyperparameter.value), parse_setting(hyperparameter, self.setting.value)
@@ -133,7 +133,7 @@ class Controls(View):
         name = str(self.hyperparameter.value)
         self._act("unpinning", lambda: self._drive.control.unpin(name), f"{name} is searched again", f"control.unpin({name!r})")
 
-    def _turned(self) -> Hyperparameter | None:
+    def _selected_hyperparameter(self) -> Hyperparameter | None:
         return self._state.settings.space.get(str(self.hyperparameter.value)) if self._state else None
 
     def _offer_units(self, state: StudyState) -> None:
@@ -149,19 +149,19 @@ class Controls(View):
             self._offer()
 
     def _offer(self) -> None:
-        hyperparameter = self._turned()
+        hyperparameter = self._selected_hyperparameter()
         if hyperparameter:
             offer_settings(self.setting, hyperparameter)
 
 
 def offer_settings(field: w.Combobox, hyperparameter: Hyperparameter) -> None:
-    """Offer a hyperparameter's choices in an empty field, and say what it takes; `parse_setting` reads what a person makes of it."""
+    """Empty a field and offer a hyperparameter's choices and range in it; `parse_setting` parses what is entered."""
     field.options = [clean(json.dumps(choice), 60) for choice in hyperparameter.choices]
     field.value, field.placeholder = "", clean(hyperparameter.describe(), 60)
 
 
 def parse_setting(hyperparameter: Hyperparameter, text: str) -> Setting:
-    """The setting that a person means: one of the choices by its word, else a number, else the text itself."""
+    """The setting entered as text: one of the choices, else a number, else the text itself."""
     for choice in hyperparameter.choices:
         if text in {clean(json.dumps(choice), 60), str(choice)}:
             return choice  # type: ignore[no-any-return]  # choices are settings

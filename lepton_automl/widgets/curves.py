@@ -1,4 +1,4 @@
-"""How trials learn and how far the search has come: curves with their rungs, the hypervolume, who worked when."""
+"""Learning curves with their rungs, the growth of the hypervolume, and the timeline of the workers."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def growth_view(choose: Callable[[int], None]) -> PictureView:
 
 
 def timeline_view(choose: Callable[[int], None]) -> PictureView:
-    """The trials over the workers' time."""
+    """The timeline of trials by worker."""
     return PictureView(timeline_figure, choose)

@@ -1,4 +1,4 @@
-"""The dashboard of a study: all views on one page, that follow its journal and drive it."""
+"""The dashboard of a study: all views on one page, updated from its journal, with controls."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from .table import TableView
 from .text_view import draw_snapshot, study_text
 from .view import View, free_clicks
 
-STILL = 15.0  # seconds between still pictures, which are saved with the notebook
-TICK = 1.0  # seconds between looks at the clock while something runs, and at a study that is over: it may be taken up elsewhere
+PICTURE_EVERY = 15.0  # seconds between static pictures, which are saved with the notebook
+TICK = 1.0  # seconds between updates of the clock, and between polls of a study that has ended: it may be resumed elsewhere
 
 
 class Dashboard(PersistentBox):
-    """Shows a study while it runs and thereafter, and drives it. Made by `Study.dashboard()`.
+    """Shows a study during and after its search, and controls it. Made by `Study.dashboard()`.
 
-    A thread follows the journal until `close()`. What is on a page that nobody looks at is not drawn. Where there is no page at
-    all, the dashboard prints itself as text.
+    A thread follows the journal until `close()`. Only the selected tab is drawn. Without a page the dashboard prints itself
+    as text.
 
     Args:
-        watch: The study, to be looked at; by nobody else.
-        drive: The study, to be asked.
+        watch: Reads the study; used by this dashboard alone.
+        drive: Sends commands to the study.
 
     Attributes:
-        model: The model that was taken by the button "use"; None before.
+        model: The model that was last loaded by the button "load in notebook"; None before.
     """
 
     def __init__(self, watch: StudyReader, drive: StudyDriver) -> None:
@@ -80,10 +80,10 @@ class Dashboard(PersistentBox):
         free_clicks(self)
         self._poller.start()
 
-    # What is seen
+    # Views
 
     def refresh(self) -> None:
-        """Look at once, and go on following where the study can be seen again."""
+        """Update at once, and continue following the study if it can be read again."""
         if self._poll() is not None:
             self._poller.start()
 
@@ -96,7 +96,7 @@ class Dashboard(PersistentBox):
                 self.draw()
 
     def draw(self) -> None:
-        """Draw what is in sight."""
+        """Draw the visible views."""
         with self._drawing:
             snapshot = self._snapshot
             self._shown = time.monotonic()
@@ -104,17 +104,17 @@ class Dashboard(PersistentBox):
             self.controls.draw(snapshot)
             view = list(self.views.values())[self.tabs.selected_index or 0]
             view.draw(snapshot)
-            free_clicks(view)  # some make their widgets when they are first seen
+            free_clicks(view)  # some create their widgets when first drawn
             self.detail.draw(snapshot)
 
     def show(self) -> None:
-        """Put the dashboard below the cell that runs."""
+        """Display the dashboard below the running cell."""
         from IPython.display import display
 
         display(self)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
-        """Look no more, and take the dashboard off the page."""
+        """Stop following the study and remove the dashboard from the page."""
         self._poller.end()
         super().close()
 
@@ -126,7 +126,7 @@ class Dashboard(PersistentBox):
         )
 
     def _poll(self) -> float | None:
-        """Look, and draw what is new; the seconds until there may be more, None where nothing can be seen any more."""
+        """Read the study and draw the changes; return the seconds until the next poll, None if it cannot be read any more."""
         with self._drawing:
             try:
                 before, self._snapshot = self._snapshot, self._look()
@@ -142,10 +142,10 @@ class Dashboard(PersistentBox):
                 return None
             over = self._snapshot.status in OVER
             if changed or not over:
-                self.keep(0.0 if over else STILL)
+                self.keep(0.0 if over else PICTURE_EVERY)
             return TICK if over else EVERY
 
-    # What is done
+    # Actions
 
     def _buttons(self) -> dict[str, Callable[[int], object]]:
         drive, do = self._drive, self.actions.start
@@ -156,14 +156,14 @@ class Dashboard(PersistentBox):
 
         def register(trial: int, alias: str) -> str:
             version = drive.model(trial).register(alias=alias)
-            return f"trial {trial} is {drive.name} version {version}, {alias}"
+            return f"trial {trial} registered as {drive.name} version {version} ({alias})"
 
         def export(trial: int) -> str:
             return f"bundle exported to {drive.model(trial).export(self.detail.folder.value)}"
 
         def retune(trial: int) -> str:
             drive.control.retune(trial)
-            return f"variations of trial {trial} are tried next"
+            return f"variations of trial {trial} will be tried next"
 
         def code(trial: int, rest: str = "") -> str:
             return f"open_study({drive.name!r}).model({trial}){rest}"
@@ -190,14 +190,14 @@ class Dashboard(PersistentBox):
             self.detail.show_error_analysis(analysis)
         return f"errors of trial {trial} shown"
 
-    # Where there is no page
+    # Text and picture
 
     def __repr__(self) -> str:
         return study_text(self._snapshot)
 
     @property
     def restore_code(self) -> str:
-        """The Python that shows it in another kernel."""
+        """The Python code that shows it in another kernel."""
         usual = StudyStore().path(self._drive.name).resolve() == self._drive.folder.resolve()
         home = "" if usual else f", home={str(self._drive.folder.parents[1])!r}"
         return f"open_study({self._drive.name!r}{home}).dashboard()"

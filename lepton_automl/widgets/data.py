@@ -1,4 +1,4 @@
-"""Where the data come from, and what a person corrects of what was inferred about them."""
+"""The data source, and corrections of what was inferred about it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ NOTHING = ("choose …", None)
 
 
 class DataView(View):
-    """Chooses a source and says what it is.
+    """Chooses a source, its target and its task.
 
     Args:
-        uploads: Where files go that the page hands over.
-        changed: Called when something else is to be looked at.
+        uploads: The folder for uploaded files.
+        changed: Called when the data have to be previewed again.
     """
 
     def __init__(self, uploads: Path, changed: Callable[[], None]) -> None:
@@ -41,7 +41,7 @@ class DataView(View):
             layout={"width": "290px"},
         )
         self.path = Field(path)
-        self.reach = button("open", self._reach, tip="Read this path (or press Enter)", icon="folder-open")
+        self.reach = button("open", self._open_path, tip="Read this path (or press Enter)", icon="folder-open")
         self._opened = ""
         self.upload = w.FileUpload(accept=KINDS, multiple=True, description="or upload", layout={"width": "120px"})
         self.label = text_field("", "class of images", "For images: the class of all files uploaded together")
@@ -60,7 +60,7 @@ class DataView(View):
         )
         self.variable.on_change(self._chosen)
         self.path.on_change(self._typed)
-        path.on_msg(lambda _, content, __: self._reach() if content.get("event") == "submit" else None)
+        path.on_msg(lambda _, content, __: self._open_path() if content.get("event") == "submit" else None)
         self.upload.observe(lambda _: self._uploaded(), "value")
         for field in (self.target, self.task, self.ignore):
             field.on_change(self._corrected)
@@ -80,7 +80,7 @@ class DataView(View):
         self.update(None)
 
     def refresh(self, sources: list[Source]) -> None:
-        """Offer what the notebook holds now."""
+        """Update the notebook variables on offer."""
         before: Source | None = self.variable.control.value
         same = next((source for source in sources if before and source.code == before.code), None)
         if before and same and same_objects(before, same):
@@ -95,7 +95,7 @@ class DataView(View):
 
     @property
     def source(self) -> Source | None:
-        """What is chosen."""
+        """The chosen source; None before a choice."""
         path = self.path.control.value.strip()
         if path:
             return path_source(path) if path == self._opened else None
@@ -104,13 +104,13 @@ class DataView(View):
 
     @property
     def fit_arguments(self) -> dict[str, Any]:
-        """Arguments of `fit` beside the source."""
+        """The entered arguments of `fit`, except the source."""
         ignore = list(self.ignore.value)
         arguments = {"target": self.target.value, "task": self.task.value, "ignore": ignore or None}
         return {name: value for name, value in arguments.items() if value is not None}
 
     def update(self, preview: Preview | None) -> None:
-        """Offer the corrections that fit what was seen."""
+        """Update the corrections on offer for the previewed data."""
         spec = preview.spec if preview else None
         columns = [(name, name) for name in (preview.columns if preview else ())]
         target = f"automatic: {spec.target}" if spec and not self.target.value else "automatic"
@@ -126,37 +126,37 @@ class DataView(View):
             field.layout.display = "" if columns else "none"
 
     def _chosen(self) -> None:
-        """A variable was chosen: there is no path any more, and nothing is said about it yet."""
+        """Use the chosen variable: clear the path and the corrections."""
         if not self._hold:
             with self.quietly():
                 self.path.control.value = ""
-            self._anew()
+            self._source_changed()
 
     def _typed(self) -> None:
-        """A path grows: offer what it may become; a file is opened when it is there, a folder when a person says so."""
+        """Offer completions of the path; open a file as soon as it exists, a folder only on request."""
         path = self.path.control
         path.options = completions(path.value) if path.value else []
         if Path(path.value).expanduser().is_file():
-            self._reach()
+            self._open_path()
         elif path.value and self._opened and not self._hold:
             self._opened = ""
-            self._anew()
+            self._source_changed()
 
-    def _reach(self) -> None:
+    def _open_path(self) -> None:
         path = self.path.control.value.strip()
         if path and not self._hold:
             self._opened = path
             with self.quietly():
                 self.variable.control.index = 0
-            self._anew()
+            self._source_changed()
 
-    def _anew(self) -> None:
-        """Something else is chosen, and nothing is said about it yet."""
+    def _source_changed(self) -> None:
+        """Clear the corrections, which belong to the previous data, and report the change."""
         with self.quietly():
-            self._forget()
+            self._clear_corrections()
         self._changed()
 
-    def _forget(self) -> None:
+    def _clear_corrections(self) -> None:
         self.target.control.index = self.task.control.index = 0
         self.ignore.control.value = ()
 
@@ -173,11 +173,11 @@ class DataView(View):
             self.label.show_error("Enter the class name first")
         else:
             self.label.show_error("")
-            self._keep(files, self.label.value or "" if pictures else "")
+            self._save_uploads(files, self.label.value or "" if pictures else "")
         with self.quietly():
             self.upload.value = ()
 
-    def _keep(self, files: list[Any], label: str) -> None:
+    def _save_uploads(self, files: list[Any], label: str) -> None:
         try:
             folder = keep(files, self._uploads, label)
         except OSError as error:
@@ -186,4 +186,4 @@ class DataView(View):
         self._upload_message.value = f'<span class="l-dim">{len(files)} saved in {html_text(folder)}</span>'
         with self.quietly():
             self.path.control.value = str(folder)
-        self._reach()
+        self._open_path()

@@ -1,4 +1,4 @@
-"""The chosen trial: what network it is, what it costs, how it learns, and what can be done with it."""
+"""The chosen trial: its network, scores and costs, and the actions on it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ NO_TRIAL = '<p class="l-dim">Click a point on the front or a row of the table, o
 
 
 class DetailView(View):
-    """What is known of one trial, and its buttons.
+    """The details of one trial, and its buttons.
 
     Args:
-        choose: Called with the number of a trial that is asked for.
-        actions: What the buttons do, each called with the trial's number: `use`, `champion`, `challenger`, `export`, `retune`,
+        choose: Called with the number of a trial that is entered.
+        actions: The actions of the buttons, each called with the trial's number: `use`, `champion`, `challenger`, `export`, `retune`,
             `mlflow`, `examine`.
-        export_to: Where an export goes; the text can be changed.
+        export_to: The folder for exports, which can be edited.
     """
 
     def __init__(self, choose: Callable[[int], None], actions: dict[str, Callable[[int], object]], export_to: str) -> None:
@@ -92,7 +92,7 @@ BUTTONS = {
 
 
 def detail_html(state: StudyState, trial: Trial) -> str:
-    """All that the journal holds of a trial, as HTML without scripts."""
+    """The details of a trial from the journal, as HTML without scripts."""
     result = trial.result
     shape = network_svg(shape_of(trial))
     facts = _facts(state, trial)
@@ -124,7 +124,7 @@ def _facts(state: StudyState, trial: Trial) -> dict[str, str]:
 
 
 def _latency(trial: Trial) -> str:
-    """The distribution of its time: 5 % to 95 % as a line, the interval of the median as a box."""
+    """The distribution of its latency: 5 % to 95 % as a line, the interval of the median as a box."""
     if not trial.profile:
         return ""
     rows = {"CPU time": trial.profile.latency, "wall clock": trial.profile.wall}

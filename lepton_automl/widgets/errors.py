@@ -1,4 +1,4 @@
-"""What a model gets wrong: confusion or residuals, and its worst examples with their pictures."""
+"""The error analysis of a model: confusion matrix or residuals, and its worst predictions with their images."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lepton_automl.reporting.labels import clean, html_text
 from .cells import cell
 from .style import GREY
 
-CLASSES = 12  # that a matrix is drawn of; of more, what is mixed up most is listed
+CLASSES = 12  # up to here a matrix is drawn; beyond, the most confused pairs are listed
 ALL_RIGHT = '<p class="l-dim">Every prediction on these rows is correct.</p>'
 BASE64 = re.compile(r"[A-Za-z0-9+/=]*")
 
 
 def error_analysis_html(analysis: ErrorAnalysis) -> str:
-    """The findings, as HTML without scripts."""
+    """The error analysis as HTML without scripts."""
     head = f"<h4>on {analysis.rows:,} {analysis.split} rows</h4>"
     if analysis.classes:
         wrong = _matrix(analysis) if analysis.confusion else _labels(analysis)
@@ -31,13 +31,13 @@ def error_analysis_html(analysis: ErrorAnalysis) -> str:
 
 
 def _matrix(analysis: ErrorAnalysis) -> str:
-    """Truth by row, answer by column; for many classes the pairs that are mixed up most."""
+    """The confusion matrix: true classes by row, predicted by column; for many classes, the most confused pairs."""
     if len(analysis.classes) > CLASSES:
         rows = "".join(
             f"<tr><td>{html_text(truth, 40)}</td><td>{html_text(answer, 40)}</td><td>{count}</td></tr>"
             for truth, answer, count in analysis.confusions(10)
         )
-        return f'<table class="l-plain"><tr><th>truth</th><th>answer</th><th>rows</th></tr>{rows}</table>'
+        return f'<table class="l-plain"><tr><th>true class</th><th>predicted</th><th>rows</th></tr>{rows}</table>'
     names = [group.label for group in analysis.classes]
     counts = {(truth, answer): count for truth, answer, count in analysis.confusion}
     most = max((count for (truth, answer), count in counts.items() if truth != answer), default=1)
@@ -52,7 +52,7 @@ def _matrix(analysis: ErrorAnalysis) -> str:
 
 
 def _labels(analysis: ErrorAnalysis) -> str:
-    """How each label does, where a row may have several; those with the most mistakes first."""
+    """The counts by label, where a row may have several; labels with the most errors first."""
     chosen = sorted(analysis.classes, key=lambda group: 2 * group.right - group.rows - group.answered)[:CLASSES]
     rows = "".join(
         f"<tr><td>{html_text(group.label, 40)}</td><td>{group.rows}</td><td>{group.answered}</td><td>{group.right}</td></tr>"
@@ -73,13 +73,13 @@ def _coverage(analysis: ErrorAnalysis) -> str:
 
 
 def _count(rows: int, most: int, *, right: bool) -> str:
-    """A cell of the matrix: errors the darker the more there are, right answers without colour."""
+    """A cell of the matrix: errors shaded by their count, correct predictions uncoloured."""
     shade = "" if right or not rows else f' style="background:rgba(213,94,0,{0.15 + 0.6 * rows / most:.2f})"'
     return f"<td{shade}>{f'<b>{rows}</b>' if right else rows or ''}</td>"
 
 
 def _residuals(pairs: Sequence[tuple[float, float]]) -> str:
-    """The answer against the truth; on the line it is right."""
+    """Predicted against true values; on the line they are equal."""
     if not pairs:
         return ""
     low, high = min(map(min, pairs)), max(map(max, pairs))
@@ -90,16 +90,16 @@ def _residuals(pairs: Sequence[tuple[float, float]]) -> str:
         for truth, answer in pairs
     )
     return (
-        '<svg role="img" aria-label="answers against truths" viewBox="0 0 330 232" font-size="10" style="width:min(100%,330px)">'
-        f'<line x1="10" y1="210" x2="210" y2="10" stroke="{GREY}"/>{dots}<text x="10" y="226">truth {low:.3g} to {high:.3g}</text>'
-        '<text x="216" y="20">answer</text></svg>'
+        '<svg role="img" aria-label="predicted against true values" viewBox="0 0 330 232" font-size="10" style="width:min(100%,330px)">'
+        f'<line x1="10" y1="210" x2="210" y2="10" stroke="{GREY}"/>{dots}<text x="10" y="226">true value, {low:.3g} to {high:.3g}</text>'
+        '<text x="216" y="20">predicted</text></svg>'
     )
 
 
 def _example(example: Example) -> str:
-    """Its picture or its cells, what it is, and what the model said."""
+    """An example: its image or cells, its true and its predicted value."""
     sure = "" if example.sure is None else f" ({example.sure:.0%})"
-    caption = f"{html_text(cell(example.truth), 30)}, not {html_text(cell(example.answer), 30)}{sure}"
+    caption = f"true: {html_text(cell(example.truth), 30)}, predicted: {html_text(cell(example.answer), 30)}{sure}"
     if example.picture and BASE64.fullmatch(example.picture):
         shown = f'<img alt="row {example.row}" src="data:image/png;base64,{example.picture}">'
     else:

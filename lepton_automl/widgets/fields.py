@@ -1,4 +1,4 @@
-"""Fields of a form: what each is for, what is in it, and what is wrong with that, beside it."""
+"""Form fields with a label, a tooltip, and an error message beside them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LABEL = {"description_width": "108px"}
 
 
 class Field(View):
-    """A control with room for a complaint beside it.
+    """A control with an error message beside it.
 
     Args:
-        control: What a person types or chooses in.
+        control: The input widget.
     """
 
     def __init__(self, control: w.Widget) -> None:
@@ -29,12 +29,12 @@ class Field(View):
 
     @property
     def value(self) -> Any:
-        """What is said; None where nothing is."""
+        """The entered value; None if it is empty."""
         value = self.control.value
         return parse_number(value) if isinstance(self.control, w.Text) else value
 
     def show_error(self, text: str) -> None:
-        """Say what is wrong; nothing where all is well."""
+        """Show an error message; an empty text clears it."""
         html = f'<span class="l-warn" role="alert">▲ {html_text(text, 300)}</span>' if text else ""
         if html != self._complaint.value:
             self._complaint.value = html
@@ -42,12 +42,12 @@ class Field(View):
             (self.control.add_class if html else self.control.remove_class)("l-wrong")
 
     def on_change(self, act: Callable[[], None]) -> None:
-        """Call something when a person changes it."""
+        """Call a function when the value changes."""
         self.control.observe(lambda _: act(), "value")
 
 
 def parse_number(text: str) -> Any:
-    """What a person means: a number, None where nothing is said, else the text, which the one who is asked complains of."""
+    """Parse an input: a number, None if it is empty, else the text itself, which validation will reject."""
     text = text.strip()
     for kind in (int, float):
         try:
@@ -58,28 +58,28 @@ def parse_number(text: str) -> Any:
 
 
 class TextField(Field):
-    """A field for a text."""
+    """A text field."""
 
     @property
     def value(self) -> str | None:
-        """What is said; None where nothing is."""
+        """The entered value; None if it is empty."""
         return self.control.value.strip() or None
 
 
 def number_field(name: str, hint: str, tip: str, value: str = "") -> Field:
-    """A field for a number, or nothing.
+    """An optional number field.
 
     Args:
-        name: What it says before it.
-        hint: What stands there while nothing is said.
-        tip: What it is for, in a sentence.
-        value: What is said at first.
+        name: The label.
+        hint: The placeholder while it is empty.
+        tip: The tooltip.
+        value: The initial value.
     """
     return Field(_text(name, hint, tip, value))
 
 
 def text_field(name: str, hint: str, tip: str) -> TextField:
-    """A field for a text, or nothing."""
+    """An optional text field."""
     return TextField(_text(name, hint, tip))
 
 
@@ -88,12 +88,12 @@ def _text(name: str, hint: str, tip: str, value: str = "") -> w.Text:
 
 
 def choice_field(name: str, tip: str, options: list[Any]) -> Field:
-    """A field for one of several; the first is chosen."""
+    """A dropdown; the first option is selected."""
     return Field(w.Dropdown(options=options, index=0, description=name, tooltip=tip, style=LABEL, layout={"width": "290px"}))
 
 
 def set_options(field: Field, options: list[tuple[str, Any]]) -> None:
-    """Give a choice other options, and keep what was chosen where it is still among them."""
+    """Replace the options of a choice, and keep the selection if it is still among them."""
     cleaned = [(clean(label, 60), value) for label, value in options]
     control = field.control
     if list(control.options) == cleaned:

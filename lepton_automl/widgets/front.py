@@ -1,4 +1,4 @@
-"""The front: score against latency or another cost, to be pointed at; the limit on latency is a line that can be dragged."""
+"""The front: an interactive plot of score against latency or another cost, with a draggable line for the latency limit."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .picture import PictureView
 from .protocols import StudySnapshot
 from .style import ACCENT
 
-LINE = "limit"  # the name of the shape
-MOVED = 1e-3  # share of the limit; less is no dragging
+LINE = "limit"  # the name of the limit's shape
+MOVED = 1e-3  # relative change of the limit; less does not count as dragging
 
 
 class FrontView(PictureView):
-    """The picture of the front.
+    """The plot of the front.
 
     Args:
         choose: Called with the trial whose point is clicked.
-        limit: Called with milliseconds, when the line was dragged.
+        limit: Called with the new limit in milliseconds when the line was dragged.
     """
 
     def __init__(self, choose: Callable[[int], None], limit: Callable[[float], None]) -> None:
@@ -33,7 +33,7 @@ class FrontView(PictureView):
         super().__init__(front_figure, choose, config={"edits": {"shapePosition": True}})
 
     def drawn(self, snapshot: StudySnapshot) -> go.Figure:
-        """The front with a ring around the trial that is looked at, and a limit that can be dragged."""
+        """The front with the selected trial marked, and a draggable limit."""
         state = snapshot.state
         across = front_axis(state)
         self._known = state.settings.deployment.max_latency_ms if across.name == LATENCY else None
@@ -53,8 +53,8 @@ class FrontView(PictureView):
             self.figure.layout.on_change(self._dragged, "shapes")
 
     def _dragged(self, _layout: Any, shapes: Any) -> None:
-        """A person has let go of the line; what comes of our own drawing is where the study's limit is already."""
+        """Set the limit where the line was dropped; after our own drawing the line is at the study's limit already."""
         for shape in shapes:
             if self._known and shape.name == LINE and abs(float(shape.x0) / self._known - 1) > MOVED:
-                self.forget("shapes")  # wherever it was dragged to, it is drawn again where the study has it
+                self.forget("shapes")  # redraw the line at the study's limit, wherever it was dropped
                 self._limit(float(f"{float(shape.x0):.3g}"))

@@ -1,4 +1,4 @@
-"""What a person wants of the models, and what may be spent on them."""
+"""The form for objectives, target device and budget."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Goals(View):
     """Objectives, target device, budget, hyperparameters and name.
 
     Args:
-        make: The class of searches, which says what is wrong with their arguments.
-        home: Where studies live.
-        changed: Called when a person changed something.
+        make: The class of searches, which validates their arguments.
+        home: The folder of all studies.
+        changed: Called when a value was changed.
     """
 
     def __init__(self, make: Callable[..., Any], home: StudyStore, changed: Callable[[], None]) -> None:
@@ -55,7 +55,7 @@ class Goals(View):
             "minutes": number_field(
                 "minutes", "no limit", "Minutes of search, from the start to the finished model", str(MINUTES)
             ),
-            "trials": number_field("trials", "no limit", "Number of trials, however they end"),
+            "trials": number_field("trials", "no limit", "Number of trials, including stopped and failed ones"),
             "epochs": number_field("epochs", "no limit", "Total training epochs of all trials"),
         }
         self.workers = number_field("workers", str(bearable(cores())[0]), "Maximum number of worker processes, one thread each")
@@ -77,17 +77,17 @@ class Goals(View):
             *self.budget.values(),
             self.workers,
         )
-        self.search = w.VBox([w.HTML("<h4>Search</h4>"), self.name, self.pins])  # stands where there is room
+        self.search = w.VBox([w.HTML("<h4>Search</h4>"), self.name, self.pins])  # placed by the builder
 
     def update(self, spec: DataSpec | None) -> None:
-        """Offer what fits the data."""
+        """Update the choices for the data."""
         scores = list(task_of(spec).metrics) if spec else []
         usual = f"default: {scores[0]}" if scores else "default"
         set_options(self.metric, [(usual, None), *((name, name) for name in scores)])
         self.pins.update(spec)
 
     def automl_arguments(self) -> dict[str, Any]:
-        """Arguments of `AutoML` that were said, beside deployment and budget."""
+        """The entered arguments of `AutoML`, except deployment and budget."""
         objectives = ("accuracy", *(name for name, box in self.objectives.items() if box.value))
         arguments = {
             "name": self.name.value,
@@ -99,35 +99,37 @@ class Goals(View):
         return _without_none(arguments)
 
     def deployment_arguments(self) -> dict[str, Any]:
-        """Arguments of `Deployment` that were said."""
+        """The entered arguments of `Deployment`."""
         arguments = {name: field.value for name, field in self.deployment.items()}
         size = arguments["max_size_bytes"]
         arguments["max_size_bytes"] = int(size * KILOBYTE) if _finite(size) else size
         return _without_none(arguments)
 
     def budget_arguments(self) -> dict[str, Any]:
-        """Arguments of `Budget` that were said."""
+        """The entered arguments of `Budget`."""
         return _without_none({name: field.value for name, field in self.budget.items()})
 
     def show_errors(self) -> int:
-        """Say beside each field what is wrong with it; how many are wrong."""
+        """Show the errors beside their fields, and return their number."""
         deployment, budget = self.deployment_arguments(), self.budget_arguments()
-        complaints = {field: _alone(Deployment, name, deployment) for name, field in self.deployment.items()}
-        complaints |= {field: _alone(Budget, name, budget) for name, field in self.budget.items()}
+        complaints = {field: _field_error(Deployment, name, deployment) for name, field in self.deployment.items()}
+        complaints |= {field: _field_error(Budget, name, budget) for name, field in self.budget.items()}
         automl_arguments = self.automl_arguments()
         complaints |= {
-            field: _alone(self._make, name, automl_arguments)
+            field: _field_error(self._make, name, automl_arguments)
             for name, field in (("workers", self.workers), ("metric", self.metric))
         }
-        complaints[self.name] = _alone(self._make, "name", automl_arguments) or self._taken(automl_arguments.get("name"))
+        complaints[self.name] = _field_error(self._make, "name", automl_arguments) or self._name_error(
+            automl_arguments.get("name")
+        )
         if not budget:
             complaints[self.budget["minutes"]] = argument_error(Budget)
         for field, complaint in complaints.items():
             field.show_error(complaint)
         return sum(map(bool, complaints.values())) + bool(self.pins.complaint)
 
-    def _taken(self, name: str | None) -> str:
-        """Whether a study has the name."""
+    def _name_error(self, name: str | None) -> str:
+        """The error if a study of the name exists; else empty."""
         if name is None or not self._home.path(name).exists():
             return ""
         return f"A study of this name exists in {self._home.folder}. Try {self._home.free_name(name)!r}."
@@ -137,8 +139,8 @@ def _without_none(arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _alone(make: Any, name: str, arguments: dict[str, Any]) -> str:
-    """What is wrong with one argument, whatever the others are."""
+def _field_error(make: Any, name: str, arguments: dict[str, Any]) -> str:
+    """The error of one argument, independent of the others; empty if it is valid."""
     return argument_error(make, **{name: arguments[name]}) if name in arguments else ""
 
 

@@ -1,4 +1,4 @@
-"""Which hyperparameters matter, and which settings go together with what."""
+"""The importance of hyperparameters, and all trials in parallel coordinates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SLANTED = {"l": 70, "r": 40, "t": 78, "b": 16}  # room for the names above the a
 
 
 class ImportanceView(View):
-    """The hyperparameters' shares above, all trials as lines through them below."""
+    """The importance of each hyperparameter above, parallel coordinates of all trials below."""
 
     def __init__(self) -> None:
         self.shares = PictureView(lambda state: importance_figure(state.ranked), height=250)

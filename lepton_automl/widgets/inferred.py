@@ -1,4 +1,4 @@
-"""What was inferred about data, as a person checks it: the task, the rows, the columns, the classes, and what looks wrong."""
+"""What was inferred about the data: the task, the rows, the columns, the classes, and possible problems."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .errors import BASE64
 from .preview_worker import Preview
 from .style import ACCENT, COLOURS
 
-COLUMNS = 200  # that are listed
-DRAWN = 40  # of them in a picture
-SIDE = 64  # pixels of an example of a class
+COLUMNS = 200  # that are listed at most
+DRAWN = 40  # columns in a static picture
+SIDE = 64  # pixels of a class's example image
 BLUE = COLOURS["complete"]
 
 
 def inferred_html(preview: Preview) -> str:
-    """What was seen, as HTML without scripts; what cannot be used says why and what to do."""
+    """A preview as HTML without scripts; an error with its fix if the data cannot be used."""
     if preview.error or not preview.spec or not preview.dataset:
         error = preview.error
         fix = f"<p>{html_text(error.fix, 600)}</p>" if error and error.fix else ""
@@ -38,7 +38,7 @@ def inferred_html(preview: Preview) -> str:
 
 
 def draw_inferred(drawing: Drawing, preview: Preview) -> None:
-    """The same in a picture."""
+    """Draw a preview in a static picture."""
     if preview.error or not preview.spec or not preview.dataset:
         drawing.paragraph(preview.error.what if preview.error else "nothing was found", colour=ACCENT)
         if preview.error and preview.error.fix:
@@ -90,7 +90,7 @@ def _draw_classes(drawing: Drawing, dataset: DatasetPreview) -> None:
 
 
 def inferred_text(preview: Preview) -> list[str]:
-    """The same in lines of text."""
+    """A preview as lines of text."""
     if preview.error or not preview.spec or not preview.dataset:
         return [clean(preview.error, 400)] if preview.error else []
     problems = [f"problem: {clean(problem, 200)}" for problem in preview.spec.warnings]

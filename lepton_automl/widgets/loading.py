@@ -1,8 +1,8 @@
-"""Plotly's widget, loaded without what nobody asks of it.
+"""Import plotly's widget without building a grammar that it does not need.
 
-It brings nbformat along, that jsonschema, and that a grammar of addresses in all scripts, which takes a second of the
-processor to be made (rfc3987_syntax 1.1, by lark): a third of the time until a dashboard stands. Here the grammar is made
-when somebody checks such an address.
+The widget imports nbformat, that jsonschema, and that the grammar of internationalized URLs, which takes a second of CPU
+time to build (rfc3987_syntax 1.1, by lark): a third of the time until a dashboard is shown. Here the grammar is built when
+such a URL is first checked.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ GRAMMAR = "rfc3987_syntax"
 
 
 def load_figure_widget() -> None:
-    """Import `plotly.graph_objects.FigureWidget`; the grammar is left for whoever needs it."""
-    spared = GRAMMAR not in sys.modules and importlib.util.find_spec(GRAMMAR) is not None
-    if spared:
-        sys.modules[GRAMMAR] = _Later(GRAMMAR)
+    """Import `plotly.graph_objects.FigureWidget`; the grammar is built on first use."""
+    deferred = GRAMMAR not in sys.modules and importlib.util.find_spec(GRAMMAR) is not None
+    if deferred:
+        sys.modules[GRAMMAR] = _LazyGrammar(GRAMMAR)
     try:
         importlib.import_module("plotly.basewidget")
     finally:
-        if spared:
+        if deferred:
             del sys.modules[GRAMMAR]
 
 
-class _Later(ModuleType):
-    """Stands for the grammar while jsonschema takes its one function from it."""
+class _LazyGrammar(ModuleType):
+    """Stands in for the grammar while jsonschema imports its one function."""
 
     @staticmethod
     def is_valid_syntax(*args: Any) -> Any:
-        """What the grammar says, which is made now."""
+        """Check a URL with the grammar, which is built on the first call."""
         return importlib.import_module(GRAMMAR).is_valid_syntax(*args)

@@ -1,4 +1,4 @@
-"""What the search decided, and why: one line an event, the latest first."""
+"""The decisions of the search and their reasons: one line per event, latest first."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from lepton_automl.state import StudyState
 from .protocols import StudySnapshot
 from .view import View
 
-LINES = 200  # that are shown
+LINES = 200  # shown at most
 WHY = {
     "first_design": "one of the initial designs, known to work well on other data",
     "sampler": "expected to improve the Pareto front",
@@ -46,7 +46,7 @@ WHY = {
 
 
 class LogView(View):
-    """Keeps the latest lines, and shows them when asked."""
+    """Keeps the latest lines, and shows them when drawn."""
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=LINES)
@@ -54,8 +54,8 @@ class LogView(View):
         super().__init__(self._view)
 
     def take(self, state: StudyState, news: tuple[Event, ...]) -> None:
-        """Take in what happened, shown or not."""
-        fresh = islice(filter(None, (_line(state, event) for event in reversed(news))), LINES)  # of a long study only the last
+        """Add the lines of new events, whether the log is visible or not."""
+        fresh = islice(filter(None, (_line(state, event) for event in reversed(news))), LINES)  # only the latest
         self._lines.extendleft(reversed(list(fresh)))
 
     def draw(self, snapshot: StudySnapshot) -> None:
@@ -71,8 +71,8 @@ def _line(state: StudyState, event: Event) -> str:
     return f"<tr><td>{at}</td><td>{html_text(text)}</td></tr>" if text else ""
 
 
-def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one branch a kind of event
-    """What an event decided and why, in a sentence; empty where it decided nothing."""
+def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one branch per kind of event
+    """A sentence about what an event decided and why; empty if it decided nothing."""
     match event:
         case StudyStarted():
             return f"search started: {event.config.data.name}"
@@ -85,7 +85,7 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
         case TrialReported():
             decision = event.decision
             if decision.reason == STOPPED:
-                return ""  # said once, of the whole search
+                return ""  # reported once, for the whole search
             return (
                 f"trial {event.report.trial} stopped at epoch {event.report.epoch}: {decision.reason}" if decision.stop else ""
             )
@@ -106,7 +106,7 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
             most = sorted(first, key=lambda name: -first[name])[:3]
             return f"most important hyperparameters so far: {', '.join(most)}" if most else ""
         case CommandReceived(what="stop"):
-            return "stopped by you" if _asked_first(state, event) else ""
+            return "stopped by you" if _is_first_stop(state, event) else ""
         case CommandReceived():
             return f"command: {event.what}"
         case StudyPaused() | StudyResumed():
@@ -118,11 +118,12 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
         case TestOpened():
             return "evaluated on the held-out test split"
         case ModelRegistered():
-            return f"trial {event.trial} is {event.model} version {event.version}, {event.alias}"
+            alias = f" ({event.alias})" * bool(event.alias)
+            return f"trial {event.trial} registered as {event.model} version {event.version}{alias}"
     return ""
 
 
-def _asked_first(state: StudyState, event: CommandReceived) -> bool:
-    """Whether nobody had asked for it before; a search that was taken up again may be stopped again."""
+def _is_first_stop(state: StudyState, event: CommandReceived) -> bool:
+    """Whether the previous command was not a stop already; a resumed search may be stopped again."""
     before = [command.what for command in state.commands if command.at < event.at]
     return not before or before[-1] != "stop"

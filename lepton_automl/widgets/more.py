@@ -1,4 +1,4 @@
-"""What most people leave alone, out of the way behind a button: test data of their own, weights, seed, sampler."""
+"""Less common settings, hidden behind a button: separate test data, class weights, seed, sampler."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .sources import Source, path_source, same_objects
 from .view import View
 
 SAMPLERS = {
-    "tpe": "tree-structured Parzen estimators",
-    "gp": "a Gaussian process",
-    "nsga2": "a genetic algorithm",
-    "random": "at random",
-    "grid": "one after the other",
+    "tpe": "tree-structured Parzen estimator",
+    "gp": "Gaussian process",
+    "nsga2": "genetic algorithm",
+    "random": "random search",
+    "grid": "grid search",
 }
 
 
@@ -31,7 +31,7 @@ class More(View):
     Args:
         make: The class of searches, whose errors explain wrong arguments.
         on_test_chosen: Called when the data have to be read again.
-        changed: Called when something else is entered.
+        changed: Called when another value is entered that does not affect the data.
     """
 
     def __init__(self, make: Callable[..., Any], on_test_chosen: Callable[[], None], changed: Callable[[], None]) -> None:
@@ -66,16 +66,16 @@ class More(View):
             False, description="more settings", icon="caret-right", tooltip="Test data, class weights, seed and more"
         )
         self.opened.layout.width = "auto"
-        self.opened.observe(lambda _: self._turn(), "value")
+        self.opened.observe(lambda _: self._show_or_hide(), "value")
         super().__init__(self.opened, self._fields, classes=("l-more",))
         for field in (self.test, self.group, self.time, self.weight, self.seed):
             field.on_change(self._on_change)
         self.sampler.on_change(changed)
         self.update(None)
-        self._turn()
+        self._show_or_hide()
 
     def refresh(self, sources: list[Source]) -> None:
-        """Offer the variables that the notebook holds now."""
+        """Update the notebook variables on offer."""
         before, variable = self.source, self.source in self._sources
         self._sources = sources
         self.test.control.options = [source.alone for source in self._sources]
@@ -85,48 +85,48 @@ class More(View):
 
     @property
     def source(self) -> Source | None:
-        """The test data; None where they are cut off from the others."""
+        """The test data; None if they are split from the data."""
         text = self.test.control.value.strip()
         known = next((source for source in self._sources if source.alone == text), None)
         return known or (path_source(text) if text and Path(text).expanduser().exists() else None)
 
     def show_errors(self) -> int:
-        """Say beside each field what is wrong with it; how many are wrong."""
+        """Show the errors beside their fields, and return their number."""
         test = self.test.control.value.strip()
-        lost = test and not self.source
+        unknown = test and not self.source
         complaints = {
-            self.test: f"There is no variable with data and no path {test!r}." if lost else "",
-            self.seed: self._wrong_seed(),
+            self.test: f"There is no variable with data and no path {test!r}." if unknown else "",
+            self.seed: self._seed_error(),
         }
         for field, complaint in complaints.items():
             field.show_error(complaint)
         return sum(map(bool, complaints.values()))
 
     def automl_arguments(self) -> dict[str, Any]:
-        """Arguments of `AutoML` that were said."""
+        """The entered arguments of `AutoML`."""
         arguments = {"seed": self.seed.value, "class_weight": self.weight.value, "sampler": self.sampler.value}
         return {name: value for name, value in arguments.items() if value is not None}
 
     @property
     def fit_arguments(self) -> dict[str, Any]:
-        """Arguments of `fit` that were said, beside the test data."""
+        """The entered arguments of `fit`, except the test data."""
         arguments = {"group_column": self.group.value, "time_column": self.time.value}
         return {name: value for name, value in arguments.items() if value is not None}
 
     @property
     def preview_options(self) -> dict[str, Any]:
-        """What of it all changes how the data look."""
+        """The settings that affect the preview of the data."""
         known = {name: value for name, value in self.automl_arguments().items() if name in ("seed", "class_weight")}
-        if self._wrong_seed():
+        if self._seed_error():
             known.pop("seed")
         return self.fit_arguments | known
 
-    def _wrong_seed(self) -> str:
+    def _seed_error(self) -> str:
         seed = self.seed.value
         return "" if seed is None else argument_error(self._make, seed=seed)
 
     def update(self, preview: Preview | None) -> None:
-        """Offer what fits the data."""
+        """Update the choices for the data."""
         columns = [(name, name) for name in (preview.columns if preview else ())]
         with self.quietly():
             for field in (self.group, self.time):
@@ -138,7 +138,7 @@ class More(View):
             self.weight.layout.display = "none" if numbers else ""
 
     def forget(self) -> None:
-        """Other data: forget the settings for the rows."""
+        """Clear the settings that belong to the previous data."""
         with self.quietly():
             self.test.control.value, self.group.control.index, self.time.control.index = "", 0, 0
 
@@ -146,7 +146,7 @@ class More(View):
         if not self._hold:
             self._on_test_chosen()
 
-    def _turn(self) -> None:
-        """Show it, or put it out of the way."""
+    def _show_or_hide(self) -> None:
+        """Show or hide the settings."""
         self._fields.layout.display = "" if self.opened.value else "none"
         self.opened.icon = "caret-down" if self.opened.value else "caret-right"

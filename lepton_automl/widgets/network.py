@@ -1,4 +1,4 @@
-"""A recipe as a picture of its network: one box a layer or block, as tall as it has channels."""
+"""Draw the network of a recipe: one box per layer or block, its height by the number of channels."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from lepton_automl.errors import LeptonError
 from lepton_automl.recipe import Box, recipe_from_json
 from lepton_automl.state import Trial
 
-# Of Okabe and Ito (Color Universal Design, 2008), one a stage, in turns.
+# By Okabe and Ito (Color Universal Design, 2008), one per stage, repeating.
 STAGES = ("#56B4E9", "#0072B2", "#009E73", "#E69F00", "#CC79A7")
 ENDS = "#808080"
-WIDE, GAP, TALL = 30, 8, 92  # pixels: of a box, between boxes, of the picture's boxes
+WIDE, GAP, TALL = 30, 8, 92  # pixels: width of a box, space between boxes, height of the tallest box
 
 
 def network_svg(recipe: dict[str, Any]) -> str:
-    """The picture, as SVG without scripts; empty for a network of which only its maker knows the inside.
+    """The diagram as SVG without scripts; empty for a network whose structure is unknown.
 
     Args:
-        recipe: As JSON.
+        recipe: The recipe as JSON.
     """
     boxes = _boxes(recipe)
     if not boxes:
@@ -50,10 +50,10 @@ def _box(number: int, box: Box, most: int) -> str:
 def _boxes(data: dict[str, Any]) -> tuple[Box, ...]:
     try:
         return recipe_from_json(data).diagram()
-    except (LeptonError, TypeError, KeyError):  # of a family that is not installed, or of none
+    except (LeptonError, TypeError, KeyError):  # the family is missing or not installed
         return ()
 
 
 def shape_of(trial: Trial) -> dict[str, Any]:
-    """The recipe of a trial, as it ended or as it was proposed."""
+    """The final recipe of a trial, or the proposed one while it runs."""
     return (trial.result and trial.result.recipe) or trial.proposed.recipe

@@ -1,4 +1,4 @@
-"""A plotly figure that stays where it is while what it shows changes."""
+"""A plotly figure that is updated in place, so that zoom and hidden traces are kept."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from .view import View, free_clicks
 load_figure_widget()
 
 Json = dict[str, Any]
-TALL = 390  # pixels, so that all of a dashboard is seen on a small screen
+TALL = 390  # pixels of height, so that a dashboard fits on a small screen
 MARGIN = {"l": 56, "r": 8, "t": 34, "b": 44}
 SPARED = ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"]
 CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": SPARED}
-BAR = {"bgcolor": "rgba(0,0,0,0)", "color": "rgba(128,128,128,0.7)", "activecolor": "#0072B2"}  # no block over the picture
+BAR = {"bgcolor": "rgba(0,0,0,0)", "color": "rgba(128,128,128,0.7)", "activecolor": "#0072B2"}  # transparent over the plot
 
 
 class FigureSync(anywidget.AnyWidget):
-    """Looks after the figure beside it, on the page.
+    """Keeps the figure beside it up to date on the page.
 
-    A `FigureWidget` hears of more or less room from the window alone, and misses what is sent while its script still loads
-    (five megabytes): then it stays behind, and the keeper asks for it anew. The layout and each trace bear, as
-    `meta`, the number of the drawing that changed them last.
+    A `FigureWidget` reacts to size changes of the window only, and misses updates that are sent while its script (five
+    megabytes) still loads. This widget triggers the resize, and requests the whole figure again when it is outdated: `meta`
+    of the layout and of each trace holds the number of the drawing that changed it last.
     """
 
-    expected: traitlets.List[int] = traitlets.List().tag(sync=True)  # these numbers
+    expected: traitlets.List[int] = traitlets.List().tag(sync=True)  # the numbers in `meta`
     _esm = """
     export default { render({ model, el }) {
       let seen = "", behind = 0;
@@ -60,7 +60,7 @@ class FigureSync(anywidget.AnyWidget):
 
 
 class Script(anywidget.AnyWidget):
-    """Plotly's script, sent once for all figures: each `FigureWidget` would bring its own five megabytes to every page."""
+    """Plotly's script, sent once for all figures: each `FigureWidget` would send its own five megabytes to every page."""
 
     code = traitlets.Unicode().tag(sync=True)
     _esm = """
@@ -71,20 +71,20 @@ class Script(anywidget.AnyWidget):
     """
 
     def __init__(self) -> None:
-        super().__init__(code=str(go.FigureWidget._esm))  # noqa: SLF001  # there is no public way
+        super().__init__(code=str(go.FigureWidget._esm))  # noqa: SLF001  # there is no public attribute
 
 
 class LiveFigure(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
-    """A `FigureWidget` that a second tab, or a page that was loaded again, sees as it is now.
+    """A `FigureWidget` whose current state is sent to a second tab or a reloaded page.
 
-    Plotly keeps what such a page asks for as it was when the widget was made, and forgets of its own data what a page has
-    told it to be the default (`plotly.basewidget`, as of 7.1).
+    Plotly sends such a page the state at the creation of the widget, and drops from its own data what a page has reported as
+    the default (`plotly.basewidget`, as of 7.1).
 
     Args:
-        figure: What it shows at first; `now` is to be set with every change.
+        figure: The initial figure; `now` has to be set with every change.
     """
 
-    now: Json = {}  # noqa: RUF012  # each has its own; a figure takes no names that its class has not
+    now: Json = {}  # noqa: RUF012  # set per instance; a figure only accepts attributes that its class declares
     _esm = """
     const script = async () => {
       while (!globalThis.leptonPlotly) await new Promise((again) => setTimeout(again, 50));
@@ -92,10 +92,10 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]  # plotly ships no type
     };
     export default () => {
       const made = script();
-      let ready;  // nobody waits for it here: a model that is not there within two seconds is given up by anywidget
+      let ready;  // not awaited here: anywidget gives up on a model that is not ready within two seconds
       return {
-        initialize: (given) => { ready = made.then((one) => one.initialize(given)); },
-        render: async (given) => { const one = await made; await ready; return one.render(given); },
+        initialize: (context) => { ready = made.then((widget) => widget.initialize(context)); },
+        render: async (context) => { const widget = await made; await ready; return widget.render(context); },
       };
     };
     """
@@ -106,14 +106,14 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]  # plotly ships no type
         self.open()
 
     def open(self) -> None:
-        """Tell the page of the figure, once it holds something: one that is told of an empty one may draw that and no more."""
+        """Open the comm once the figure has content: a page that receives an empty figure may never draw the content."""
         if "_layout_obj" in vars(self) and self.comm is None:
             super().open()
 
     def get_state(self, *args: Any, **more: Any) -> Json:
-        """What a page asks for."""
+        """The state that is sent to a page."""
         state: Json = super().get_state(*args, **more)
-        if "_layout_obj" in vars(self):  # else it is just being made
+        if "_layout_obj" in vars(self):  # else it is still being created
             traces = [trace | {"uid": own.uid} for trace, own in zip(self.now["data"], self.data, strict=True)]
             now = {"_widget_data": traces, "_widget_layout": self.now["layout"]}
             for name in now.keys() & state.keys():
@@ -122,16 +122,16 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]  # plotly ships no type
 
 
 class PictureView(View):
-    """One of reporting's figures, alive.
+    """A figure of `reporting`, updated in place.
 
-    Zoom, and what a person has hidden, stay while it changes.
+    Zoom and hidden traces are kept while it changes.
 
     Args:
         make: Draws the figure of a study, always with the same traces.
         clicked: Called with the trial whose point is clicked: points whose `customdata` is its number.
-        height: In pixels.
-        margin: Around it, in pixels by side.
-        config: Of plotly.js, beside the usual one.
+        height: The height in pixels.
+        margin: The margins in pixels, by side.
+        config: Options of plotly.js, added to the usual ones.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class PictureView(View):
     ) -> None:
         self._config = CONFIG | (config or {})
         self._make, self._clicked, self._size = make, clicked, {"height": height, "margin": margin}
-        self._stand: tuple[Any, ...] = ()
+        self._drawn_version: tuple[Any, ...] = ()
         self._last: Json = {}
         self._drawn = 0
         self._drawing = threading.Lock()
@@ -155,18 +155,18 @@ class PictureView(View):
         super().__init__()
 
     def drawn(self, snapshot: StudySnapshot) -> go.Figure:
-        """The figure as it is to be now."""
+        """The figure for the current state."""
         return self._make(snapshot.state)
 
     def draw(self, snapshot: StudySnapshot) -> None:
-        """Draw where the study is not what it was."""
-        stand = (snapshot.state.last_at, len(snapshot.state.trials), snapshot.chosen)
-        if stand != self._stand:
-            self._stand = stand
+        """Draw the study if it has changed."""
+        version = (snapshot.state.last_at, len(snapshot.state.trials), snapshot.chosen)
+        if version != self._drawn_version:
+            self._drawn_version = version
             self.show(self.drawn(snapshot))
 
     def show(self, figure: go.Figure) -> None:
-        """Take over what is not the same any more, in one message."""
+        """Send the changes of the figure in one message."""
         figure.update_layout(**self._size, autosize=True, modebar=BAR, font={"size": 11})
         with self._drawing:
             self._drawn += 1
@@ -190,28 +190,28 @@ class PictureView(View):
                 figure.update_layout(layout, overwrite=True)
 
     def _changed(self, was: Json, now: Json) -> Json:
-        """What is new in a trace or in the layout, with the number of this drawing."""
+        """The changes in a trace or in the layout, with the number of this drawing."""
         now["meta"] = was["meta"]
         new = difference(was, now)
         if new:
             new["meta"] = now["meta"] = self._drawn
         return new
 
-    def _behind(self, _keeper: Any, message: Any, _buffers: Any) -> None:
-        """The page has missed something: it gets the whole figure anew."""
+    def _behind(self, _widget: Any, message: Any, _buffers: Any) -> None:
+        """Send the whole figure again after the page has missed an update."""
         if message == "behind" and self.figure is not None:
             with self._drawing:
                 self._begin(go.Figure(self._last))
             free_clicks(self)
 
     def forget(self, name: str) -> None:
-        """Tell an entry of the layout anew with the next figure: a person has changed it on the page."""
+        """Send an entry of the layout again with the next figure, as the user has changed it on the page."""
         self._last["layout"].pop(name, None)
-        self._stand = ()
+        self._drawn_version = ()
 
     def _begin(self, figure: go.Figure) -> None:
         self.figure = LiveFigure(figure)
-        self.figure._config = self._config  # noqa: SLF001  # plotly has no other name for it
+        self.figure._config = self._config  # noqa: SLF001  # plotly has no public attribute
         for trace in self.figure.data:
             if hasattr(trace, "on_click"):
                 trace.on_click(self._click)
@@ -224,9 +224,9 @@ class PictureView(View):
 
 
 def difference(old: Json, new: Json) -> Json:
-    """The entries that are new or not the same, and None for those that are gone."""
-    gone = dict.fromkeys(old.keys() - new.keys())
-    return gone | {name: value for name, value in new.items() if not _same(old.get(name), value)}
+    """The entries that are new or changed, and None for removed ones."""
+    removed = dict.fromkeys(old.keys() - new.keys())
+    return removed | {name: value for name, value in new.items() if not _same(old.get(name), value)}
 
 
 def _same(old: Any, new: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Hyperparameters that a person pins before the search begins."""
+"""Hyperparameters that are fixed before the search starts."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .view import View, button, free_clicks
 
 
 class Pins(View):
-    """Chooses hyperparameters of the space that the data get, and lists those that are held.
+    """Fixes hyperparameters of the search space for the data, and lists the fixed ones.
 
     Args:
-        changed: Called when one is held or let go.
+        changed: Called when one is fixed or released.
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
@@ -38,16 +38,16 @@ class Pins(View):
         )
         self.setting = w.Combobox(placeholder="value", tooltip="Fixed value", layout={"width": "84px"})
         self.pin = button("fix", self._pin, tip="Fix this hyperparameter at this value", icon="thumb-tack")
-        self._shown, self._complaint = w.Box(), w.HTML()
-        self._shown.add_class("l-wrap")
+        self._fixed_box, self._complaint = w.Box(), w.HTML()
+        self._fixed_box.add_class("l-wrap")
         self.hyperparameter.observe(lambda _: self._offer(), "value")
         row = w.HBox([self.hyperparameter, self.setting, self.pin])
         row.add_class("l-wrap")
-        super().__init__(row, self._shown, self._complaint)
+        super().__init__(row, self._fixed_box, self._complaint)
         self.update(None)
 
     def update(self, spec: DataSpec | None) -> None:
-        """Offer the hyperparameters of the networks for these data."""
+        """Update the hyperparameters on offer for the data."""
         self._spec = spec
         self._space = families.space_for(spec) if spec else Space(hyperparameters={})
         options = [(clean(name, 60), name) for name in sorted(self._space)]
@@ -60,10 +60,10 @@ class Pins(View):
 
     @property
     def complaint(self) -> str:
-        """What is wrong with what is held; empty where all is well."""
-        return self._wrong(self.held)
+        """The error in the fixed hyperparameters; empty if they are valid."""
+        return self._error(self.held)
 
-    def _wrong(self, held: dict[str, Setting]) -> str:
+    def _error(self, held: dict[str, Setting]) -> str:
         if self._spec is None:
             return ""
         return argument_error(partial(families.widened, self._space, self._spec), changes=held)
@@ -76,13 +76,13 @@ class Pins(View):
     def _pin(self) -> None:
         name = str(self.hyperparameter.value)
         setting = {name: parse_setting(self._space[name], self.setting.value)}
-        complaint = self._wrong(setting)
+        complaint = self._error(setting)
         if not complaint:
             self.held |= setting
         self._list(complaint)
         self._changed()
 
-    def _let_go(self, name: str) -> None:
+    def _release(self, name: str) -> None:
         del self.held[name]
         self._list()
         self._changed()
@@ -90,8 +90,8 @@ class Pins(View):
     def _list(self, complaint: str = "") -> None:
         message = complaint or self.complaint
         self._complaint.value = f'<span class="l-warn" role="alert">▲ {html_text(message, 300)}</span>' if message else ""
-        self._shown.children = [
-            button(f"{name} = {setting}", partial(self._let_go, name), tip="Search this hyperparameter again", icon="times")
+        self._fixed_box.children = [
+            button(f"{name} = {setting}", partial(self._release, name), tip="Search this hyperparameter again", icon="times")
             for name, setting in self.held.items()
         ]
-        free_clicks(self._shown)
+        free_clicks(self._fixed_box)

@@ -1,4 +1,4 @@
-"""A search as it is being described: one value that is read as a line of Python, as arguments, and for what is wrong with it."""
+"""The settings of a search in the builder, as Python code and as validated arguments."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 from lepton_automl.errors import ConfigError
 from lepton_automl.specs import Budget, Deployment
 
-MINUTES = 10  # of a budget, where nothing is said
+MINUTES = 10  # the default budget
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a person has said so far; what they left alone is not in here.
+    """The settings that were entered; defaults are left out.
 
     Args:
-        data: The source, as the arguments of `fit` are written: `df`, `x, y`, `"photos/"`.
-        automl_arguments: Arguments of `AutoML` beside the next two.
-        deployment: Of `Deployment`.
-        budget: Of `Budget`.
-        fit_arguments: Arguments of `fit` beside the source.
-        test: The test data, as they are written; empty where they are cut off from the others.
+        data: The source, as code of the arguments of `fit`: `df`, `x, y`, `"photos/"`.
+        automl_arguments: Arguments of `AutoML`, except the next two.
+        deployment: Arguments of `Deployment`.
+        budget: Arguments of `Budget`.
+        fit_arguments: Arguments of `fit`, except the source.
+        test: The test data, as code; empty if they are split from the data.
     """
 
     data: str = "..."
@@ -34,7 +34,7 @@ class Plan:
 
     @property
     def code(self) -> str:
-        """The line of Python that it equals."""
+        """The equivalent Python code."""
         deployment = {"deployment": Code(call_source("Deployment", self.deployment))} if self.deployment else {}
         budget = {"budget": Code(call_source("Budget", self.budget or {"minutes": MINUTES}))}
         automl_arguments = call_source(
@@ -45,14 +45,14 @@ class Plan:
 
     @property
     def imports(self) -> str:
-        """The line that must stand above it."""
+        """The import that the code needs."""
         return f"from lepton_automl import AutoML, Budget{', Deployment' * bool(self.deployment)}"
 
     def arguments(self) -> dict[str, Any]:
-        """The same as arguments of `AutoML`.
+        """The arguments of `AutoML`.
 
         Raises:
-            ConfigError: Something is out of range.
+            ConfigError: A value is out of range.
         """
         return {
             **self.automl_arguments,
@@ -62,23 +62,23 @@ class Plan:
 
 
 class Code(str):
-    """Text that is Python already."""
+    """Text that is Python code already."""
 
     __slots__ = ()
 
 
 def call_source(name: str, values: Mapping[str, Any]) -> str:
-    """A call with named arguments, written out."""
+    """The source code of a call with keyword arguments."""
     return f"{name}({', '.join(arguments(values))})"
 
 
 def arguments(values: Mapping[str, Any]) -> list[str]:
-    """Named arguments, each written out."""
+    """The source code of each keyword argument."""
     return [f"{name}={python_literal(value)}" for name, value in values.items()]
 
 
 def python_literal(value: Any) -> str:
-    """A value as it is written in Python, with the quotation marks that people use."""
+    """A value as a Python literal, with double quotes."""
     if isinstance(value, Code):
         return str(value)
     if isinstance(value, str):
@@ -93,7 +93,7 @@ def python_literal(value: Any) -> str:
 
 
 def argument_error(make: Any, **arguments: Any) -> str:
-    """What a constructor has against arguments, without its own name before it; empty where all is well."""
+    """The error that a constructor raises for arguments, without the place; empty if they are valid."""
     try:
         make(**arguments)
     except ConfigError as error:

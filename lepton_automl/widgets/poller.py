@@ -1,4 +1,4 @@
-"""A thread that looks now and then, and takes only a small share of the time for it."""
+"""A thread that polls at intervals and uses only a small share of the CPU time."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import time
 import weakref
 from collections.abc import Callable
 
-EVERY = 0.25  # seconds between looks: four a second at most
-SHARE = 0.1  # of the time that looking may take: a long drawing is followed by a long rest, so that the kernel stays free
+EVERY = 0.25  # seconds between polls, at least
+SHARE = 0.1  # of the time that polling may take: a slow poll is followed by a long pause, so that the kernel stays free
 
 
 class Poller:
-    """Calls a method until it says that there is nothing more to see, or its object is gone.
+    """Calls a method at intervals until it returns None or its object is deleted.
 
     Args:
-        poll: A bound method; it says after how many seconds, at least, to call it again, or None. Its object is not kept alive.
+        poll: A bound method; returns the minimum seconds until the next call, or None to stop. Its object is not kept alive.
         first: Seconds before the first call.
     """
 
@@ -28,18 +28,18 @@ class Poller:
 
     @property
     def alive(self) -> bool:
-        """Whether it still looks."""
+        """Whether the thread is running."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin to look, where it does not yet."""
+        """Start the thread if it is not running."""
         with self._starting:
             if not self.alive:
-                self._thread = threading.Thread(target=self._run, name="lepton-pulse", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="lepton-poller", daemon=True)
                 self._thread.start()
 
     def end(self) -> None:
-        """Look no more, whoever says `start` thereafter."""
+        """Stop for good; a later `start` has no effect."""
         self._over.set()
 
     def _run(self) -> None:
@@ -52,4 +52,4 @@ class Poller:
             rest = poll()
             if rest is not None:
                 rest = max(rest, (time.thread_time() - began) / SHARE)
-            del poll  # nobody else may hold it while this one rests
+            del poll  # keep no strong reference during the pause

@@ -1,4 +1,4 @@
-"""Looking at data beside everything else: the kernel stays free, and what was prepared for a look is there for the search."""
+"""Preview data in the background: the kernel stays free, and the search can reuse the prepared data."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from lepton_automl.specs import DataSpec
 from .poller import EVERY
 from .sources import Source
 
-Wanted = tuple[Source, dict[str, Any], Source | None]  # with what is said about it, and test data
-STALE = 24 * 3600.0  # seconds after which what a killed kernel left is removed
+Request = tuple[Source, dict[str, Any], Source | None]  # source, options, test data
+STALE = 24 * 3600.0  # seconds after which folders that a killed kernel left are removed
 PREFIX = "looking-"
 
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """What was found out about a source.
+    """The preview of a source.
 
     Args:
         source: The source.
-        options: What was said about it.
+        options: Options of the data, such as target and task.
         columns: The names of all columns of a table.
-        spec: What it is; None where it cannot be used.
-        dataset: What it looks like; likewise.
-        error: Why it cannot be used.
-        mark: Of its content when it was read.
-        test: The test data, where they are kept apart.
+        spec: The inferred description; None if the data cannot be used.
+        dataset: Classes, columns and examples; likewise.
+        error: Why the data cannot be used.
+        mark: The fingerprints of the source and the test data when they were read.
+        test: The separate test data, if any.
     """
 
     source: Source
@@ -54,42 +54,42 @@ class Preview:
 
     @property
     def fresh(self) -> bool:
-        """Whether what was read is still what is there."""
+        """Whether the data have not changed since they were read."""
         return bool(self.mark == _marks(self.source, self.test))
 
 
 class PreviewWorker:
-    """One thread that looks at what was chosen last.
+    """Previews the latest choice in a background thread.
 
     Args:
-        home: Where to prepare: the folder of all studies, so that a search can take it over without copying.
-        tell: Called with a word on how far it is, while it looks.
-        done: Called with what was seen, unless something else was chosen meanwhile.
+        home: Where to prepare the data: the folder of all studies, so that a search can use them without copying.
+        tell: Called with the progress as text.
+        done: Called with the preview, unless something else was chosen meanwhile.
     """
 
     def __init__(self, home: Path, tell: Callable[[str], None], done: Callable[[Preview], None]) -> None:
         self._home, self._tell, self._done = home, tell, done
-        self._wanted: Wanted | None = None
+        self._request: Request | None = None
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._folders: list[Path] = []
         weakref.finalize(self, _remove, self._folders)  # also at the end of the kernel
 
     def look(self, source: Source | None, options: dict[str, Any], test: Source | None = None) -> None:
-        """Look at a source; what was looked at before is forgotten."""
+        """Start the preview of a source; it replaces the previous one."""
         with self._lock:
-            self._wanted = (source, options, test) if source else None
+            self._request = (source, options, test) if source else None
             if source and self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="lepton-looker", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="lepton-preview", daemon=True)
                 self._thread.start()
 
     @property
     def busy(self) -> bool:
-        """Whether it looks."""
+        """Whether a preview is running."""
         return self._thread is not None
 
     def close(self) -> None:
-        """Look no more, and remove what was prepared."""
+        """Stop, and remove the prepared data."""
         self.look(None, {})
         _remove(self._folders)
 
@@ -97,36 +97,36 @@ class PreviewWorker:
         done: Any = None
         while True:
             with self._lock:
-                wanted = self._wanted
-                if wanted is None or wanted is done:
+                request = self._request
+                if request is None or request is done:
                     self._thread = None
                     return
-            preview = self._make_preview(wanted)
-            if self._wanted is wanted:
+            preview = self._make_preview(request)
+            if self._request is request:
                 self._done(preview)
-            done = wanted
+            done = request
 
-    def _make_preview(self, wanted: Wanted) -> Preview:
-        (source, options, test), columns = wanted, tuple[str, ...]()
+    def _make_preview(self, request: Request) -> Preview:
+        (source, options, test), columns = request, tuple[str, ...]()
         try:
             self._tell("reading")
             columns = tuple(column_names(source.whole))
-            folder, mark, sealed = self._folder(), _marks(source, test), test.whole if test else None
-            progress = self._progress(wanted)
-            spec = prepare(source.whole, folder / "data", DataOptions(**options), test=sealed, progress=progress)
+            folder, mark, test_data = self._folder(), _marks(source, test), test.whole if test else None
+            progress = self._progress(request)
+            spec = prepare(source.whole, folder / "data", DataOptions(**options), test=test_data, progress=progress)
             return Preview(source, options, columns, spec, preview_dataset(spec), None, mark, test)
         except LeptonError as error:
             return Preview(source, options, columns, error=error)
-        except Exception as error:  # what a stranger's object raises when it is read
+        except Exception as error:  # any object's own code runs when it is read
             what = f"The data cannot be read: {type(error).__name__}: {error}"
             return Preview(source, options, columns, error=DataError(what, where=source.code))
 
-    def _progress(self, wanted: object) -> Callable[[int, int], None]:
+    def _progress(self, request: object) -> Callable[[int, int], None]:
         last = [0.0]
 
         def show_progress(done: int, of: int) -> None:
-            if self._wanted is not wanted:
-                raise DataError("other data were chosen")
+            if self._request is not request:
+                raise DataError("the preview was cancelled: other data were chosen")
             if time.monotonic() > last[0] + EVERY:
                 last[0] = time.monotonic()
                 self._tell(f"{done:,} of {of:,} images")
@@ -142,8 +142,8 @@ class PreviewWorker:
             self._home.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self._home))
         except OSError as error:
-            fix = "Give write permission, make room, or choose another folder by LEPTON_HOME."
-            raise DataError(f"cannot make a folder: {error.strerror}", where=str(self._home), fix=fix) from error
+            fix = "Grant write permission, free disk space, or set LEPTON_HOME to another folder."
+            raise DataError(f"cannot create a folder: {error.strerror}", where=str(self._home), fix=fix) from error
         self._folders.append(folder)
         return folder
 

@@ -1,4 +1,4 @@
-"""What the widgets ask of a study. The service hands in something that can do it; the widgets never look for it themselves."""
+"""The interfaces of a study that the widgets use. The service passes the implementations in."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from lepton_automl.events import Event
 from lepton_automl.space import Setting
 from lepton_automl.state import StudyState
 
-OVER = frozenset({"ended", "lost"})  # statuses after which nothing happens by itself
+OVER = frozenset({"ended", "lost"})  # statuses in which no search process is running
 
 
 class StudyReader(Protocol):
-    """A study as a window reads it; `study.client.StudyClient` is one."""
+    """The read interface of a study; `study.client.StudyClient` is one."""
 
     def poll(self) -> tuple[str, StudyState, list[Event]]:
-        """How it stands in a word, the state, and the events that led there since the last look."""
+        """The status, the state, and the events since the last poll."""
 
 
 class Control(Protocol):
-    """Commands to a study, which return when its search has recorded them; `study.control.StudyControl` is one."""
+    """Commands to a study; each returns when the search has recorded it; `study.control.StudyControl` is one."""
 
     def pause(self) -> None:
-        """Hold all trials."""
+        """Pause all trials."""
 
     def resume(self) -> None:
-        """Go on."""
+        """Resume the search."""
 
     def stop(self, *, wait: bool = True) -> None:
-        """End the search."""
+        """Stop the search."""
 
     def extend(
         self, *, minutes: float | None = None, trials: int | None = None, epochs: int | None = None, cost: float | None = None
@@ -39,27 +39,27 @@ class Control(Protocol):
         """Add to the budget, by unit."""
 
     def limit(self, *, max_latency_ms: float | None) -> None:
-        """Change the hard limit on latency; None lifts it."""
+        """Set the hard limit on latency; None removes it."""
 
     def pin(self, config: Mapping[str, Setting]) -> None:
-        """Pin hyperparameters."""
+        """Fix hyperparameters at values."""
 
     def unpin(self, *names: str) -> None:
-        """Unpin hyperparameters."""
+        """Release fixed hyperparameters."""
 
     def retune(self, trial: int) -> None:
-        """Try neighbours of a trial next."""
+        """Try variations of a trial next."""
 
 
 class Pages(Protocol):
     """A study in MLflow; `study.tracking.StudyTracking` is one."""
 
     def page(self, trial: int) -> str:
-        """The address of a trial's run in an MLflow page on this machine."""
+        """The URL of a trial's run in an MLflow UI on this machine."""
 
 
 class StudyDriver(Protocol):
-    """A study as a window's buttons drive it; `study.study.Study` is one."""
+    """The interface of a study behind the buttons; `study.study.Study` is one."""
 
     @property
     def name(self) -> str:
@@ -67,15 +67,15 @@ class StudyDriver(Protocol):
 
     @property
     def folder(self) -> Path:
-        """Where its files lie."""
+        """The study's folder."""
 
     @property
     def control(self) -> Control:
-        """Its commands."""
+        """Commands to the search."""
 
     @property
     def tracking(self) -> Pages:
-        """Its pages in MLflow."""
+        """The study in MLflow."""
 
     def model(self, trial: int) -> Any:
         """A finished trial's model; see `study.model.Model`."""
@@ -83,14 +83,14 @@ class StudyDriver(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class StudySnapshot:
-    """What a view is drawn from.
+    """A study at one moment, as the views draw it.
 
     Args:
         state: The study.
-        status: How it stands, in a word.
-        now: Seconds since the epoch; where nothing happens any more, when it last did.
-        news: Events since the last look.
-        chosen: The trial that a person looks at.
+        status: The status of the study, such as `"running"`.
+        now: Seconds since the epoch; if the search is over, the time of the last event.
+        news: Events since the last poll.
+        chosen: The selected trial.
     """
 
     state: StudyState

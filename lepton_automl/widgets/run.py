@@ -1,4 +1,4 @@
-"""The run at a glance: how far, how long, who works, what became of the trials, and the best so far."""
+"""The head of the dashboard: progress, time left, workers, trials by status, and the best models so far."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .view import View
 ORDER = ("complete", "stopped", "infeasible", "failed", "running")
 
 
-ELSE = {
+STATUS_TEXTS = {
     "ending": "saving the chosen model",
     "lost": "The search process is gone; resume continues it",
 }
@@ -35,12 +35,12 @@ class RunView(View):
         super().__init__(self._view)
 
     def draw(self, snapshot: StudySnapshot) -> None:
-        """Say how it stands."""
+        """Show the status."""
         self._view.value = run_html(snapshot)
 
 
 def run_html(snapshot: StudySnapshot) -> str:
-    """The run at a glance, as HTML without scripts."""
+    """The status and progress of a study, as HTML without scripts."""
     state = snapshot.state
     summary = status_json(state, snapshot.status)
     facts = run_facts(snapshot)
@@ -51,7 +51,7 @@ def run_html(snapshot: StudySnapshot) -> str:
     percent = round(100 * summary["used"], 1)
     return (
         f'<div class="l-head"><span class="l-name">{html_text(state.settings.name)}</span>'
-        f'<span class="l-badge">{html_text(snapshot.status)}</span><span>{html_text(badge_text(snapshot))}</span>{_by_state(summary["trials"])}</div>'
+        f'<span class="l-badge">{html_text(snapshot.status)}</span><span>{html_text(badge_text(snapshot))}</span>{_status_counts(summary["trials"])}</div>'
         f'<div class="l-bar" role="progressbar" aria-label="budget used" aria-valuenow="{percent}">'
         f'<i style="width:{percent}%;background:#0072B2"></i></div>'
         f'<div class="l-facts">{listed}</div>{behind}'
@@ -59,7 +59,7 @@ def run_html(snapshot: StudySnapshot) -> str:
 
 
 def draw_run(drawing: Drawing, snapshot: StudySnapshot) -> None:
-    """The same in a picture."""
+    """Draw the status and progress in a static picture."""
     state = snapshot.state
     summary = status_json(state, snapshot.status)
     head: list[tuple[str, dict[str, Any]]] = [
@@ -86,19 +86,19 @@ def draw_run(drawing: Drawing, snapshot: StudySnapshot) -> None:
 
 
 def badge_text(snapshot: StudySnapshot) -> str:
-    """How it stands, in a few words beside its status."""
+    """A short explanation beside the status."""
     if snapshot.status == "ended" and snapshot.state.ended:
         return snapshot.state.ended.reason
     if snapshot.status == "paused" and snapshot.state.paused:
         return snapshot.state.paused.reason.splitlines()[0]
     summary = status_json(snapshot.state, snapshot.status)
-    return ELSE.get(
+    return STATUS_TEXTS.get(
         snapshot.status, "; ".join(filter(None, (summary["left"] if snapshot.state.host_benchmark else "", summary["step"])))
     )
 
 
 def run_facts(snapshot: StudySnapshot) -> dict[str, str]:
-    """What is known by now, by name."""
+    """The figures so far, by name."""
     state = snapshot.state
     facts = {
         f"best {state.settings.metric}": best(state),
@@ -111,8 +111,8 @@ def run_facts(snapshot: StudySnapshot) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _by_state(counts: dict[str, int]) -> str:
-    """Trials by how they ended: each with its mark, so that the colour is not all that tells."""
+def _status_counts(counts: dict[str, int]) -> str:
+    """The number of trials by status, each with a mark beside its colour."""
     badges = [
         f'<span><span style="color:{COLOURS[name]}">{MARKS[name]}</span> {counts[name]} {name}</span>'
         for name in ORDER
@@ -122,19 +122,19 @@ def _by_state(counts: dict[str, int]) -> str:
 
 
 def best(state: StudyState) -> str:
-    """The best score so far, with the trial that has it; empty where none is complete."""
+    """The best score so far, with its trial; empty if none is complete."""
     front = state.front()
     return f"{state.score(front[0]):.4f} (trial {front[0].number})" if front else ""
 
 
 def fastest(state: StudyState) -> str:
-    """The shortest latency on the front, with the trial that has it."""
+    """The lowest latency on the front, with its trial."""
     known = [(trial.profile.latency_ms, trial.number) for trial in state.front() if trial.profile]
     return f"{min(known)[0]:.3g} ms (trial {min(known)[1]})" if known else ""
 
 
 def least(state: StudyState, cost: CostAxis) -> str:
-    """The smallest value of a further objective on the front, with the trial that has it."""
+    """The smallest value of another objective on the front, with its trial."""
     known = [(value, trial) for trial in state.front() if not math.isnan(value := cost.value(trial))]
     if not known:
         return ""
@@ -143,6 +143,6 @@ def least(state: StudyState, cost: CostAxis) -> str:
 
 
 def trial_status(state: StudyState, trial: Trial) -> str:
-    """A trial's standing in a few words."""
+    """A trial's status in a few words."""
     on = " on the front" if trial in state.front() else ""
     return f"{MARKS[trial.status]} {trial.status}{on}"

@@ -1,4 +1,4 @@
-"""Where data may come from: variables of the notebook, paths, and files that a person hands over."""
+"""Data sources: variables of the notebook, paths, and uploaded files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import numpy as np
 
 from .plan import python_literal
 
-ROWS = 20  # fewer are no data to learn from
-OFFERED = 60  # entries of a folder that are offered
+ROWS = 20  # minimum to count as training data
+OFFERED = 60  # entries of a folder offered at most
 NAME = re.compile(r"[^\w.-]+")
 PAIRED = ("x", "y"), ("images", "labels"), ("features", "labels"), ("data", "target"), ("inputs", "targets")
 BUNCH = ("images", "data")  # of scikit-learn's bundled sets, with `target` beside them
@@ -25,12 +25,12 @@ BUNCH = ("images", "data")  # of scikit-learn's bundled sets, with `target` besi
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Something to learn from.
+    """A source of training data.
 
     Args:
-        code: How it is written as arguments of `fit`.
-        parts: Those arguments: the data, and labels where they are apart.
-        description: What it is, in a few words.
+        code: The Python code of the arguments of `fit`.
+        parts: Those arguments: the data, and the labels if they are separate.
+        description: A short description.
     """
 
     code: str
@@ -39,24 +39,24 @@ class Source:
 
     @property
     def alone(self) -> str:
-        """How it is written as one argument."""
+        """The code as a single argument."""
         return f"({self.code})" if len(self.parts) > 1 else self.code
 
     @property
     def whole(self) -> Any:
-        """As `prepare` takes it."""
+        """The data as `prepare` takes them."""
         return self.parts[0] if len(self.parts) == 1 else self.parts
 
     def mark(self) -> Any:
-        """A fingerprint of its content, which tells whether it was changed since."""
+        """A fingerprint of the content, to detect changes."""
         return tuple(map(_mark, self.parts))
 
 
 def find_sources(names: Mapping[str, Any]) -> list[Source]:
-    """What a namespace holds that can be learnt from: tables, pairs of rows and labels, scikit-learn's bundles.
+    """The training data in a namespace: tables, pairs of rows and labels, datasets of scikit-learn.
 
     Args:
-        names: Variables by name; those that begin with an underscore are a notebook's own.
+        names: Variables by name; names with a leading underscore are skipped.
     """
     open_names = {
         name: value for name, value in list(names.items()) if name[0] != "_" and name.isidentifier() and _is_data(value)
@@ -66,39 +66,39 @@ def find_sources(names: Mapping[str, Any]) -> list[Source]:
 
 
 def same_objects(source: Source, other: Source) -> bool:
-    """Whether they are the same objects; these may have been changed meanwhile."""
+    """Whether two sources are the same objects, which may have been changed meanwhile."""
     return all(a is b for a, b in zip(source.parts, other.parts, strict=False))
 
 
 def path_source(text: str) -> Source:
-    """A path that a person wrote; `~` is their home."""
+    """The source of an entered path; a leading `~` is the home folder."""
     path = str(Path(text).expanduser()) if text.startswith("~") else text
     return Source(python_literal(path), (path,), "")
 
 
 def completions(text: str) -> list[str]:
-    """What a path that is being written may become: folders, and files, of the folder that it has reached."""
+    """Completions of a path: the matching files and folders in its last folder."""
     head, _, start = text.rpartition("/")
     folder = Path(head or ("/" if text.startswith("/") else ".")).expanduser()
     try:
         with os.scandir(folder) as listed:
             fits = (entry for entry in listed if entry.name.startswith(start) and (start or not entry.name.startswith(".")))
             names = [f"{head}/{entry.name}" if "/" in text else entry.name for entry in itertools.islice(fits, OFFERED)]
-    except OSError:  # not there yet, or not ours to read
+    except OSError:  # does not exist yet, or is not readable
         return []
     return sorted(names)
 
 
 def keep(files: Iterable[Mapping[str, Any]], folder: Path, label: str = "") -> Path:
-    """Write files that a page handed over.
+    """Save uploaded files.
 
     Args:
         files: Each has a `name` and its `content`.
-        folder: Where they go; a file of the same name there is written over.
-        label: The class of the pictures among them, which becomes their folder.
+        folder: The folder to save in; a file of the same name is overwritten.
+        label: The class of the images, which becomes the name of their folder.
 
     Returns:
-        The file; where there is a label, the folder of all classes.
+        The file; with a label, the folder of all classes.
     """
     into = folder / "pictures" / _safe(label) if label else folder
     into.mkdir(parents=True, exist_ok=True)
@@ -109,12 +109,12 @@ def keep(files: Iterable[Mapping[str, Any]], folder: Path, label: str = "") -> P
 
 
 def _safe(name: str) -> str:
-    """A file's name without a way out of its folder."""
+    """A file name that cannot lead out of its folder."""
     return NAME.sub("-", name.replace("\\", "/").rpartition("/")[2]).strip("-.")[-120:] or "file"
 
 
 def _is_data(value: Any) -> bool:
-    """Whether it may be part of data at all; a stranger's object may do anything when it is asked."""
+    """Whether a value may be part of a dataset; reading an attribute of any object may raise."""
     if isinstance(value, type | ModuleType) or callable(value):
         return False
     try:
@@ -132,7 +132,7 @@ def _is_table(value: Any) -> bool:
 
 
 def _shape(value: Any) -> tuple[int, ...]:
-    """Of an array, a tensor or a table; empty for anything else."""
+    """The shape of an array, tensor or table; empty for anything else."""
     shape = getattr(value, "shape", ())
     if isinstance(value, type) or not (isinstance(shape, tuple) and hasattr(value, "__getitem__")):
         return ()
@@ -150,17 +150,17 @@ def _is_labels(value: Any, rows: int) -> bool:
 
 
 def _pairs(names: Mapping[str, Any]) -> Iterator[Source]:
-    """Rows, each with the labels of equal number whose name fits best: `x` and `y`, `train_images` and `train_labels`."""
+    """Rows, each with labels of the same length, best matching names first: `x` and `y`, `train_images` and `train_labels`."""
     for name, rows in names.items():
         if not _is_rows(rows):
             continue
         fits = [other for other, value in names.items() if other != name and _is_labels(value, len(rows))]
-        for other in sorted(fits, key=lambda other: _strange(name, other))[:2]:
+        for other in sorted(fits, key=lambda other: _pair_distance(name, other))[:2]:
             yield Source(f"{name}, {other}", (rows, names[other]), _size(rows))
 
 
-def _strange(rows: str, labels: str) -> int:
-    """How little two names look like a pair."""
+def _pair_distance(rows: str, labels: str) -> int:
+    """0 if two names look like a pair, else 1."""
     name, two = rows.lower(), labels.lower()
     return int(not any(two == name.replace(a, b) and a in name for a, b in PAIRED))
 
@@ -201,14 +201,14 @@ def _mark(part: Any) -> Any:
 
         try:
             return (tuple(map(str, getattr(part, "columns", ()))), zlib.crc32(hash_pandas_object(part).to_numpy().tobytes()))
-        except (TypeError, ValueError):  # cells that have no hash: never the same
+        except (TypeError, ValueError):  # unhashable cells: never equal
             return object()
     array = np.asarray(part.detach().cpu() if hasattr(part, "detach") else part)
     return object() if array.dtype == object else (array.shape, str(array.dtype), zlib.crc32(np.ascontiguousarray(array).data))
 
 
 def _inside(path: Path) -> Iterator[tuple[str, int, int]]:
-    """The files of a folder."""
+    """The files of a folder, with their times and sizes."""
     for folder, _, files in os.walk(path):
         for name in files:
             known = (Path(folder) / name).stat()

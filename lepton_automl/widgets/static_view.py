@@ -1,4 +1,4 @@
-"""What stays when nothing lives: a picture behind a widget, saved with its notebook, and a text where there is no page."""
+"""Static versions of a widget: a picture that is saved with the notebook, and a text for terminals."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from .drawing import DIM, Drawing
 from .style import CSS, HIDING, LOST
 
 Bundle = dict[str, Any]
-WIDE = 860  # pixels of the picture
-MARK = "lepton"  # in an output's metadata, where it is a picture of ours
+WIDE = 860  # pixels of the picture's width
+MARK = "lepton"  # key in an output's metadata that marks our picture
 
 
 class KernelWatch(anywidget.AnyWidget):
-    """Marks the widget that it is in as lost, on the page, when the kernel is gone.
+    """Marks the enclosing widget on the page as lost when the kernel has ended.
 
-    ipywidgets does so when a person restarts the kernel, and in no other case: not when it is shut down, nor when it dies and is
-    started again.
+    ipywidgets does so only when the user restarts the kernel, not when it is shut down, or dies and is restarted.
     """
 
     _esm = """
@@ -40,21 +39,20 @@ class KernelWatch(anywidget.AnyWidget):
 
 
 class PersistentBox(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
-    """A widget that leaves a picture of itself: shown by a notebook without a kernel, and by a page that is made of one.
+    """A widget that saves a picture of itself, for notebooks without a kernel and for pages exported from them.
 
-    The picture is a PNG, and its text a table: of HTML, JupyterLab shows neither styles nor drawings in a notebook that was
-    written by somebody else.
+    The picture is a PNG, not HTML: JupyterLab strips styles and SVG from the HTML of an untrusted notebook.
 
     Args:
         children: Its widgets.
 
     Attributes:
-        container: The widget that this one is a part of, whose picture shows this one too.
+        container: The enclosing widget, whose picture includes this one.
     """
 
     def __init__(self, *children: w.Widget) -> None:
         self.container: PersistentBox | None = None
-        self._stills: list[Any] = []
+        self._pictures: list[Any] = []
         self._last, self._last_kept = b"", 0.0
         self._keeping = threading.Lock()
         self._lost = w.HTML()
@@ -66,11 +64,11 @@ class PersistentBox(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
 
     @property
     def restore_code(self) -> str:
-        """The Python that brings it back in another kernel."""
+        """The Python code that restores it in another kernel."""
         raise NotImplementedError
 
     def update_restore_hint(self) -> None:
-        """Keep the page ready to tell what to run when the kernel is gone: nothing can be sent to it then."""
+        """Update the hint that the page shows when the kernel has ended, as nothing can be sent to it then."""
         needed = "from lepton_automl import AutoML" if self.restore_code.startswith("AutoML") else "import lepton_automl"
         self._lost.value = (
             '<div role="alert"><b>The kernel is not running.</b> This is the last state shown; a running search continues in the background. '
@@ -78,15 +76,15 @@ class PersistentBox(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         )
 
     def picture(self, drawing: Drawing) -> None:
-        """Draw how it looks now."""
+        """Draw the current state."""
         raise NotImplementedError
 
     def keep(self, age: float = 0.0) -> None:
-        """Renew the pictures, where they are older than some seconds and not as it looks now."""
+        """Update the saved pictures if they are older than `age` seconds and outdated."""
         if self.container is not None:
             self.container.keep(age)
-        if self._stills and time.monotonic() >= self._last_kept + age:
-            with self._keeping:  # what is newer comes last
+        if self._pictures and time.monotonic() >= self._last_kept + age:
+            with self._keeping:  # keeps the order of updates
                 self._last_kept = time.monotonic()
                 self._renew()
 
@@ -94,16 +92,16 @@ class PersistentBox(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         now = self.png()
         if now != self._last:
             self._last = now
-            for still in self._stills:
-                still.update(self._still(now), raw=True, metadata=METADATA)
+            for handle in self._pictures:
+                handle.update(self._picture_bundle(now), raw=True, metadata=METADATA)
 
     def png(self) -> bytes:
-        """How it looks now, as a file."""
+        """The current state as a PNG file."""
         drawing = Drawing(WIDE)
         self.picture(drawing)
         return drawing.png()
 
-    def _still(self, png: bytes) -> Bundle:
+    def _picture_bundle(self, png: bytes) -> Bundle:
         return {"image/png": base64.b64encode(png).decode(), "text/plain": repr(self)}
 
     def _repr_mimebundle_(self, **more: Any) -> Bundle:
@@ -111,18 +109,18 @@ class PersistentBox(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         return {**bundle, "text/plain": repr(self)}
 
     def _ipython_display_(self) -> None:
-        """The widgets, the picture behind them, and what keeps one of the two out of sight."""
+        """Display the widgets, their static picture, and the style that hides one of the two."""
         from IPython.display import HTML, display
 
         bundle = self._repr_mimebundle_()
         if not _in_kernel():
             display(bundle, raw=True)  # type: ignore[no-untyped-call]
             return
-        first = bundle["text/plain"].partition("\n")[0]  # the rest stands behind the picture
+        first = bundle["text/plain"].partition("\n")[0]  # the full text goes with the picture
         display({**bundle, "text/plain": first}, raw=True)  # type: ignore[no-untyped-call]
-        self._last = b""  # this one is newer than the others
-        still = display(self._still(self.png()), raw=True, metadata=METADATA, display_id=True)  # type: ignore[no-untyped-call]
-        self._stills.append(still)
+        self._last = b""  # so that the older pictures are updated too
+        handle = display(self._picture_bundle(self.png()), raw=True, metadata=METADATA, display_id=True)  # type: ignore[no-untyped-call]
+        self._pictures.append(handle)
         display(HTML(f'<div class="lepton-hiding"><style>{HIDING}</style></div>'))  # type: ignore[no-untyped-call]
 
 
@@ -130,12 +128,12 @@ METADATA = {"image/png": {"width": WIDE}, MARK: "picture"}
 
 
 def draw_footer(drawing: Drawing, at: float, code: str) -> None:
-    """Say below a picture when it was made, and how what it shows comes to life.
+    """Append the time of a picture and the code that shows it live.
 
     Args:
         drawing: The picture.
         at: Seconds since the epoch.
-        code: The Python for it.
+        code: The Python code.
     """
     clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
     drawing.y += 8

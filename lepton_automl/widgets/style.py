@@ -1,8 +1,8 @@
-"""How the widgets look: the colours of the notebook's own theme, light or dark, and marks that every eye tells apart."""
+"""The style of the widgets: the colours of the notebook's own theme, light or dark, and marks for colour-blind readers."""
 
 from __future__ import annotations
 
-# Of Okabe and Ito (Color Universal Design, 2008). A shape or a word always says the same as the colour.
+# By Okabe and Ito (Color Universal Design, 2008). A shape or a word always repeats what the colour means.
 COLOURS = {
     "complete": "#0072B2",
     "running": "#009E73",
@@ -16,7 +16,7 @@ ACCENT = "#D55E00"
 GREY = "#808080"  # readable on white and on black
 FAINT = "rgba(128,128,128,.25)"
 
-# `!important` where a picture's own style attribute must yield to the theme of the page.
+# `!important` where the theme of the page has to override a figure's own style attribute.
 CSS = """
 .lepton{--l-text:var(--jp-ui-font-color1,var(--vscode-foreground,inherit));
   --l-dim:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#767676));
@@ -78,8 +78,8 @@ CSS = """
 .lepton .l-controls{flex-flow:row wrap;gap:2px 14px;align-items:center}
 .lepton .l-controls>.jupyter-widgets{margin:0;align-items:center}
 """
-# While the widgets live, the picture behind them stays out of sight; without a kernel, what the page says of widgets that it cannot
-# find does. The first rules are for JupyterLab and Notebook 7, classic Notebook, and VS Code.
+# While the widgets are live, the static picture after them is hidden; without a kernel, the page's message about missing widgets
+# is. The first rules are for JupyterLab and Notebook 7, classic Notebook, and VS Code.
 HIDING = "".join(
     f"{output}:has(.lepton-live)+{output}:has(img){{display:none}}"
     for output in (".jp-OutputArea-child", ".output_area", ".output_container")
@@ -87,8 +87,8 @@ HIDING = "".join(
     ".jp-OutputArea-child:has(+.jp-OutputArea-child+.jp-OutputArea-child .lepton-hiding):not(:has(.lepton-live)),"
     ".jp-OutputArea-child:has(.lepton-hiding){display:none}"
 )
-# A page whose kernel is gone: all keeps its place and is dimmed, and says what to run. ipywidgets puts a red sign into each of its
-# widgets, as an element more, which moves all others.
+# A page whose kernel has ended: everything keeps its place, is dimmed, and a hint shows what to run. The red icon that ipywidgets
+# adds to each widget is hidden, as it would shift the layout.
 LOST = """
 .lepton-live{position:relative}
 .lepton-live.jupyter-widgets-disconnected::before,.lepton-live .jupyter-widgets-disconnected::before{display:none}

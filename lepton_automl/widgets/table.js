@@ -1,8 +1,8 @@
-// A table of texts. Every text is set as `textContent`: nothing that a study holds can become a tag.
+// A table of texts. Every text is set as `textContent`, so that nothing in a study can become markup.
 function make(tag, text, more) {
-  const made = document.createElement(tag);
-  if (text !== undefined) made.textContent = text;
-  return Object.assign(made, more);
+  const element = document.createElement(tag);
+  if (text !== undefined) element.textContent = text;
+  return Object.assign(element, more);
 }
 
 function head(model, name) {
@@ -17,11 +17,11 @@ function head(model, name) {
 function row(model, cells) {
   const trial = Number(cells[0].replaceAll(",", ""));
   const choose = () => model.send({ choose: trial });
-  const made = make("tr", undefined, { tabIndex: 0, onclick: choose });
-  made.onkeydown = (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose());
-  made.setAttribute("aria-selected", String(trial === model.get("chosen")));
-  made.append(...cells.map((text) => make("td", text, { dir: "auto", title: text })));
-  return made;
+  const element = make("tr", undefined, { tabIndex: 0, onclick: choose });
+  element.onkeydown = (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose());
+  element.setAttribute("aria-selected", String(trial === model.get("chosen")));
+  element.append(...cells.map((text) => make("td", text, { dir: "auto", title: text })));
+  return element;
 }
 
 function render({ model, el }) {
@@ -39,7 +39,7 @@ function render({ model, el }) {
     table.append(start, body);
     box.replaceChildren(table);
     const turn = (text, by, tip) => make("button", text, { type: "button", title: tip, onclick: () => model.send({ turn: by }) });
-    foot.replaceChildren(turn("‹", -1, "earlier rows"), make("span", " " + model.get("caption") + " "), turn("›", 1, "later rows"));
+    foot.replaceChildren(turn("‹", -1, "previous page"), make("span", " " + model.get("caption") + " "), turn("›", 1, "next page"));
     [box.scrollLeft, box.scrollTop] = keep;
     if (at >= 0) box.querySelectorAll("button,tr[tabindex]")[at]?.focus();
   };

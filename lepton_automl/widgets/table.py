@@ -1,4 +1,4 @@
-"""All trials as a table that is sorted by a click on its head and chosen from by a click on a row."""
+"""The table of all trials: a click on a column name sorts it, a click on a row selects a trial."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .cells import cell, missing
 from .protocols import StudySnapshot
 from .view import View
 
-PAGE = 25  # rows at once, so that a long study sends no more than a short one
+PAGE = 25  # rows per page, so that a long study sends no more than a short one
 FIRST = ("trial", "status", "score", "latency_ms", "size_bytes", "parameters")
 THEN = ("epochs", "seconds", "origin")
 
 
 class Grid(anywidget.AnyWidget):
-    """The table itself. ipywidgets has none: its script sets texts only, never HTML."""
+    """The table widget, which ipywidgets lacks. Its script sets text only, never HTML."""
 
     _esm = Path(__file__).with_name("table.js")
     heads: traitlets.List[str] = traitlets.List().tag(sync=True)
@@ -44,20 +44,20 @@ class TableView(View):
         self._choose = choose
         self._by, self._down, self._page = "trial", True, 0
         self._all: list[Row] = []
-        self._costs: tuple[str, ...] = ()  # further objectives
+        self._costs: tuple[str, ...] = ()  # other objectives
         self._last: tuple[Any, ...] = ()
         self.grid = Grid()
         self.grid.on_msg(self._on_message)
         super().__init__(self.grid)
 
     def draw(self, snapshot: StudySnapshot) -> None:
-        """Show the rows of the page, where the study has changed."""
+        """Show the current page if the study has changed."""
         state = snapshot.state
         self.grid.chosen = -1 if snapshot.chosen is None else snapshot.chosen
-        stand = (state.last_at, len(state.trials))
-        if stand == self._last:
+        version = (state.last_at, len(state.trials))
+        if version == self._last:
             return
-        self._last, metric = stand, state.settings.metric
+        self._last, metric = version, state.settings.metric
         rows, self._costs = trial_table(state), tuple(goal.name for goal in other_objectives(state))
         self._all = [{"score" if name == metric else name: value for name, value in row.items()} for row in rows]
         self._show()
@@ -76,7 +76,7 @@ class TableView(View):
             self.grid.rows = [[cell(row.get(name)) for name in names] for row in page]
 
     def _on_message(self, _grid: Any, message: Any, _buffers: Any) -> None:
-        """What was clicked: a head, a row, or a page."""
+        """Handle a click on a column name, a row, or a page button."""
         match message:
             case {"sort": str(name)}:
                 known = {clean(name, 40): name for row in self._all[:1] for name in row}
@@ -92,7 +92,7 @@ class TableView(View):
 
 
 def sorted_rows(rows: list[Row], by: str, *, down: bool) -> list[Row]:
-    """Rows in order; those without a value come last either way, and numbers before words."""
+    """Sort rows by a column; rows without a value come last either way, numbers before text."""
 
     def key(row: Row) -> tuple[bool, Any]:
         value = row[by]

@@ -1,4 +1,4 @@
-"""The faces of a dashboard where nothing lives: a text for a terminal, a still picture for a notebook without a kernel."""
+"""Static versions of a dashboard: a text for a terminal, a picture for a notebook without a kernel."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .run import draw_run
 from .static_view import draw_footer
 from .style import COLOURS, SHAPES
 
-HIGH, LEFT = 260, 56  # pixels of the picture of the front, and of what stands beside it
-MOST = 300  # points beside the front
-ROWS = 12  # models that are listed
+HIGH, LEFT = 260, 56  # pixels: height of the front's plot, space left of it for labels
+MOST = 300  # points that are not on the front
+ROWS = 12  # models listed at most
 
 
 def study_text(snapshot: StudySnapshot) -> str:
-    """The study in lines of text."""
+    """The study as lines of text."""
     state = snapshot.state
     head, rows = _front(state)
     table = [head, *rows] if rows else []
@@ -37,7 +37,7 @@ def study_text(snapshot: StudySnapshot) -> str:
 
 
 def _front(state: StudyState) -> tuple[list[str], list[list[str]]]:
-    """The names of the front's columns, and its rows."""
+    """The column names and the rows of the front's table."""
     titles, rows = shown_front(state)
     further = (cost.name for cost in other_costs(state))
     names = ["trial", state.settings.metric, LATENCY, SIZE, *further, "variant", "network"]
@@ -45,7 +45,7 @@ def _front(state: StudyState) -> tuple[list[str], list[list[str]]]:
 
 
 def draw_snapshot(drawing: Drawing, snapshot: StudySnapshot, code: str) -> None:
-    """Draw the study as it is: how it stands, the front, its models, and the Python that shows it alive."""
+    """Draw the study: its status, the front, its models, and the Python code that shows it live."""
     draw_run(drawing, snapshot)
     _draw_front(drawing, snapshot.state)
     _draw_models(drawing, snapshot.state)
@@ -90,20 +90,20 @@ def _draw_front(drawing: Drawing, state: StudyState) -> None:
 
 
 def _at(state: StudyState, trial: Trial, cost: CostAxis) -> tuple[float, float] | None:
-    """Where a trial stands: its cost and its score; None where one is not known or has no logarithm."""
+    """The cost and the score of a trial; None if one is not known or has no logarithm."""
     score, value = last_score(state, trial), cost.value(trial)
     known = score is not None and math.isfinite(score) and math.isfinite(value) and (value > 0 or not cost.log)
     return (value, score) if known and score is not None else None
 
 
 class Scale:
-    """From values to pixels."""
+    """Maps values to pixels linearly."""
 
     def __init__(self, low: float, high: float, start: float, end: float) -> None:
         self._low, self._high, self._start, self._end = low, high, start, end
 
     def __call__(self, value: float) -> float:
-        """Where a value stands."""
+        """The pixel position of a value."""
         return self._start + (value - self._low) / (self._high - self._low) * (self._end - self._start)
 
 

@@ -1,4 +1,4 @@
-"""What all views share: a base, buttons that answer at once, and the way of a click past a cell that runs."""
+"""The base of all views, buttons, and the handling of clicks while a cell runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class View(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
 
     Args:
         children: Its widgets.
-        classes: Of CSS.
+        classes: CSS classes.
     """
 
     _hold = False
@@ -30,7 +30,7 @@ class View(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
 
     @contextmanager
     def quietly(self) -> Iterator[None]:
-        """Meanwhile what is set is no choice of a person's: whoever hears of it sees that `_hold` is set."""
+        """Set values without reacting to them as user input: observers check `_hold`."""
         held, self._hold = self._hold, True
         try:
             yield
@@ -38,7 +38,7 @@ class View(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
             self._hold = held
 
     def draw(self, snapshot: StudySnapshot) -> None:
-        """Bring what is shown up to date, and leave alone what has not changed."""
+        """Update what has changed."""
         raise NotImplementedError
 
 
@@ -46,11 +46,11 @@ def button(text: str, act: Callable[[], None], *, tip: str = "", icon: str = "",
     """A button as wide as its text.
 
     Args:
-        text: What it says.
-        act: What it does.
-        tip: What it does, in a sentence.
-        icon: Of Font Awesome.
-        style: Of ipywidgets, such as `"danger"`.
+        text: The label.
+        act: Called on a click.
+        tip: The tooltip.
+        icon: An icon name of Font Awesome.
+        style: A button style of ipywidgets, such as `"danger"`.
     """
     control = w.Button(description=clean(text), tooltip=clean(tip), icon=icon, button_style=style)
     control.layout.width = "auto"
@@ -59,25 +59,25 @@ def button(text: str, act: Callable[[], None], *, tip: str = "", icon: str = "",
 
 
 def descendants(widget: w.Widget) -> Iterator[w.Widget]:
-    """A widget and all that it is made of."""
+    """A widget and all its descendants."""
     yield widget
     for child in getattr(widget, "children", ()):
         yield from descendants(child)
 
 
 def free_clicks(widget: w.Widget) -> None:
-    """Let what a person does to a widget be heard while a cell runs.
+    """Let clicks on a widget be handled while a cell runs.
 
-    JupyterLab sends what happens to widgets to a subshell of the kernel (its setting `commsOverSubshells`), a thread beside
-    the one that runs cells. ipykernel 7.4 sends it on to where the widget last *spoke* from, which for one that was made in
-    a cell is the main shell: the click would wait for the running cell. Nothing here waits for answers in a cell, so that
-    what the page asked for stands. (`ipykernel.kernelbase.Kernel.shell_channel_thread_main`.)
+    JupyterLab sends widget messages to a subshell of the kernel (its setting `commsOverSubshells`), a thread beside the one
+    that runs cells. ipykernel 7.4 forwards them to the shell from which the widget last *sent*, which for one created in a
+    cell is the main shell: the click would wait for the running cell. Nothing here waits for replies in a cell, so the
+    subshell that the page requested is kept. (`ipykernel.kernelbase.Kernel.shell_channel_thread_main`.)
     """
     for descendant in descendants(widget):
         comm: Any = getattr(descendant, "comm", None)
         if comm is not None and hasattr(comm, "_reply_subshell_for"):
-            comm._reply_subshell_for = _as_sent  # noqa: SLF001  # there is no public way
+            comm._reply_subshell_for = _requested_subshell  # noqa: SLF001  # there is no public attribute
 
 
-def _as_sent(_data: Any, subshell: str | None) -> str | None:
+def _requested_subshell(_data: Any, subshell: str | None) -> str | None:
     return subshell

@@ -110,7 +110,7 @@ def test_settings_of_the_search_are_validated(tmp_path, table):
         automl.fit(table, target="price")
     assert not (tmp_path / "studies" / "wrong").exists()
     output = lepton("search", "x.csv", "--cost", "1", "--price", "cpu:2", home=tmp_path, code=1)
-    assert "'cpu:2' is no price" in output and "Traceback" not in output
+    assert "'cpu:2' is not a valid price" in output and "Traceback" not in output
 
 
 @pytest.fixture

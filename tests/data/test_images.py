@@ -58,7 +58,7 @@ def test_a_folder_and_its_zip_give_the_same_data(tmp_path: Path) -> None:
     )
     assert (spec.train, spec.validation, spec.test) == (15, 4, 5)
     assert pixels(spec).shape == (19, 3, 10, 12) and pixels(spec, "test").shape == (5, 3, 10, 12)
-    assert told[-1] == (24, 24) and "1 files that are no pictures" in "".join(spec.notes)
+    assert told[-1] == (24, 24) and "1 files that are not images" in "".join(spec.notes)
     assert spec.digest == prepare(zipped(folder, tmp_path / "pets.zip"), tmp_path / "b", DataOptions(folds=0)).digest
     with tarfile.open(tmp_path / "pets.tar.xz", "w:xz") as archive:
         archive.add(folder, "pets")
@@ -88,7 +88,7 @@ def test_sizes_and_colours(tmp_path: Path) -> None:
     picture(grey / "cat" / "odd.png", 7, size=(40, 40))
     spec = prepare(grey, tmp_path / "b")
     assert spec.input.shape == (3, 10, 12)
-    assert "24 pictures are grey and 1 in colour" in spec.notes[0] and "1 that are brought to it" in spec.notes[1]
+    assert "24 images are grey and 1 in colour" in spec.notes[0] and "1 of another size are resized" in spec.notes[1]
     assert prepare(grey, tmp_path / "c", DataOptions(image_size=16, channels=1)).input.shape == (1, 16, 16)
     assert prepare(photos(tmp_path / "large", 3, size=(600, 300)), tmp_path / "d").input.shape == (3, 64, 128)
 
@@ -100,10 +100,10 @@ def test_few_damaged_images_are_skipped_and_many_are_an_error(tmp_path: Path) ->
     (folder / "dog/no.jpg").write_bytes(b"this is text")
     spec = prepare(folder, tmp_path / "out")
     assert spec.train + spec.test == 60
-    assert spec.warnings[0] == "2 pictures cannot be read and are left out: 'cat/torn.png', 'dog/no.jpg'"
+    assert spec.warnings[0] == "2 images cannot be read and are left out: 'cat/torn.png', 'dog/no.jpg'"
     for n in range(5):
         (folder / f"dog/no{n}.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match="7 of 67 pictures cannot be read: 'cat/torn"):
+    with pytest.raises(DataError, match="7 of 67 images cannot be read: 'cat/torn"):
         prepare(folder, tmp_path / "out")
 
 
@@ -123,8 +123,8 @@ def test_bad_folders_are_errors(tmp_path: Path) -> None:
     photos(alone)
     picture(alone / "eel/a.png", 0)
     for folder, said in [
-        (empty, "no pictures: it is empty"),
-        (loose, "1 pictures lie in no class folder"),
+        (empty, "no images: it is empty"),
+        (loose, "1 images are in no class folder"),
         (one, "one class only, 'cat'"),
         (alone, "too few of: 'eel'"),
     ]:
@@ -203,7 +203,7 @@ def test_idx_files(tmp_path: Path) -> None:
     assert (spec.input.shape, spec.train, spec.test, spec.classes) == ((1, 9, 8), 60, 20, (0, 1, 2))
     torn = source / "train-images-idx3-ubyte"
     torn.write_bytes(torn.read_bytes()[:-5])
-    with pytest.raises(DataError, match="no whole idx file"):
+    with pytest.raises(DataError, match="not a complete idx file"):
         prepare(source, tmp_path / "out")
     (source / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(DataError, match="no labels beside it"):

@@ -183,9 +183,9 @@ def test_a_file_that_is_not_an_image_is_named(tmp_path: Path) -> None:
     for bad, said in [
         (tmp_path / "none.jpg", "no file"),
         (tmp_path / "bad.jpg", "cannot be read"),
-        ({"a": 1}, "a dict is no image"),
-        (np.zeros((5, 5, 7, 9, 2)), "is no image"),
-        (np.full((8, 8), np.nan), "no finite"),
+        ({"a": 1}, "a dict is not an image"),
+        (np.zeros((5, 5, 7, 9, 2)), "is not an image"),
+        (np.full((8, 8), np.nan), "not finite"),
     ]:
         with pytest.raises(InputError, match=said):
             preprocess.arrays(bad)

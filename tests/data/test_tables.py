@@ -191,11 +191,11 @@ BAD = {
     "a constant quantity": (changed(churned=1.5), {"task": "regression"}, "every target is 1.5"),
     "labels as quantities": (people(), {"task": "regression"}, "must be a number, not"),
     "too many for binary": (changed(churned=["a", "b", "c", "a"] * 50), {"task": "binary"}, "3 classes are not binary"),
-    "a strange split": (changed(churned=["a", "b"] * 100), {"split_column": "city"}, "which is no split"),
+    "a strange split": (changed(churned=["a", "b"] * 100), {"split_column": "city"}, "which is not a split"),
     "complex numbers": (changed(height=1j), {}, "neither number"),
     "groups too few": (changed(city="x"), {"group_column": "city"}, "too few rows"),
     "no source": (42, {}, "a int is no source"),
-    "columns unlike": ({"a": [1, 2], "b": [1]}, {}, "make no table"),
+    "columns unlike": ({"a": [1, 2], "b": [1]}, {}, "do not form a table"),
     "X unlike y": ((np.zeros((5, 2)), np.zeros(4)), {}, "X has 5 rows"),
 }
 
@@ -234,7 +234,7 @@ def test_missing_and_damaged_files_are_errors(tmp_path: Path) -> None:
             prepare(tmp_path / name, tmp_path / "out")
     with pytest.raises(DataError, match=r"no such file or folder. Did you mean 'table.csv'"):
         prepare(tmp_path / "tabel.csv", tmp_path / "out")
-    with pytest.raises(DataError, match="kind of file is not known"):
+    with pytest.raises(DataError, match="kind of file is not supported"):
         prepare(tmp_path / "notes.docx", tmp_path / "out")
 
 

@@ -39,7 +39,7 @@ class Recorded(ExecutorSettings):
 
 def test_an_executor_is_given_by_its_settings_and_kept_as_json(tmp_path, monkeypatch):
     assert name_of_executor("local") == "local"
-    with pytest.raises(ConfigError, match=r"Recorded is no plug-in.*anew when it is resumed"):
+    with pytest.raises(ConfigError, match=r"Recorded is not a plug-in.*again when it is resumed"):
         AutoML(executor=Recorded(), home=tmp_path)
     monkeypatch.setitem(plugins.BUILT_IN["executors"], "recorded", f"{__name__}:Recorded")
     plugins.forget()
@@ -47,9 +47,9 @@ def test_an_executor_is_given_by_its_settings_and_kept_as_json(tmp_path, monkeyp
         assert name_of_executor(Recorded(seconds=3.0)) == "recorded"
         assert start_executor("recorded", 1, tmp_path, settings=Recorded(seconds=3.0).to_json()).now() == 3.0
         assert start_executor("recorded", 1, tmp_path).now() == 1.0
-        with pytest.raises(ConfigError, match="cannot be kept as JSON"):
+        with pytest.raises(ConfigError, match="cannot be stored as JSON"):
             AutoML(executor=Recorded(load=object()), home=tmp_path)
-        with pytest.raises(ConfigError, match="could not start anew"):
+        with pytest.raises(ConfigError, match="could not start again"):
             AutoML(executor=Recorded()(1, tmp_path), home=tmp_path)
     finally:
         monkeypatch.undo()

@@ -206,7 +206,7 @@ def test_a_study_has_the_whole_machine_until_another_comes(seats):
     assert first.have == 2 and first.behind == ""
     second.want = 2
     look(second)
-    assert second.have == 0 and second.behind == "waiting for a free core, behind 'first'; its minutes do not run"
+    assert second.have == 0 and second.behind == "waiting for a free core, behind 'first'; not counted against the budget"
     look(first, second)
     assert first.have == second.have == 1 and second.behind == ""
     first.want = 0  # it is paused

@@ -53,7 +53,7 @@ def test_a_function_is_an_objective_and_what_is_wrong_with_it_is_said():
     assert Objective.from_json(json.loads(json.dumps(own.to_json()))) == own
     with pytest.raises(ConfigError, match="the function of the objective 'no_number' returns nan"):
         measured(Objective.of(no_number), File())
-    with pytest.raises(ConfigError, match="is no function"):
+    with pytest.raises(ConfigError, match="is not a function"):
         Objective.of("latency")
     with pytest.raises(LeptonError, match="the multiply-accumulates of these networks are not known"):
         measured(cost_named("macs").objective, File())

@@ -73,7 +73,7 @@ def test_a_name_that_two_packages_bring_is_an_error(site: Path) -> None:
 
 def test_a_built_in_name_cannot_be_overridden(site: Path) -> None:
     install(site, "other-torch", "torch = a:b")
-    with pytest.raises(ConfigError, match=r"lepton-automl and other-torch both bring a runtime named 'torch'"):
+    with pytest.raises(ConfigError, match=r"lepton-automl and other-torch both provide a runtime named 'torch'"):
         plugins.names("runtimes")
 
 

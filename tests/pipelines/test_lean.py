@@ -368,7 +368,7 @@ def test_everything_wrong_is_reported_in_one_error(learnable) -> None:
         )  # fmt: skip
     for part in (
         "2 goals are given", "ratio is 1.5", "Did you mean 'taylor'", "Did you mean 'global'", "steps is 0",
-        "validation cannot be read", "a target is class 7, and forward gives logits for 4 classes",
+        "validation cannot be read", "a target is class 7, and forward returns logits for 4 classes",
     ):  # fmt: skip
         assert part in str(error.value)
     with pytest.raises(ConfigError, match=r"2 things(.|\n)*model is a int(.|\n)*300 rows and 400 targets"):

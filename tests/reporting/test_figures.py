@@ -93,7 +93,7 @@ def test_points_are_labelled_with_their_trial(state):
     front = plots.front_figure(state)
     by_name = {trace.name: list(trace.customdata) for trace in front.data}
     assert by_name["front"] == [2, 1, 0] and by_name["chosen"] == [narrative.chosen_model(state).number]
-    assert by_name["beaten"] == [3] and by_name["stopped"] == [4] and by_name["infeasible"] == [5]
+    assert by_name["dominated"] == [3] and by_name["stopped"] == [4] and by_name["infeasible"] == [5]
     curves = plots.curves_figure(state)
     assert {number for trace in curves.data for number in trace.customdata} >= {0, 1, 2, 3, 4}
 

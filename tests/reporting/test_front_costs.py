@@ -85,7 +85,7 @@ def test_a_model_is_chosen_within_limits_on_any_objective():
     assert state.choose(limits={"memory_bytes": 4e6, "latency_ms": 2.5}, min_score=0.9).number == 1
     with pytest.raises(LimitError, match=r"peak memory <= 1000 bytes.*the least peak memory is 1000000 bytes"):
         state.choose(limits={"memory_bytes": 1000})
-    with pytest.raises(ConfigError, match="'energy_mj' is no cost that this study measured"):
+    with pytest.raises(ConfigError, match="'energy_mj' is not a cost that this study measured"):
         state.choose(limits={"energy_mj": 1.0})
     with pytest.raises(ConfigError, match="the limit on latency_ms is '1'"):
         state.choose(limits={"latency_ms": "1"})

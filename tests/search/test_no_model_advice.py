@@ -84,7 +84,7 @@ def test_trials_of_a_lost_process_are_not_listed_as_running():
     state = StudyState().feed([StudyStarted(at=0.0, config=config_), *trial_events(0, 0.9, 1.0)[:2]])
     told = status_json(state, "lost")
     assert told["trials"] == {"running": 1} and told["running"] == []
-    for status, word in (("lost", "unfinished"), ("paused", "held")):
+    for status, word in (("lost", "unfinished"), ("paused", "paused")):
         lines = status_lines(state, status)
         assert f"1 {word}" in lines and not any("running" in line for line in lines)
     assert status_json(state, "running")["running"] == [0] and "1 running" in status_lines(state, "running")

@@ -282,13 +282,13 @@ def test_a_real_study_is_controlled_from_python_and_from_the_shell(tmp_path):
             study.control.limit(max_latency_ms=1e-6)
         assert answered(study.control.limit, max_latency_ms=slowest * 2) < SOON
         assert answered(study.control.pin, config={"model.pool": 1}) < SOON
-        assert "pinned are model.pool=1, model.squeeze=False" in lepton("pin", "real", "model.squeeze=false", home=tmp_path)
+        assert "now pinned: model.pool=1, model.squeeze=False" in lepton("pin", "real", "model.squeeze=false", home=tmp_path)
         assert "up to 2 variations" in lepton("retune", "real", "0", "--trials", "2", home=tmp_path)
         assert "within the limits" in lepton(
             "limit", "real", "--max-latency-ms", "none", "--max-size-kb", "4000", home=tmp_path
         )
         assert study.state.settings.deployment == Deployment(max_size_bytes=4_000_000)
-        assert "pinned are model.squeeze=False" in lepton("unpin", "real", "model.pool", home=tmp_path)
+        assert "now pinned: model.squeeze=False" in lepton("unpin", "real", "model.pool", home=tmp_path)
         until(lambda: any(one.proposed.origin == "retuned" for one in study.state.trials.values()), "nothing was retuned")
         retuned = [one.proposed.config for one in study.state.trials.values() if one.proposed.origin == "retuned"]
         assert all(one["model.pool"] == 1 and one["model.squeeze"] is False for one in retuned)

@@ -36,7 +36,7 @@ def test_naming_quantiles_asks_for_the_task(tmp_path):
 
 @pytest.mark.parametrize("quantiles", [(0.9, 0.1), (0.0, 0.5), (0.5, 0.5), ("low",)])
 def test_quantiles_lie_between_0_and_1_and_rise(quantiles):
-    with pytest.raises(ConfigError, match="they must lie between 0 and 1, and rise"):
+    with pytest.raises(ConfigError, match="they must be between 0 and 1, in ascending order"):
         DataOptions(quantiles=quantiles)
 
 

@@ -82,7 +82,7 @@ def test_the_alias_moves_on_and_nothing_is_pickled(store_folder, client, tmp_pat
     assert (first, second) == ("1", "2") and str(client.get_model_version_by_alias("mover.2", "champion").version) == "2"
     files = [path.name for path in (store_folder / "artifacts" / "_models").rglob("*") if path.is_file()]
     assert "predict.py" in files and "requirements.txt" in files and not [name for name in files if "pkl" in name]
-    with pytest.raises(ConfigError, match=r"'a/b' cannot be a model's name[\s\S]*'v1' cannot be an alias"):
+    with pytest.raises(ConfigError, match=r"'a/b' is not a valid model name[\s\S]*'v1' is not a valid alias"):
         register(stray, "a/b", home=store_folder, alias="v1")
     with pytest.raises(StudyError, match="MLflow cannot be written"):
         register(stray, "mover.2", home=stray / "model.onnx")

@@ -1,4 +1,4 @@
-"""Images: folders, zips and tars of them, idx files, arrays."""
+"""Images: folders, zip and tar archives, idx files, arrays."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
-AXES = 2  # of a table; more are an image's
+AXES = 2  # of a table at most; arrays of images have more
 
 
 class ImageModality:
-    """One image an example."""
+    """Examples of one image each."""
 
     name = "image"
     extra = ""
@@ -43,7 +43,7 @@ class ImageModality:
     preprocess_class = "ImagePreprocess"
     usage = Usage(
         article="An image",
-        example="a picture",
+        example="an image",
         plural="images",
         file="photo.jpg",
         python='"photo.jpg"',
@@ -52,11 +52,11 @@ class ImageModality:
         takes="PNG and JPEG files in base64, or nested lists of pixels",
         packages=("pillow>=11",),
         packages_for="image files, and arrays of another size",
-        install=" pillow  # pillow for image files alone; arrays in .npy files need none",
+        install=" pillow  # only for image files; arrays in .npy files do not need it",
     )
 
     def recognize(self, source: Any) -> Claim | None:
-        """Folders, archives that hold no tables, and arrays of three axes or more."""
+        """Claim folders, archives with other files than tables, and arrays with three or more axes."""
         if isinstance(source, str | Path):
             path = Path(source)
             if path.is_dir():
@@ -65,19 +65,19 @@ class ImageModality:
                 return Claim(confidence=0.8, reason="it is an archive")
             return None
         if is_pair(source) and not hasattr(source[0], "columns") and len(as_array(source[0]).shape) > AXES:
-            return Claim(confidence=0.9, reason="its rows are arrays of two axes or more")
+            return Claim(confidence=0.9, reason="its rows are arrays with two or more axes")
         return None
 
     def examples(
         self, source: Any, test: Any, folder: Path, options: Any, progress: Progress | None
     ) -> AbstractContextManager[Examples]:
-        """The images with their labels."""
+        """The images of a source with their labels."""
         from lepton_automl.modalities.image.prepare import image_examples
 
         return image_examples(source, test, folder, options, progress)
 
     def augment(self, plan: TrainPlan, spec: DataSpec) -> Augment | None:
-        """Flips, shifts, blanks and mixes."""
+        """Random flips, shifts, cutout and mixup, as the plan sets them."""
         from .augment import ImageAugment
 
         assert isinstance(plan.augment, ImageAugmentation)
@@ -91,21 +91,21 @@ class ImageModality:
         return Pixels(own.shape[0], own.pixel_mean, own.pixel_std)
 
     def call(self, examples: Sequence[Any]) -> Any:
-        """A batch of pixels."""
+        """The images stacked into one batch."""
         return np.stack(examples)
 
     def describe(self, spec: DataSpec) -> str:
-        """Their size and colours."""
+        """Size and colour mode of the images."""
         channels, height, width = image_input(spec).shape
         return f"images of {height} x {width}, {'grey' if channels == 1 else 'RGB'}"
 
     def row(self, spec: DataSpec) -> str:
-        """Its size and colours."""
+        """Size and colour mode of one image."""
         channels, height, width = image_input(spec).shape
-        return f"a picture of {height} x {width} pixels in {'grey' if channels == 1 else 'colour'}"
+        return f"an image of {height} x {width} pixels in {'grey' if channels == 1 else 'colour'}"
 
     def facts(self, spec: DataSpec) -> dict[str, Any]:
-        """Their shape."""
+        """The shape of one image."""
         return {"shape": str(list(image_input(spec).shape))}
 
     def schema(self, spec: DataSpec) -> list[tuple[str, str]]:
@@ -114,17 +114,17 @@ class ImageModality:
         return [(INPUT, f"uint8 [{height}, {width}, {channels}]")]
 
     def columns(self, spec: DataSpec) -> tuple[ColumnPreview, ...]:
-        """None."""
+        """None: images have no columns."""
         del spec
         return ()
 
     def thumbnail(self, inputs: Mapping[str, Array]) -> str:
-        """The image."""
+        """The image as a PNG in base64."""
         from .thumbnail import picture
 
         return picture(np.asarray(inputs[INPUT]))
 
     def original(self, preprocess: Preprocess, inputs: Mapping[str, Array], rows: Sequence[int]) -> list[dict[str, Any]]:
-        """Nothing but the image itself."""
+        """Empty mappings: `thumbnail` shows the images."""
         del preprocess, inputs
         return [{} for _ in rows]

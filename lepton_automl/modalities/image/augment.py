@@ -9,11 +9,11 @@ from torch import Tensor
 
 from .spec import INPUT, ImageAugmentation
 
-REACH = 2**31
+SEED_LIMIT = 2**31
 
 
 class ImageAugment:
-    """Flips, shifts, blanks and mixes images as a plan has it.
+    """Applies the random flips, shifts, cutout and mixup of a plan.
 
     Args:
         plan: `flip`, `shift`, `cutout`, `mixup`.
@@ -25,11 +25,11 @@ class ImageAugment:
         self.fill = torch.tensor([round(value) for value in fill], dtype=torch.uint8).view(1, -1, 1, 1)
 
     def __call__(self, inputs: dict[str, Tensor], chance: torch.Generator) -> tuple[dict[str, Tensor], Tensor | None, float]:
-        """Changed images, each one's partner [N] where they are mixed, and its own share.
+        """Return changed images, the partner [N] that each is mixed with (None without mixup), and its own share of the mixture.
 
         Args:
-            inputs: uint8 [N, C, H, W]; they are not written to.
-            chance: Where chance comes from.
+            inputs: uint8 [N, C, H, W]; they are not modified.
+            chance: The random generator.
         """
         images = self.changed(inputs[INPUT], chance)
         if not self.plan.mixup:
@@ -38,7 +38,7 @@ class ImageAugment:
         return {INPUT: mixed}, partner, share
 
     def changed(self, images: Tensor, chance: torch.Generator) -> Tensor:
-        """Flipped, shifted and blanked, uint8 [N, C, H, W]."""
+        """The images flipped, shifted and with squares blanked, uint8 [N, C, H, W]."""
         height, width = images.shape[-2:]
         if self.plan.flip:
             images = flip(images, chance)
@@ -50,13 +50,13 @@ class ImageAugment:
 
 
 def flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Half of the images mirrored left to right."""
+    """Mirror a random half of the images left to right."""
     mirrored = torch.rand(len(images), generator=generator) < 0.5
     return torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
 
 
 def shift(images: Tensor, reach: int, generator: torch.Generator) -> Tensor:
-    """Each image moved by up to `reach` pixels each way; what comes in is its own mirror image."""
+    """Shift each image by up to `reach` pixels along each axis; the gap is filled with reflected pixels."""
     rows, height, width = len(images), *images.shape[-2:]
     padded = images[:, :, _mirror(height, reach)][:, :, :, _mirror(width, reach)]
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # [N, C, shifts, shifts, H, W], a view
@@ -65,13 +65,13 @@ def shift(images: Tensor, reach: int, generator: torch.Generator) -> Tensor:
 
 
 def _mirror(side: int, reach: int) -> Tensor:
-    """Indices of a side with `reach` more at each end, reflected."""
+    """Indices of a side that is padded by `reach` at each end, by reflection."""
     index = torch.arange(-reach, side + reach).abs()
     return torch.where(index >= side, 2 * (side - 1) - index, index)
 
 
 def cutout(images: Tensor, side: int, fill: Tensor, generator: torch.Generator) -> Tensor:
-    """A square of each image blanked (DeVries and Taylor, Cutout, 2017); it may reach over the edge."""
+    """Blank a square of each image (DeVries and Taylor, Cutout, 2017); it may extend over the edge."""
     rows, height, width = len(images), *images.shape[-2:]
     top = torch.randint(0, height, (rows, 1, 1, 1), generator=generator) - side // 2
     left = torch.randint(0, width, (rows, 1, 1, 1), generator=generator) - side // 2
@@ -81,15 +81,15 @@ def cutout(images: Tensor, side: int, fill: Tensor, generator: torch.Generator) 
 
 
 def mix(images: Tensor, alpha: float, generator: torch.Generator) -> tuple[Tensor, Tensor, float]:
-    """Pairs of images mixed, as float32 in 0 to 255 (Zhang et al., mixup, ICLR 2018).
+    """Mix pairs of images, as float32 in 0 to 255 (Zhang et al., mixup, ICLR 2018).
 
     Args:
         images: uint8 [N, C, H, W].
-        alpha: Of the Beta(alpha, alpha) that the share is drawn from, above 0.
-        generator: Where chance comes from.
+        alpha: Parameter of the Beta(alpha, alpha) distribution that the share is drawn from, above 0.
+        generator: The random generator.
 
     Returns:
-        The mixed images, each one's partner [N], and the share of the image itself, from 0.5 to 1.
+        The mixed images, the partner [N] of each, and the share of the image itself, from 0.5 to 1.
     """
     share = _beta(alpha, generator)
     partner = torch.randperm(len(images), generator=generator)
@@ -98,7 +98,7 @@ def mix(images: Tensor, alpha: float, generator: torch.Generator) -> tuple[Tenso
 
 def _beta(alpha: float, generator: torch.Generator) -> float:
     """The larger of x and 1 - x, x from Beta(alpha, alpha): a ratio of two gamma variables."""
-    seed = int(torch.randint(0, REACH, (), generator=generator))
+    seed = int(torch.randint(0, SEED_LIMIT, (), generator=generator))
     import numpy as np
 
     drawn = float(np.random.default_rng(seed).beta(alpha, alpha))

@@ -1,8 +1,8 @@
 """The blocks of a convolutional LeptonNet.
 
-Whether a block has a skip, and of which kind, follows from its place alone and never from its widths; so a network keeps
-its wiring whatever widths it is cut to. A stage's first block changes width and resolution: a residual one has a
-projected skip, an inverted one has none. All later blocks add to their input.
+Whether a block has a skip connection, and of which kind, depends on its kind and position, never on its widths: pruning does
+not change a network's wiring. A stage's first block changes width and resolution: a residual one has a projected skip, an
+inverted one has none. Later residual and inverted blocks add their output to their input. Plain blocks have no skip.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ConvNorm(nn.Sequential):
             layers["relu"] = nn.ReLU()
         super().__init__(OrderedDict(layers))
 
-    def quiet(self) -> None:
+    def start_at_zero(self) -> None:
         """Start with an output of zero, so that a residual block begins as its skip (Goyal et al., 2017)."""
         norm = self.norm
         assert isinstance(norm, nn.BatchNorm2d)
@@ -64,9 +64,9 @@ def squeeze_map(channels: str, squeeze: str) -> WidthMap:
 
 
 class PlainBlock(nn.Module):
-    """One k x k convolution, nothing added."""
+    """One k x k convolution without a skip connection."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, block: Block, *, first: bool) -> None:  # noqa: ARG002  # as the other kinds
+    def __init__(self, inputs: int, outputs: int, stride: int, block: Block, *, first: bool) -> None:  # noqa: ARG002  # same signature
         super().__init__()
         self.enter = ConvNorm(inputs, outputs, block.kernel, stride=stride)
 
@@ -76,19 +76,19 @@ class PlainBlock(nn.Module):
         return result
 
     @staticmethod
-    def width_map(inputs: str, outputs: str, path: str, block: Block, *, first: bool) -> WidthMap:  # noqa: ARG004  # as the other kinds
+    def width_map(inputs: str, outputs: str, path: str, block: Block, *, first: bool) -> WidthMap:  # noqa: ARG004  # same signature
         """The widths of the block's layers."""
         return under("enter", conv_norm_map(inputs, outputs))
 
 
 class ResidualBlock(nn.Module):
-    """Two k x k convolutions beside a skip (He et al., Deep Residual Learning, 2016)."""
+    """Two k x k convolutions with a skip connection (He et al., Deep Residual Learning, 2016)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, block: Block, *, first: bool) -> None:
         super().__init__()
         self.enter = ConvNorm(inputs, block.mid, block.kernel, stride=stride)
         self.leave = ConvNorm(block.mid, outputs, block.kernel, linear=True)
-        self.leave.quiet()
+        self.leave.start_at_zero()
         self.squeeze = SqueezeExcite(outputs, block.squeeze) if block.squeeze else nn.Identity()
         self.skip = ConvNorm(inputs, outputs, stride=stride, linear=True) if first else nn.Identity()
         self.relu = nn.ReLU()
@@ -101,7 +101,7 @@ class ResidualBlock(nn.Module):
 
     @staticmethod
     def width_map(inputs: str, outputs: str, path: str, block: Block, *, first: bool) -> WidthMap:
-        """The widths of the block's layers; `path` is the block's own in the recipe."""
+        """The widths of the block's layers; `path` is the block's path in the recipe."""
         channels = under("enter", conv_norm_map(inputs, f"{path}.mid")) | under("leave", conv_norm_map(f"{path}.mid", outputs))
         if block.squeeze:
             channels |= under("squeeze", squeeze_map(outputs, f"{path}.squeeze"))
@@ -119,7 +119,7 @@ class InvertedBlock(nn.Module):
         self.squeeze = SqueezeExcite(block.mid, block.squeeze) if block.squeeze else nn.Identity()
         self.leave = ConvNorm(block.mid, outputs, linear=True)
         if self.adds:
-            self.leave.quiet()
+            self.leave.start_at_zero()
 
     def forward(self, pixels: Tensor) -> Tensor:
         """[N, inputs, H, W] to [N, outputs, H/stride, W/stride]."""
@@ -127,8 +127,8 @@ class InvertedBlock(nn.Module):
         return pixels + branch if self.adds else branch
 
     @staticmethod
-    def width_map(inputs: str, outputs: str, path: str, block: Block, *, first: bool) -> WidthMap:  # noqa: ARG004  # the same question is put to either kind of block
-        """The widths of the block's layers; `path` is the block's own in the recipe."""
+    def width_map(inputs: str, outputs: str, path: str, block: Block, *, first: bool) -> WidthMap:  # noqa: ARG004  # same signature
+        """The widths of the block's layers; `path` is the block's path in the recipe."""
         mid = f"{path}.mid"
         channels = under("enter", conv_norm_map(inputs, mid)) | under("depthwise", conv_norm_map(mid, mid))
         if block.squeeze:

@@ -1,4 +1,4 @@
-"""The pixels of pictures: what their headers tell, the size that suits them all, and each decoded once."""
+"""Read the headers of images, choose a common size, and decode each image once."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ from .options import image_options
 
 Array = NDArray[Any]
 Progress = Callable[[int, int], None]
-LARGEST_COMMON = 224  # pixels a side: pictures of one size up to this keep it
-MOSTLY = 0.9  # share of pictures of one size that makes it the common size
-USUAL_SIDE = 128  # pixels of the longer side where sizes differ, or are larger
-MOST_DAMAGED = 0.05  # share of pictures that may be damaged before it is an error
+LARGEST_COMMON = 224  # pixels per side: a common size up to this is kept
+MOSTLY = 0.9  # share of images of one size that makes it the common size
+USUAL_SIDE = 128  # pixels of the longer side if sizes differ or are larger
+MOST_DAMAGED = 0.05  # share of images that may be damaged before it is an error
 IN_MEMORY = 1 << 29  # bytes of pixels; more are decoded into a file
 
 
 @dataclass(frozen=True)
 class Look:
-    """What the headers of pictures tell.
+    """What the headers of images say.
 
     Args:
-        sizes: (height, width) of those that may decide the network's, and how many have each.
+        sizes: (height, width) of the images that may decide the network's size, with their counts.
         grey: How many of these are grey.
-        colour: How many are not.
-        damaged: What cannot be opened, or is too large, by index, and why.
-        deep: Indices of those that hold numbers beyond bytes.
-        halved: How many colour pictures have 16 bits a channel, of which Pillow reads the upper 8.
+        colour: How many of these are not.
+        damaged: Error messages of images that cannot be opened or are too large, by index.
+        deep: Indices of images whose values have more than 8 bits.
+        halved: How many colour images have 16 bits per channel, of which Pillow reads the upper 8.
     """
 
     sizes: Counter[tuple[int, int]]
@@ -68,21 +68,21 @@ class _Header:
 
 
 def look(album: Album) -> Look:
-    """Read every picture's header. Size and colours come from pictures outside of the test split alone, where that is given."""
+    """Read the header of every image. Test images do not count for size and colours, unless there are no others."""
     sizes: Counter[tuple[int, int]] = Counter()
     grey = colour = halved = 0
     damaged: dict[int, str] = {}
     deep: list[int] = []
-    every_sealed = all(picture.role == TEST for picture in album.pictures)
+    test_only = all(entry.role == TEST for entry in album.pictures)
     with ThreadPoolExecutor(_threads()) as pool:
-        for at, header in enumerate(pool.map(lambda picture: _header(album, picture), album.pictures)):
+        for at, header in enumerate(pool.map(lambda entry: _header(album, entry), album.pictures)):
             if isinstance(header, str):
                 damaged[at] = header
                 continue
             if header.mode.startswith(("I", "F")):
                 deep.append(at)
             halved += header.halved
-            if album.pictures[at].role == TEST and not every_sealed:
+            if album.pictures[at].role == TEST and not test_only:
                 continue
             is_grey = header.mode in ("1", "L", "LA") or header.mode.startswith(("I", "F"))
             sizes[header.size] += 1
@@ -90,9 +90,9 @@ def look(album: Album) -> Look:
     return Look(sizes, grey, colour, damaged, deep, halved)
 
 
-def _header(album: Album, picture: Picture) -> _Header | str:
+def _header(album: Album, entry: Picture) -> _Header | str:
     try:
-        with open_image(album.open(picture.path)) as image:
+        with open_image(album.open(entry.path)) as image:
             width, height = image.size
             if image.format in ("JPEG", "MPO"):
                 check_jpeg_size(image)
@@ -100,7 +100,7 @@ def _header(album: Album, picture: Picture) -> _Header | str:
                 check_size(width, height)
             halved = image.mode[:3] == "RGB" and "16" in str(getattr(image, "tile", ""))
             return _Header((height, width), image.mode, halved)
-    except Exception as error:  # whatever a damaged file makes a decoder raise, it is about this file alone
+    except Exception as error:  # a damaged file can make a decoder raise anything
         return str(error)
 
 
@@ -109,37 +109,39 @@ def _threads() -> int:
 
 
 def choose_shape(look: Look, options: DataOptions) -> tuple[tuple[int, int, int], list[str]]:
-    """(channels, height, width) for the network, and why."""
+    """Return the network's (channels, height, width), and notes on why."""
     notes = []
     if look.grey and look.colour:
-        notes.append(f"{look.grey:,} pictures are grey and {look.colour:,} in colour: all are taken as RGB")
+        notes.append(f"{look.grey:,} images are grey and {look.colour:,} in colour: all are read as RGB")
     channels = image_options(options).channels or (3 if look.colour else 1)
     if size := image_options(options).image_size:
         return (channels, *size), notes
-    (height, width), many = look.sizes.most_common(1)[0]
-    if many >= MOSTLY * look.sizes.total() and max(height, width) <= LARGEST_COMMON:
-        few = look.sizes.total() - many
-        notes.append(f"the pictures are {height}x{width} pixels" + (f", but for {few:,} that are brought to it" if few else ""))
+    (height, width), count = look.sizes.most_common(1)[0]
+    if count >= MOSTLY * look.sizes.total() and max(height, width) <= LARGEST_COMMON:
+        others = look.sizes.total() - count
+        notes.append(
+            f"the images are {height}x{width} pixels" + (f" ({others:,} of another size are resized)" if others else "")
+        )
         return (channels, height, width), notes
     if len(look.sizes) > 1:
-        every = list(look.sizes.elements())
-        height, width = round(median(size[0] for size in every)), round(median(size[1] for size in every))
+        sizes = list(look.sizes.elements())
+        height, width = round(median(size[0] for size in sizes)), round(median(size[1] for size in sizes))
     scale = min(1.0, USUAL_SIDE / max(height, width))
     height, width = (max(8, round(side * scale / 8) * 8) for side in (height, width))
-    differing = f"sizes differ ({len(look.sizes):,} of them)" if len(look.sizes) > 1 else "the pictures are large"
-    notes.append(f"{differing}: all are brought to {height}x{width} pixels (set image_size to choose)")
+    why = f"the images have {len(look.sizes):,} different sizes" if len(look.sizes) > 1 else "the images are large"
+    notes.append(f"{why}: all are resized to {height}x{width} pixels (set image_size to choose another size)")
     return (channels, height, width), notes
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Pictures in memory or in a file; those that are deeper than bytes wait for their levels.
+    """Images in memory or in a file; those with more than 8 bits are filled in by `fill_deep`.
 
     Args:
-        pixels: uint8 [N, C, H, W], one for each picture of the album; what is damaged or deep holds nothing yet.
-        good: Indices of the pictures that can be read.
-        damaged: Why the others cannot.
-        ranges: float64 [N, 2]: the least and greatest number of each deep picture; NaN elsewhere.
+        pixels: uint8 [N, C, H, W], one for each image of the album; damaged and deep ones are not filled in yet.
+        good: Indices of the images that can be read.
+        damaged: Error messages of the others, by index.
+        ranges: float64 [N, 2]: the minimum and maximum of each deep image; NaN for others.
     """
 
     pixels: Array
@@ -149,17 +151,17 @@ class Decoded:
 
 
 def decode_all(album: Album, look: Look, shape: tuple[int, int, int], folder: Path, progress: Progress | None) -> Decoded:
-    """Decode every picture of bytes once, and find the range of the others.
+    """Decode every 8-bit image once, and find the value range of the others.
 
     Args:
-        album: The pictures.
-        look: What their headers tell.
+        album: The images.
+        look: What their headers say.
         shape: (channels, height, width).
-        folder: For a file of the pixels where they are many.
-        progress: Told how many of how many are done.
+        folder: Where the pixels are put into a file if they are many.
+        progress: Called with how many of how many are done.
 
     Raises:
-        DataError: More than 5 % are damaged; some are named.
+        DataError: More than 5 % are damaged; the message names some.
     """
     pixels = room_for((len(album.pictures), *shape), folder)
     ranges = np.full((len(album.pictures), 2), np.nan)
@@ -175,7 +177,7 @@ def decode_all(album: Album, look: Look, shape: tuple[int, int, int], folder: Pa
     damaged = look.damaged | _each(todo, decode_one, progress)
     if len(damaged) > MOST_DAMAGED * len(album.pictures):
         raise DataError(
-            f"{len(damaged):,} of {len(album.pictures):,} pictures cannot be read: {listed(album, damaged)}",
+            f"{len(damaged):,} of {len(album.pictures):,} images cannot be read: {listed(album, damaged)}",
             where=album.where,
             fix=f"Restore or remove these files{_why(damaged)}.",
         )
@@ -183,17 +185,17 @@ def decode_all(album: Album, look: Look, shape: tuple[int, int, int], folder: Pa
 
 
 def fill_deep(album: Album, look: Look, decoded: Decoded, levels: tuple[float, float] | None) -> None:
-    """Decode the pictures that are deeper than bytes.
+    """Decode the images with more than 8 bits.
 
     Args:
-        album: The pictures.
-        look: What their headers tell.
-        decoded: The others, and room for these.
-        levels: Black and white of the training pictures, beyond which numbers are clipped; None where those are bytes: each is
-            read as a model of these data will read it.
+        album: The images.
+        look: What their headers say.
+        decoded: The other images, with room for these.
+        levels: Black and white of the training images, beyond which values are clipped; None if those are 8-bit: each image is
+            then read as a model of these data will read it.
 
     Raises:
-        DataError: One cannot be read so, or has changed since it was looked at.
+        DataError: An image cannot be read this way, or has changed since its header was read.
     """
     from PIL import Image, ImageOps
 
@@ -213,19 +215,19 @@ def fill_deep(album: Album, look: Look, decoded: Decoded, levels: tuple[float, f
 
 
 def _range(file: Any) -> tuple[float, float]:
-    """The least and the greatest number in a picture."""
+    """The minimum and maximum of an image."""
     with open_image(file) as image:
         values = np.asarray(image)
     least, most = float(values.min()), float(values.max())
     if not np.isfinite(least + most):
-        raise InputError("it holds values that are no finite numbers")
+        raise InputError("it holds values that are not finite")
     return least, most
 
 
 def _each(todo: list[int], do: Callable[[int], None], progress: Progress | None) -> dict[int, str]:
-    """Do something with many pictures at once; returns what failed, and why."""
+    """Call `do` for many images in parallel; return the error messages of those that failed, by index."""
 
-    def tried(at: int) -> str:
+    def error_of(at: int) -> str:
         try:
             do(at)
         except InputError as error:
@@ -236,7 +238,7 @@ def _each(todo: list[int], do: Callable[[int], None], progress: Progress | None)
 
     failed: dict[int, str] = {}
     with ThreadPoolExecutor(_threads()) as pool:
-        for done, (at, problem) in enumerate(zip(todo, pool.map(tried, todo), strict=True), 1):
+        for done, (at, problem) in enumerate(zip(todo, pool.map(error_of, todo), strict=True), 1):
             if problem:
                 failed[at] = problem
             if progress and (done % 64 == 0 or done == len(todo)):
@@ -245,29 +247,29 @@ def _each(todo: list[int], do: Callable[[int], None], progress: Progress | None)
 
 
 def _why(damaged: dict[int, str]) -> str:
-    """The reason where pictures are too large: these are whole, and can be scaled down."""
+    """The reason if an image is too large: such files are intact and can be scaled down."""
     large = next((why for why in damaged.values() if "is too large" in why), "")
     return f"; {large}" if large else ""
 
 
 def warn_of(album: Album, damaged: dict[int, str]) -> list[str]:
-    """Warnings on pictures that are left out."""
+    """Warnings about images that are left out."""
     if not damaged:
         return []
-    return [f"{len(damaged):,} pictures cannot be read and are left out: {listed(album, damaged)}{_why(damaged)}"]
+    return [f"{len(damaged):,} images cannot be read and are left out: {listed(album, damaged)}{_why(damaged)}"]
 
 
 def listed(album: Album, damaged: dict[int, str]) -> str:
-    """The first few damaged pictures by path."""
+    """The paths of the first few damaged images, as text."""
     first = [repr(album.pictures[at].path) for at in sorted(damaged)[:5]]
     return ", ".join(first) + (f" and {len(damaged) - 5:,} more" if len(damaged) > 5 else "")
 
 
 def room_for(shape: tuple[int, ...], folder: Path) -> Array:
-    """An array for pixels: in memory where they are few, else in a file whose room is claimed beforehand.
+    """An array for pixels: in memory if it is small, else in a file whose disk space is allocated first.
 
     Raises:
-        OSError: The disk is full. (Writing to a memory map of a full disk would end the process.)
+        OSError: The disk is full. (Writing to a memory map on a full disk would kill the process.)
     """
     size = int(np.prod(shape))
     if size <= IN_MEMORY:
@@ -279,5 +281,5 @@ def room_for(shape: tuple[int, ...], folder: Path) -> Array:
         else:
             file.truncate(size)
     pixels = np.memmap(path, np.uint8, "r+", shape=shape)
-    path.unlink()  # the map keeps it alive for as long as it is needed, and no longer
+    path.unlink()  # the memory map keeps the data for as long as it is open
     return pixels

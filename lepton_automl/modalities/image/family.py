@@ -1,4 +1,4 @@
-"""Convolutional networks: their space, how a configuration becomes a recipe, the first designs worth trying."""
+"""Convolutional networks: search space, recipes and initial designs."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ class ConvFamily:
     }
 
     def accepts(self, spec: DataSpec) -> bool:
-        """Images of any size."""
+        """Whether the data are images; any size is accepted."""
         return isinstance(spec.input, ImageInput)
 
     def space(self, spec: DataSpec) -> Space:
-        """Stem, stages and blocks; training and augmentation."""
+        """Hyperparameters of stem, stages and blocks, of training and augmentation."""
         return image_space(spec)
 
     def recipe(self, config: Config, spec: DataSpec) -> ConvRecipe:
-        """Every width, depth and kernel."""
+        """The recipe of a configuration."""
         return conv_recipe(config, spec)
 
     def initial_designs(self, spec: DataSpec) -> list[Config]:
-        """From small to large."""
+        """Designs of different sizes, in an order that spans the front early."""
         del spec
         return DESIGNS
 
     def train_plan(self, spec: DataSpec) -> TrainPlan:
-        """The rules were measured, not derived.
+        """A plan by empirical rules.
 
-        Small data get small batches, or an epoch would hold too few steps; large data need fewer passes.
+        Small datasets get small batches, as an epoch would otherwise have too few steps; large ones need fewer epochs.
         """
         rows = spec.train
         batch = 32 if rows < 1_000 else 64 if rows < 5_000 else 128
@@ -57,13 +57,13 @@ class ConvFamily:
         return TrainPlan(epochs=epochs, batch_size=batch, lr=3e-2, weight_decay=5e-2, label_smoothing=0.1, augment=augment)
 
     def build(self, recipe: ConvRecipe) -> nn.Module:
-        """The network, with channels last where that is quicker and safe."""
+        """The network, with channels last where that is faster and safe."""
         from .network import build_conv
 
         return build_conv(recipe)
 
     def for_inference(self, network: Any) -> None:
-        """It is as quick as it can be."""
+        """Nothing: the network needs no changes."""
         del network
 
 
@@ -94,17 +94,17 @@ def image_space(spec: DataSpec) -> Space:
     return Space(hyperparameters=hyperparameters)
 
 
-TINY = 12  # pixels of the shorter side up to which nothing may be thrown away early
+TINY = 12  # pixels of the shorter side; images up to this size are not downsampled early
 
 
 def _usual_stages(spec: DataSpec) -> int:
-    """So many halvings that the last map is about four pixels wide."""
+    """Number of halvings after which the last map is about four pixels wide."""
     side = min(image_input(spec).shape[1:])
     return 1 if side <= TINY else 2 if side <= 40 else 3 if side <= 100 else 4
 
 
 def conv_recipe(hyperparameters: Config, spec: DataSpec) -> ConvRecipe:
-    """A recipe from the `model.*` settings, without their prefix."""
+    """A recipe from the `model.*` settings, given without their prefix."""
     channels, height, width = image_input(spec).shape
     base, growth = float(hyperparameters["width"]), float(hyperparameters["growth"])
     stages = tuple(

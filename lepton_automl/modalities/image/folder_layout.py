@@ -1,4 +1,4 @@
-"""What the folders of pictures mean: classes, or splits with classes in them; links are followed."""
+"""Infer the classes and splits of images from their folders; links are followed."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _NAMES = {
 }
 _ROLE_OF = {name: role for role, names in _NAMES.items() for name in names}
 _WORD = re.compile(r"[a-z]+|[0-9]+")
-_NOISE = ("set", "split", "data", "images", "imgs")  # "trainset", "test_images": still a split
+_NOISE = ("set", "split", "data", "images", "imgs")  # "trainset" and "test_images" are splits, too
 EXAMPLE = "such as photos/cat/1.jpg"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture that has not been opened.
+    """An image that has not been opened.
 
     Args:
-        path: Within the source.
-        label: Its class, or whatever a table says of it.
-        role: The split that its folder names, or OPEN.
+        path: Path within the source.
+        label: Its class, or the label that a table gives it.
+        role: Its split, or OPEN.
     """
 
     path: str
@@ -42,11 +42,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Which pictures count, with their classes and splits.
+    """The images that are used, with their classes and splits.
 
     Args:
-        pictures: In the order of their paths.
-        notes: How the folders were read.
+        pictures: The images in the order of their paths.
+        notes: How the folders were interpreted.
         warnings: What was left out.
     """
 
@@ -56,10 +56,10 @@ class Arrangement:
 
 
 def files_under(folder: Path) -> tuple[list[str], list[str]]:
-    """All files below a folder, as paths within it, sorted; folders that are links are followed, but never in a circle.
+    """All files below a folder, as sorted paths within it; links to folders are followed, but never in a cycle.
 
     Returns:
-        The files, and the links that lead nowhere or back to a folder around them.
+        The files, and the links that are broken or lead back to a folder that contains them.
 
     Raises:
         DataError: A folder cannot be read.
@@ -90,9 +90,9 @@ def files_under(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def split_of(name: str) -> tuple[int, str] | None:
-    """The split that a folder's name means, and what else the name holds: `"seg_train"` gives (TRAIN, "seg").
+    """The split that a folder's name means, and the rest of the name: `"seg_train"` gives (TRAIN, "seg").
 
-    None for a name that means no split, or two.
+    None if the name means no split, or two.
     """
     words = _WORD.findall(name.lower())
     roles, rest = set(), []
@@ -106,28 +106,28 @@ def split_of(name: str) -> tuple[int, str] | None:
 
 
 def arrange(names: Sequence[str], source: str, *, split: bool | Mapping[str, str] | None = None) -> Arrangement:
-    """Classes and splits of pictures, from their paths.
+    """Classes and splits of images, from their paths.
 
     The folders directly inside the source are splits if each has a split's name (`train`, `Testing`, `valid`, `seg_test`;
-    one folder of pictures without classes may have any name) and those with class folders in them share classes. Else they are
-    classes; class folders may have the splits in them (`cat/train/1.jpg`).
+    one folder of images without classes may have any name) and those that contain class folders share classes. Otherwise they
+    are classes, which may contain the splits (`cat/train/1.jpg`).
 
     Args:
-        names: Paths of pictures within the source; not empty.
+        names: Paths of the images within the source; not empty.
         source: The source, for messages.
-        split: None to decide by the names; False where every folder is a class; or the split of each folder by its name:
+        split: None to decide by the names; False if every folder is a class; or the split of each folder by its name:
             `{"Part1": "train", "Part2": "test"}` (`"train"`, `"validation"` or `"test"`).
 
     Raises:
-        DataError: Pictures lie in no class folder, or folders named as splits share no class.
+        DataError: Images are in no class folder, or folders named like splits share no class.
         ConfigError: `split` names a folder that does not exist.
     """
     paths = _without_wrapping([PurePosixPath(name).parts for name in names])
     loose = [name for name, path in zip(names, paths, strict=True) if len(path) < 2]
     if loose:
-        fix = f"Put each picture into a folder named after its class, {EXAMPLE}, or a table with file names and labels beside them."
-        raise DataError(f"{len(loose):,} pictures lie in no class folder, {_such_as(loose)}", where=source, fix=fix)
-    roles = _given_roles(split, paths, source) if split else {} if split is False else _inferred(paths, source)
+        fix = f"Put each image into a folder named after its class, {EXAMPLE}, or add a table with file names and labels."
+        raise DataError(f"{len(loose):,} images are in no class folder, {_such_as(loose)}", where=source, fix=fix)
+    roles = _roles_by_option(split, paths, source) if split else {} if split is False else _inferred(paths, source)
     if roles:
         return _by_split(names, paths, roles, source)
     nested = None if split is False else _nested(paths)
@@ -139,7 +139,7 @@ def arrange(names: Sequence[str], source: str, *, split: bool | Mapping[str, str
 
 
 def _alike_inside(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """A warning where the folders that are taken for classes all hold the same folders, as splits do."""
+    """A warning if the folders that are used as classes all contain the same folders, as splits would."""
     inside = {name: folders for name, folders in _classes(_inner(paths)).items() if folders}
     if len(inside) < 2 or len({path[0] for path in paths}) > len(inside) + 1:
         return ()
@@ -147,12 +147,12 @@ def _alike_inside(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
     if len(shared) < 2:
         return ()
     these = ", ".join(sorted(inside))
-    alike = f"the folders {these} are taken for classes, and hold the same folders ({', '.join(shared[:3])})"
-    return (f'{alike}: if they are splits, set split={{"{min(inside)}": "train", ...}}; split=False if they are not',)
+    alike = f"the folders {these} are used as classes, but contain the same folders ({', '.join(shared[:3])})"
+    return (f'{alike}: if they are splits, set split={{"{min(inside)}": "train", ...}}; if not, set split=False',)
 
 
 def has_classes(names: Sequence[str]) -> bool:
-    """Whether pictures lie in folders that may be classes, and not all in one, or in nothing but splits."""
+    """Whether images are in folders that may be classes: more than one, and not only splits."""
     paths = _without_wrapping([PurePosixPath(name).parts for name in names])
     flat = all(len(path) < 3 for path in paths)
     top = {path[0] for path in paths if len(path) > 1}
@@ -160,7 +160,7 @@ def has_classes(names: Sequence[str]) -> bool:
 
 
 def _without_wrapping(parts: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Without the folder around all others that archives often have."""
+    """The paths without outer folders that contain all others, as archives often have."""
     skip = 0
     while len({path[skip] for path in parts}) == 1 and min(map(len, parts)) > skip + 2:
         skip += 1
@@ -171,19 +171,19 @@ def _such_as(names: Sequence[str]) -> str:
     return f"such as {names[0]!r}"
 
 
-def _given_roles(split: bool | Mapping[str, str], paths: list[tuple[str, ...]], source: str) -> dict[str, int]:  # noqa: FBT001  # as `arrange` takes it
+def _roles_by_option(split: bool | Mapping[str, str], paths: list[tuple[str, ...]], source: str) -> dict[str, int]:  # noqa: FBT001  # as in `arrange`
     if not isinstance(split, Mapping):
         raise ConfigError(f"split is {split!r}", where="split", fix='Give False, or {"folder": "train", ...}.')
     top = sorted({path[0] for path in paths})
     unknown = [name for name in split if name not in top]
     if unknown:
         fix = f"Folders in {source}: {', '.join(top)}.{did_you_mean(unknown[0], top)}"
-        raise ConfigError(f"there is no folder {unknown[0]!r} with pictures", where="split", fix=fix)
+        raise ConfigError(f"there is no folder {unknown[0]!r} with images", where="split", fix=fix)
     return {name: ROLES[role] for name, role in split.items()}
 
 
 def _classes(paths: list[tuple[str, ...]]) -> dict[str, set[str]]:
-    """The class folders in each top folder; empty where all its pictures lie directly in it."""
+    """The class folders in each top folder; empty if all its images are directly in it."""
     folders: dict[str, set[str]] = defaultdict(set)
     for path in paths:
         folders[path[0]] |= {path[1]} if len(path) > 2 else set()
@@ -191,24 +191,24 @@ def _classes(paths: list[tuple[str, ...]]) -> dict[str, set[str]]:
 
 
 def _inferred(paths: list[tuple[str, ...]], source: str) -> dict[str, int]:
-    """The top folders that are splits; empty where they are classes.
+    """The top folders that are splits; empty if they are classes.
 
     Raises:
-        DataError: They are named as splits and cannot be ones.
+        DataError: They are named like splits, but cannot be splits.
     """
     classes = _classes(_inner(paths))
-    means = {name: split_of(name) for name in classes}
+    meanings = {name: split_of(name) for name in classes}
     labelled = {name for name in classes if classes[name]}
     exact = all(name.lower() in _ROLE_OF for name in classes)
     fix = (
-        'Put class folders into them, name the splits with split={"FOLDER": "train", ...}, or split=False if they are classes.'
+        'Put class folders into them, name splits with split={"FOLDER": "train", ...}, or set split=False if they are classes.'
     )
     if exact and len(classes) > 1 and not labelled:
-        what = f"the folders {', '.join(sorted(classes))} are named as splits, and there are no class folders in them"
+        what = f"the folders {', '.join(sorted(classes))} are named like splits, but contain no class folders"
         raise DataError(what, where=source, fix=fix)
-    named = {name: mean for name, mean in means.items() if mean}
-    strangers = [name for name in classes if name not in named]
-    if not labelled or not labelled <= set(named) or len(strangers) > 1:
+    named = {name: meaning for name, meaning in meanings.items() if meaning}
+    unnamed = [name for name in classes if name not in named]
+    if not labelled or not labelled <= set(named) or len(unnamed) > 1:
         return {}
     if len({rest for _, rest in named.values()}) > 1 or len(classes) < 2:
         return {}  # bullet_train and test_tube are classes
@@ -216,13 +216,13 @@ def _inferred(paths: list[tuple[str, ...]], source: str) -> dict[str, int]:
     if any(not classes[name] & classes[first] for name in rest):
         if not exact:
             return {}
-        what = f"the folders {', '.join(sorted(labelled))} are named as splits, and share no class"
+        what = f"the folders {', '.join(sorted(labelled))} are named like splits, but share no class"
         raise DataError(what, where=source, fix=fix)
     return {name: named[name][0] for name in labelled}
 
 
 def _inner(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Without a second folder that holds all of its top folder, as in `seg_train/seg_train/CLASS` or `train/images/CLASS`."""
+    """Drop a second folder that holds its whole top folder, as in `seg_train/seg_train/CLASS` or `train/images/CLASS`."""
     top: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for path in paths:
         top[path[0]].append(path)
@@ -239,7 +239,7 @@ def _inner(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 def _by_split(names: Sequence[str], paths: list[tuple[str, ...]], roles: dict[str, int], source: str) -> Arrangement:
-    """The pictures of the splits; those without a class, or in a folder that is no split, are left out."""
+    """The images of the splits; those without a class or outside of the splits are left out."""
     pictures: list[Picture] = []
     left: dict[str, int] = defaultdict(int)
     for name, path in zip(names, _inner(paths), strict=True):
@@ -251,8 +251,7 @@ def _by_split(names: Sequence[str], paths: list[tuple[str, ...]], roles: dict[st
         fix = f"Put class folders into them, such as {next(iter(roles))}/cat/1.jpg."
         raise DataError("there are no class folders in the splits", where=source, fix=fix)
     warnings = [
-        f"{count:,} pictures of {folder!r} have no class, or are in no split: they are left out"
-        for folder, count in left.items()
+        f"{count:,} images of {folder!r} have no class or are in no split, and are left out" for folder, count in left.items()
     ]
     return Arrangement(
         pictures, (f"the folders are splits: {_role_list(roles)} (split=False if they are classes)",), tuple(warnings)
@@ -260,7 +259,7 @@ def _by_split(names: Sequence[str], paths: list[tuple[str, ...]], roles: dict[st
 
 
 def _nested(paths: list[tuple[str, ...]]) -> dict[str, int]:
-    """The splits inside of class folders, by name; empty where there are none."""
+    """The splits inside class folders, by name; empty if there are none."""
     if any(len(path) < 3 for path in paths):
         return {}
     roles = {name: _ROLE_OF.get(name.lower()) for name in {path[1] for path in paths}}

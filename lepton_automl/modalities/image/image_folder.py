@@ -1,4 +1,4 @@
-"""Which pictures a folder, a zip or a tar holds, and what they are of; nothing is decoded."""
+"""Find the images in a folder, zip or tar, and their labels; nothing is decoded."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from .folder_layout import Picture, arrange, files_under, has_classes
 from .label_file import labelled_by_table
 from .options import image_options
 
-LARGEST_FILE = 256 << 20  # bytes of one picture
+LARGEST_FILE = 256 << 20  # bytes of one image
 LARGEST_TAR = 4 << 30  # bytes of all its files
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 
 
 @dataclass(frozen=True)
 class Album:
-    """The pictures of a source.
+    """The images of a source.
 
     Args:
         where: The source.
-        pictures: In the order of their paths.
-        open: Opens one by its path.
-        notes: How the folders were read, and what is no picture.
+        pictures: The images in the order of their paths.
+        open: Opens an image by its path.
+        notes: How the folders were interpreted, and how many files are not images.
         warnings: What was left out.
     """
 
@@ -51,14 +51,14 @@ class Album:
 
 @contextmanager
 def album(source: Path, options: DataOptions) -> Iterator[Album]:
-    """The pictures of an image folder, or of a zip or tar of one.
+    """The images of a folder, or of a zip or tar archive of one.
 
     Args:
         source: The folder, zip or tar.
-        options: `split` says which folders are splits, `target` which column of a table beside the pictures is the label.
+        options: `split` sets which folders are splits, `target` which column of a table next to the images is the label.
 
     Raises:
-        DataError: There are none, they do not lie in one folder a class, or the zip is damaged or unsafe.
+        DataError: There are none, they are not in one folder per class, or the archive is damaged or unsafe.
         ConfigError: `split` does not fit the folders.
     """
     if source.is_dir():
@@ -73,7 +73,9 @@ def album(source: Path, options: DataOptions) -> Iterator[Album]:
     try:
         archive = zipfile.ZipFile(source)
     except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"the zip cannot be read: {error}", where=str(source), fix="Check that the file is whole.") from error
+        raise DataError(
+            f"the zip cannot be read: {error}", where=str(source), fix="Check that the file is complete."
+        ) from error
     with archive:
         members = {item.filename: item for item in archive.infolist() if not item.is_dir()}
         _check_paths(members, source)
@@ -82,7 +84,7 @@ def album(source: Path, options: DataOptions) -> Iterator[Album]:
 
 
 def _check_paths(names: Iterable[str], source: Path) -> None:
-    """Nothing is ever unpacked to disk; still, whoever packs such paths means harm."""
+    """Reject paths that lead out of an archive. Nothing is unpacked to disk, but such an archive is likely to be malicious."""
     unsafe = [name for name in names if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts]
     if unsafe:
         fix = "Do not trust this file; pack the folder again."
@@ -90,7 +92,7 @@ def _check_paths(names: Iterable[str], source: Path) -> None:
 
 
 def _unpacked(source: Path) -> tuple[dict[str, bytes], list[str]]:
-    """The files of a tar by path, in memory: a compressed tar can only be read from its beginning; and its links to folders."""
+    """The files of a tar by path, in memory, as a compressed tar can only be read from its beginning; and its symbolic links."""
     contents: dict[str, bytes] = {}
     links: list[str] = []
     size = 0
@@ -107,7 +109,9 @@ def _unpacked(source: Path) -> tuple[dict[str, bytes], list[str]]:
                 if file is not None:
                     contents[item.name] = file.read()
     except (tarfile.TarError, lzma.LZMAError, zlib.error, OSError, EOFError) as error:
-        raise DataError(f"the tar cannot be read: {error}", where=str(source), fix="Check that the file is whole.") from error
+        raise DataError(
+            f"the tar cannot be read: {error}", where=str(source), fix="Check that the file is complete."
+        ) from error
     return contents, links
 
 
@@ -130,24 +134,24 @@ def _album(source: Path, names: list[str], opener: Callable[[str], Any], options
     visible = [name for name in names if not _hidden(name)]
     chosen = [name for name in visible if PurePosixPath(name).suffix.lower() in endings]
     if not chosen:
-        held = f"it holds {len(visible):,} other files" if visible else "it is empty"
+        content = f"it holds {len(visible):,} other files" if visible else "it is empty"
         fix = "Give a folder (or a zip) with one folder of images per class, such as photos/cat/1.jpg."
-        raise DataError(f"there are no pictures: {held}", where=str(source), fix=fix)
+        raise DataError(f"there are no images: {content}", where=str(source), fix=fix)
     arrangement = None
     tables = [name for name in visible if is_table_path(Path(name)) and not name.lower().endswith(".txt")]  # a readme
     if tables and not split and not has_classes(chosen):
         readers = {name: partial(_table, opener, name) for name in tables}
         arrangement = labelled_by_table(chosen, readers, str(source), options.target)
         if arrangement is None:
-            beside = f", beside a column {options.target!r}" if options.target else ""
+            beside = f", next to a column {options.target!r}" if options.target else ""
             raise DataError(
-                f"no column of {', '.join(tables)} names the pictures, such as {chosen[0]!r}{beside}",
+                f"no column of {', '.join(tables)} names the images, such as {chosen[0]!r}{beside}",
                 where=str(source),
-                fix="Give it a column with their file names and one with labels, or put each picture into a folder of its class.",
+                fix="Add a column with file names and one with labels, or put each image into a folder named after its class.",
             )
     others = len(visible) - len(chosen) - (arrangement is not None)
     arrangement = arrangement or arrange(chosen, str(source), split=split)
-    notes = (*arrangement.notes, f"{others:,} files that are no pictures are left out") if others else arrangement.notes
+    notes = (*arrangement.notes, f"{others:,} files that are not images are left out") if others else arrangement.notes
     return Album(str(source), arrangement.pictures, opener, notes, (*arrangement.warnings, *_dead(links, source)))
 
 
@@ -167,7 +171,7 @@ def _hidden(name: str) -> bool:
 
 
 def _dead(links: list[str], source: Path) -> list[str]:
-    """A warning on links that were not followed."""
+    """A warning about links that were not followed."""
     visible = [link for link in links if not _hidden(link)]
-    why = "lead nowhere, or back to a folder around them" if source.is_dir() else "are not followed in an archive"
+    why = "are broken or lead back to a folder that contains them" if source.is_dir() else "are not followed in an archive"
     return [f"{len(visible):,} links {why}, and are left out, such as {visible[0]!r}"] if visible else []

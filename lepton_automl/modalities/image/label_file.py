@@ -1,4 +1,4 @@
-"""Labels of pictures from a table beside them, such as `images/` with `labels.csv`."""
+"""Labels of images from a table next to them, such as `images/` with `labels.csv`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lepton_automl.errors import DataError, one_of
 from .folder_layout import Arrangement, Picture, split_of
 
 USUAL = ("label", "labels", "target", "class", "category", "y")  # names of a column that holds labels
-HALF = 0.5  # of the cells of a column have to name pictures, for it to be the column of their names
+HALF = 0.5  # share of a column's cells that must name images, for it to be the column of file names
 SEVERAL = "labels of several columns"
 Reader = Callable[[], Any]
 Keys = dict[str, list[str]]
@@ -27,19 +27,19 @@ Keys = dict[str, list[str]]
 def labelled_by_table(
     names: Sequence[str], tables: Mapping[str, Reader], source: str, target: str | tuple[str, ...] | None
 ) -> Arrangement | None:
-    """Pictures with the labels that a table gives them.
+    """Images with the labels that a table gives them.
 
     Args:
-        names: Paths of the pictures within the source.
-        tables: What reads each table in the source as a DataFrame, by its path.
+        names: Paths of the images within the source.
+        tables: Functions that read each table in the source as a DataFrame, by its path.
         source: The source, for messages.
-        target: The column with the labels; None to look for a usual name, or take the only other column.
+        target: The column with the labels; None to look for a usual name, or use the only other column.
 
     Returns:
-        The pictures that have a row; None where no table names the pictures.
+        The images that have a row; None if no table has a column with their names and one with labels.
 
     Raises:
-        DataError: It is unclear which table or which column holds the labels, or a row names several pictures.
+        DataError: It is unclear which table or which column holds the labels, or a row names several images.
     """
     keys = _keys(names)
     candidates: dict[str, tuple[Any, str, list[str], Spelling]] = {}
@@ -63,7 +63,7 @@ def labelled_by_table(
     if not candidates:
         return None
     if len(candidates) > 1:
-        fix = "Leave one of them beside the pictures."
+        fix = "Keep only one of them next to the images."
         raise DataError(f"several tables could hold the labels: {', '.join(sorted(candidates))}", where=source, fix=fix)
     ((path, (frame, column, labels, spelling)),) = candidates.items()
     if len(labels) > 1:
@@ -74,7 +74,7 @@ def labelled_by_table(
 
 
 def _naming_column(frame: Any, keys: Keys) -> tuple[str | None, Spelling | None]:
-    """The column that names the pictures, and how it does so."""
+    """The column that names the images, and how it spells their names."""
     for column in frame.columns:
         cells = [_key(cell) for cell in frame[column].tolist()]
         for spelling in _spellings(cells, keys):
@@ -85,25 +85,25 @@ def _naming_column(frame: Any, keys: Keys) -> tuple[str | None, Spelling | None]
 
 
 def _check_header(frame: Any, keys: Keys, path: str, source: str) -> None:
-    """The first line must hold the names of columns.
+    """Check that the first line holds the names of columns.
 
     Raises:
-        DataError: It names a picture.
+        DataError: It names an image.
     """
     first = next((str(name) for name in frame.columns if "." in str(name) and _key(name) in keys), None)
     if first is not None:
         fix = "Add a first line with the names of the columns, such as file,label."
-        raise DataError(f"{path} has no header: its first line names the picture {first!r}", where=source, fix=fix)
+        raise DataError(f"{path} has no header: its first line names the image {first!r}", where=source, fix=fix)
 
 
 @dataclass(frozen=True)
 class Spelling:
-    """How a table calls the pictures.
+    """How a table spells the names of the images.
 
     Args:
-        keys: The pictures by what a cell may call them.
-        above: What stands before all names in the table: the folder where somebody else had them.
-        any_case: Whether capital and small letters are one.
+        keys: The images by the names that a cell may use.
+        above: The folder that all names in the table start with and that the source lacks; empty for none.
+        any_case: Whether upper and lower case are the same.
     """
 
     keys: Keys
@@ -111,13 +111,13 @@ class Spelling:
     any_case: bool = False
 
     def __call__(self, cell: str) -> str:
-        """A cell as the keys are written."""
+        """The key of a cell."""
         bare = cell.removeprefix(self.above)
         return bare.casefold() if self.any_case else bare
 
 
 def _spellings(cells: Sequence[str], keys: Keys) -> Iterator[Spelling]:
-    """The strictest first."""
+    """The possible spellings, the strictest first."""
     above = _common_folder([cell for cell in cells if cell])
     folded: Keys = defaultdict(list)
     for key, names in keys.items():
@@ -128,7 +128,7 @@ def _spellings(cells: Sequence[str], keys: Keys) -> Iterator[Spelling]:
 
 
 def _common_folder(cells: Sequence[str]) -> str:
-    """The folders that all cells begin with, such as `"/home/ann/photos/"`."""
+    """The folders that all cells start with, such as `"/home/ann/photos/"`."""
     folders = [cell.split("/")[:-1] for cell in cells]
     same = 0
     for names in zip(*folders, strict=False):
@@ -139,7 +139,7 @@ def _common_folder(cells: Sequence[str]) -> str:
 
 
 def _keys(names: Sequence[str]) -> Keys:
-    """What a table may call each picture: its path, or its end, with or without the file's ending."""
+    """The images by the names that a table may use: the path or an end of it, with or without the file extension."""
     keys: Keys = defaultdict(list)
     for name in names:
         path = PurePosixPath(name)
@@ -153,12 +153,12 @@ def _key(cell: Any) -> str:
     return "" if is_missing(cell) else str(to_text(cell)).strip().replace("\\", "/").removeprefix("./")
 
 
-def _label_column(others: list[str], target: str | None) -> list[str]:
-    """The column of the labels, or those that it could be."""
+def _label_column(names: list[str], target: str | None) -> list[str]:
+    """The column of the labels, or the columns that it could be."""
     if target is not None:
-        return [target] if target in others else []
-    usual = [name for name in others if name.strip().lower() in USUAL]
-    return usual if len(usual) == 1 else others
+        return [target] if target in names else []
+    usual = [name for name in names if name.strip().lower() in USUAL]
+    return usual if len(usual) == 1 else names
 
 
 def _arrangement(
@@ -173,21 +173,21 @@ def _arrangement(
     role_by_name: dict[str, int] = {}
     lost = 0
     for cell, label, role in zip(frame[column].tolist(), frame[target].tolist(), roles, strict=True):
-        called = spelling.keys.get(spelling(_key(cell)), [])
-        if len(called) > 1 and split:  # train.csv names the pictures in train/
-            called = [name for name in called if any(split_of(part) == split for part in PurePosixPath(name).parts[:-1])]
-        if len(called) > 1:
-            fix = "Name pictures by their paths in the table."
+        matches = spelling.keys.get(spelling(_key(cell)), [])
+        if len(matches) > 1 and split:  # train.csv names the images in train/
+            matches = [name for name in matches if any(split_of(part) == split for part in PurePosixPath(name).parts[:-1])]
+        if len(matches) > 1:
+            fix = "Give the paths of the images in the table."
             raise DataError(
-                f"{path} names {cell!r}, which are {len(called)} pictures: {', '.join(called[:3])}", where=source, fix=fix
+                f"{path} names {cell!r}, which matches {len(matches)} images: {', '.join(matches[:3])}", where=source, fix=fix
             )
-        if not called or is_missing(label):
+        if not matches or is_missing(label):
             lost += 1
-        elif not _alike(labels.setdefault(called[0], label), label):
-            what = f"{path} gives {called[0]!r} two labels: {labels[called[0]]!r} and {label!r}"
+        elif not _alike(labels.setdefault(matches[0], label), label):
+            what = f"{path} gives {matches[0]!r} two labels: {labels[matches[0]]!r} and {label!r}"
             raise DataError(what, where=source, fix="Keep one row per image.")
-        elif role_by_name.setdefault(called[0], role) != role:
-            what = f"{path} gives {called[0]!r} two splits"
+        elif role_by_name.setdefault(matches[0], role) != role:
+            what = f"{path} gives {matches[0]!r} two splits"
             raise DataError(what, where=source, fix="Keep one row per image.")
     pictures = [
         Picture(name, labels[name], _role(name) if split_from is None else role_by_name[name])
@@ -195,9 +195,9 @@ def _arrangement(
         if name in labels
     ]
     warnings = [f"of {path}: {warning}" for warning in frame.attrs.get(WARNINGS, ())]
-    warnings += [f"{lost:,} rows of {path} have no picture or no label: they are left out"] if lost else []
+    warnings += [f"{lost:,} rows of {path} have no image or no label and are left out"] if lost else []
     if len(pictures) < len(names):
-        warnings.append(f"{len(names) - len(pictures):,} pictures have no label in {path}: they are left out")
+        warnings.append(f"{len(names) - len(pictures):,} images have no label in {path} and are left out")
     return Arrangement(pictures, tuple(notes), tuple(warnings))
 
 
@@ -206,6 +206,6 @@ def _alike(value: Any, other: Any) -> bool:
 
 
 def _role(name: str) -> int:
-    """The split that a folder around a picture names."""
+    """The split that is named by a folder of the path."""
     splits = [split for part in PurePosixPath(name).parts[:-1] if (split := split_of(part))]
     return splits[0][0] if splits else OPEN

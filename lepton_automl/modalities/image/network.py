@@ -13,12 +13,12 @@ from .blocks import BLOCKS, ConvNorm, conv_norm_map
 
 
 class Pixels(nn.Module):
-    """Raw pixels, 0 to 255 in any number type, to standardised floats; the constants come from values, not from files.
+    """Standardises raw pixels, 0 to 255 in any number type; the constants are not in the state dict.
 
     Args:
         channels: Channels of an image.
-        means: Mean of each over the training images; empty where it is not known.
-        stds: Standard deviation of each, likewise.
+        means: Mean of each channel over the training images; empty if unknown.
+        stds: Standard deviation of each channel, likewise.
     """
 
     def __init__(self, channels: int, means: tuple[float, ...], stds: tuple[float, ...]) -> None:
@@ -62,7 +62,7 @@ class ConvNet(LeptonNet):
         self.pool = _pool(recipe)
         self.dropout = nn.Dropout(recipe.dropout)
         self.head = nn.Linear(inputs * recipe.pool**2, recipe.outputs)
-        # Small, so that the first answers are nearly even and the first loss is no surprise.
+        # Small, so that the first outputs are nearly equal and the first loss is not large.
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
         self.finish: nn.Module = nn.Identity()
@@ -97,7 +97,7 @@ class ConvNet(LeptonNet):
 def _pool(recipe: ConvRecipe) -> nn.Module:
     """Average pooling to a map of side `recipe.pool`.
 
-    Windows of a fixed size, where one is needed, as not every runtime has adaptive ones; on an odd map they overlap.
+    A side above 1 uses windows of a fixed size, as not every runtime has adaptive pooling; on an odd map they overlap.
     """
     if recipe.pool == 1:
         return nn.AdaptiveAvgPool2d(1)
@@ -108,7 +108,7 @@ def _pool(recipe: ConvRecipe) -> nn.Module:
 
 
 def build_conv(recipe: ConvRecipe) -> ConvNet:
-    """The network, with channels last where that is quicker and safe."""
+    """The network, with channels last where that is faster and safe."""
     network = ConvNet(recipe)
     if channels_last_is_safe():
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this overload

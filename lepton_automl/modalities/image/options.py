@@ -1,4 +1,4 @@
-"""What a user may say about images."""
+"""Options for images."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class ImageOptions(Value):
-    """What overrides an inference about images.
+    """Options that override what is inferred about images.
 
     Args:
-        split: Which folders are splits: None to decide by their names, False where every folder is a class, or the split of
+        split: Which folders are splits: None to decide by their names, False if every folder is a class, or the split of
             each by its name, such as `{"Part1": "train", "Part2": "test"}`.
         image_size: (height, width), or one number for both.
         channels: 1 for grey, 3 for RGB.
@@ -33,7 +33,7 @@ class ImageOptions(Value):
             object.__setattr__(self, "image_size", (size, size) if isinstance(size, int) else tuple(size))
 
     def check(self, complaints: Complaints) -> None:
-        """Complain of what is out of range."""
+        """Report invalid values."""
         split, size = self.split, self.image_size
         known = isinstance(split, dict) and split and all(role in SPLITS for role in split.values())
         complaints.check(
@@ -46,6 +46,6 @@ class ImageOptions(Value):
 
 
 def image_options(options: DataOptions) -> ImageOptions:
-    """The options of images among all that the user said."""
+    """The image options among all data options."""
     part: ImageOptions = options.of("modalities", "image")
     return part

@@ -1,4 +1,4 @@
-"""Images become a prepared data set: their levels, their statistics, their splits."""
+"""Turn images into a prepared dataset: levels, statistics and splits."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from lepton_automl.modalities.image.sources import Images, Levels, _in_memory, f
 from lepton_automl.modalities.image.spec import INPUT, ImageInput
 from lepton_automl.modality import Prepared, SplitRows
 
-STATISTICS_ROWS = 20_000  # images that mean and deviation are taken from
+STATISTICS_ROWS = 20_000  # images that mean and standard deviation are computed from
 LABEL = "label"
-DIM = 100  # times darker than white at its brightest: another scale, or nothing to be seen
-FEWEST_GREY = 16  # grey levels that most pictures should keep
-MOST_CLASSES_BY_GUESS = 1_000  # whole numbers on images are labels, where on tables they may be quantities
+DIM = 100  # an image whose maximum is this many times below white is on another scale or shows nothing
+FEWEST_GREY = 16  # grey levels that most images should keep
+MOST_CLASSES_BY_GUESS = 1_000  # integers are labels of images, while in tables they may be quantities
 
 
 def levels_of(ranges: Array) -> tuple[Levels | None, list[str], list[str]]:
-    """Black and white in the numbers of the training images, with a note and warnings.
+    """Black and white in the values of the training images, with notes and warnings.
 
-    0 to 1, -1 to 1 or 0 to 255 where the numbers lie in these, else their own least (0 where none is below) to greatest.
+    0 to 1, -1 to 1 or 0 to 255 if the values fit one of these, else from their minimum (0 if none is below) to their maximum.
 
     Args:
-        ranges: float64 [N, 2]: least and greatest number of each training image; NaN for images of bytes.
+        ranges: float64 [N, 2]: minimum and maximum of each training image; NaN for images of bytes.
 
     Raises:
-        DataError: Every pixel is the same.
+        DataError: All pixels are equal.
     """
     known = ranges[np.isfinite(ranges[:, 0])]
     if not len(known):
@@ -52,29 +52,27 @@ def levels_of(ranges: Array) -> tuple[Levels | None, list[str], list[str]]:
     notes = [f"pixels from {low:g} (black) to {high:g} (white) are stored as bytes"]
     warnings = []
     if len(known) < len(ranges):
-        warnings.append(
-            f"{len(known):,} of {len(ranges):,} training pictures are no bytes: only these have levels of their own"
-        )
+        warnings.append(f"{len(known):,} of {len(ranges):,} training images are not 8-bit: only these are scaled by the levels")
     usual = float(np.median(known[:, 1] - known[:, 0]))
     grey = 1 + round(255 * usual / (high - low))
     if grey < FEWEST_GREY:
         warnings.append(
-            f"half of the training pictures keep at most {grey} of 256 grey levels, as a few reach {high:g}: "
-            "clip or scale these before"
+            f"half of the training images keep at most {grey} of 256 grey levels, as a few reach {high:g}: "
+            "clip or scale those first"
         )
     return (low, high), notes, warnings
 
 
 def _off_scale(ranges: Array, levels: Levels) -> list[str]:
-    """Warnings on validation and test images that are not on the scale of the training images, which set the levels."""
+    """Warnings about validation and test images that are not on the scale of the training images, which set the levels."""
     low, high = levels
     warnings = []
     beyond = int((ranges[:, 1] > 2 * high - low).sum())
     if beyond:
-        warnings.append(f"{beyond:,} validation or test pictures are far brighter than all training pictures: they are clipped")
+        warnings.append(f"{beyond:,} validation or test images are far brighter than all training images and are clipped")
     dim = int(((ranges[:, 1] > 0) & (ranges[:, 1] <= 1) & (high > DIM * ranges[:, 1])).sum())
     if dim:
-        warnings.append(f"{dim:,} pictures hold nothing above 1, where others reach {high:g}: they are all but black")
+        warnings.append(f"{dim:,} images have no value above 1, while others reach {high:g}: they become almost black")
     return warnings
 
 
@@ -82,8 +80,8 @@ class ImageExamples:
     """Images whose labels are known.
 
     Args:
-        images: What the source holds.
-        options: What the user said.
+        images: The images of the source.
+        options: The data options.
     """
 
     most_classes = MOST_CLASSES_BY_GUESS
@@ -96,19 +94,19 @@ class ImageExamples:
         self.notes, self.warnings = images.notes, images.warnings
 
     def split_by(self, rows: Array) -> dict[str, Array]:
-        """Nothing."""
+        """Nothing: images have no groups or times."""
         del rows
         return {}
 
     def prepare(self, split: SplitRows, folder: Path) -> Prepared:
-        """Bring all images to bytes, by the levels of the training images."""
+        """Convert all images to bytes, by the levels of the training images."""
         images, train = self._images, split.train
-        learnt = None if images.ranges is None else images.ranges[split.rows][train]
-        levels, notes, warnings = (None, [], []) if learnt is None else levels_of(learnt)
+        ranges = None if images.ranges is None else images.ranges[split.rows][train]
+        levels, notes, warnings = (None, [], []) if ranges is None else levels_of(ranges)
         if images.ranges is not None and levels:
             warnings += _off_scale(images.ranges[split.rows], levels)
         rows, loaded = images.rows[split.rows], images.load(levels)
-        pixels = loaded if len(rows) == len(loaded) else _picked(loaded, rows, folder)
+        pixels = loaded if len(rows) == len(loaded) else _select(loaded, rows, folder)
         mean, deviation = _statistics(pixels, train)
         shape = (int(pixels.shape[1]), int(pixels.shape[2]), int(pixels.shape[3]))
         return Prepared(
@@ -126,7 +124,7 @@ class ImageExamples:
 def image_examples(
     source: Any, test: Any, folder: Path, options: DataOptions, progress: Progress | None
 ) -> Iterator[ImageExamples]:
-    """A source of images, with its labels and the roles that it gives; it stays open until they are loaded.
+    """The images of a source, with their labels and split roles; the source stays open until they are loaded.
 
     Raises:
         DataError: The images cannot be used as they are.
@@ -139,13 +137,13 @@ def image_examples(
                 yield ImageExamples(album, options)
             return
     if image_options(options).split is not None:
-        raise ConfigError("split is for folders of pictures; these are arrays", where="DataOptions", fix="Leave split out.")
+        raise ConfigError("split is for folders of images; these are arrays", where="DataOptions", fix="Leave split out.")
     album = _in_memory(source, options)
     yield ImageExamples(album if test is None else joined(album, _in_memory(test, options)), options)
 
 
-def _picked(pixels: Array, rows: Array, folder: Path) -> Array:
-    """Some of the images, again in a file where they are many."""
+def _select(pixels: Array, rows: Array, folder: Path) -> Array:
+    """The images of some rows, in a file if they are many."""
     chosen = room_for((len(rows), *pixels.shape[1:]), folder)
     for at, row in enumerate(rows):
         chosen[at] = pixels[row]
@@ -153,13 +151,13 @@ def _picked(pixels: Array, rows: Array, folder: Path) -> Array:
 
 
 def _statistics(pixels: Array, train: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over (evenly picked) training images."""
+    """Mean and standard deviation of each channel over evenly spaced training images."""
     step = max(1, len(train) // STATISTICS_ROWS)
     counts = np.zeros((pixels.shape[1], 256))
     for start in range(0, len(train), step * 1024):
-        some = pixels[train[start : start + step * 1024 : step]]
+        batch = pixels[train[start : start + step * 1024 : step]]
         for channel in range(pixels.shape[1]):
-            counts[channel] += np.bincount(some[:, channel].reshape(-1), minlength=256)
+            counts[channel] += np.bincount(batch[:, channel].reshape(-1), minlength=256)
     share = counts / counts.sum(axis=1, keepdims=True)
     mean = share @ np.arange(256)
     deviation = np.sqrt(share @ np.arange(256) ** 2.0 - mean**2)
@@ -167,6 +165,6 @@ def _statistics(pixels: Array, train: Array) -> tuple[tuple[float, ...], tuple[f
 
 
 def _hashes(pixels: Array) -> Array:
-    """64 bits of each image's content."""
-    short = (hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in pixels)
-    return np.frombuffer(b"".join(short), np.uint64)
+    """A 64-bit hash of each image."""
+    digests = (hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in pixels)
+    return np.frombuffer(b"".join(digests), np.uint64)

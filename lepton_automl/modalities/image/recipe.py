@@ -1,4 +1,4 @@
-"""Convolutional networks as values."""
+"""Recipes of convolutional networks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Block(Value):
     """One block of a convolutional network.
 
     Args:
-        kind: `"residual"`: two k x k convolutions, `mid` channels between, added to what came in. `"inverted"`: 1x1 to
-            `mid`, depthwise k x k, 1x1 back, added. `"plain"`: one k x k convolution, nothing added.
-        mid: Channels inside the block. A plain block has no inside: it gives `mid` channels where another plain block
-            follows in its stage, else the stage's width, and then `mid` is 0.
+        kind: `"residual"`: two k x k convolutions, `mid` channels between, added to the input. `"inverted"`: 1x1 to
+            `mid`, depthwise k x k, 1x1 back, added. `"plain"`: one k x k convolution, not added.
+        mid: Channels inside the block. For a plain block, its output channels if another plain block follows in its stage;
+            otherwise it outputs the stage's width, and `mid` is 0.
         kernel: Side of the (depthwise) kernels: 3, 5 or 7.
         squeeze: Channels of the squeeze-excite bottleneck; 0 for none.
     """
@@ -29,7 +29,7 @@ class Block(Value):
     squeeze: int = 0
 
     def macs(self, inputs: int, outputs: int) -> int:
-        """Multiply-accumulates of one pixel of what it gives."""
+        """Multiply-accumulates per output pixel."""
         area = self.kernel**2
         if self.kind == "plain":
             return inputs * outputs * area
@@ -47,7 +47,7 @@ class Stage(Value):
     blocks: tuple[Block, ...]
 
     def gives(self, number: int) -> int:
-        """How many channels a block of this stage gives."""
+        """Output channels of a block of this stage."""
         block = self.blocks[number]
         return block.mid if block.kind == "plain" and block.mid else self.width
 
@@ -82,7 +82,7 @@ class ConvRecipe(Recipe):
 
     def describe(self) -> str:
         """Stem and stages."""
-        # A stage's last block tells its kind: the first may be there for the stride alone.
+        # A stage's kind is that of its last block: the first may be there only for the stride.
         stages = ", ".join(
             f"{len(s.blocks)} {s.blocks[-1].kind} {s.blocks[-1].kernel}x{s.blocks[-1].kernel} of {s.width}" for s in self.stages
         )
@@ -100,13 +100,13 @@ class ConvRecipe(Recipe):
             for at, block in enumerate(stage.blocks):
                 stride = f", stride {stage.stride}" * (at == 0 and stage.stride > 1)
                 squeeze = f", squeeze-excite {block.squeeze}" * bool(block.squeeze)
-                words = f"{block.kind} block, kernel {block.kernel}, {block.mid} channels inside{stride}{squeeze}"
-                boxes.append((f"{block.kind[:3]} {block.kernel}", stage.gives(at), words, number))
+                description = f"{block.kind} block, kernel {block.kernel}, {block.mid} channels inside{stride}{squeeze}"
+                boxes.append((f"{block.kind[:3]} {block.kernel}", stage.gives(at), description, number))
         return (*boxes, ("out", self.outputs, f"{self.outputs} outputs", -1))
 
     @property
     def last_map(self) -> tuple[int, int]:
-        """Height and width of the map that the last stage gives."""
+        """Height and width of the last stage's output map."""
         _, height, width = self.image
         for stride in (self.stem_stride, *(stage.stride for stage in self.stages)):
             height, width = -(-height // stride), -(-width // stride)
@@ -114,7 +114,7 @@ class ConvRecipe(Recipe):
 
     @property
     def macs(self) -> int:
-        """Of all convolutions and the last layer."""
+        """Multiply-accumulates of all convolutions and the last layer."""
         channels, height, width = self.image
         pixels = height * width // self.stem_stride**2
         total, inputs = pixels * channels * self.stem * self.stem_kernel**2, self.stem

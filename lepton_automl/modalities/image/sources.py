@@ -1,4 +1,4 @@
-"""Images as they come: folders and archives, idx files, arrays; nothing is learned from them yet."""
+"""Images from folders and archives, idx files and arrays, before anything is learned from them."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ Levels = tuple[float, float]
 
 @dataclass
 class Images:
-    """Images that are in memory or in a file, and wait for the levels of black and white.
+    """Images in memory or in a file, to be loaded once the levels of black and white are known.
 
     Args:
-        shape: (channels, height, width) that they are brought to.
-        load: Gives their pixels, uint8 [N, C, H, W], by the levels of those that are no bytes (None where all are).
-        rows: Which of them count.
-        labels: One for each of these rows, of any type.
+        shape: (channels, height, width) that they are converted to.
+        load: Returns their pixels, uint8 [N, C, H, W], given the levels of those that are not bytes (None if all are).
+        rows: Indices of the images that are used.
+        labels: The label of each of these rows, of any type.
         roles: The role that the source gives each of these rows.
-        ranges: float64 [rows, 2]: least and greatest number of each that is no bytes, NaN for others; None where all are bytes.
+        ranges: float64 [rows, 2]: minimum and maximum of each that is not bytes, NaN for others; None if all are bytes.
     """
 
     shape: tuple[int, ...]
@@ -56,12 +56,12 @@ class Images:
 def from_album(
     source: Path, test: Path | None, folder: Path, options: DataOptions, progress: Progress | None
 ) -> Iterator[Images]:
-    """The images of a folder or zip, and of a test folder kept apart; the source stays open until they are loaded."""
+    """The images of a folder or archive, and of a separate test folder; the source stays open until they are loaded."""
     with album(source, options) as source_album:
         headers = look(source_album)
         if not headers.sizes:
             raise DataError(
-                f"none of the {len(source_album.pictures):,} pictures can be read: {listed(source_album, headers.damaged)}",
+                f"none of the {len(source_album.pictures):,} images can be read: {listed(source_album, headers.damaged)}",
                 where=source_album.where,
                 fix="Restore these files, or give others.",
             )
@@ -75,12 +75,12 @@ def from_album(
 
         warnings = [*warn_of(source_album, decoded.damaged), *source_album.warnings]
         if headers.halved:
-            warnings.append(f"{headers.halved:,} colour pictures have 16 bits a channel, of which the upper 8 are read")
+            warnings.append(f"{headers.halved:,} colour images have 16 bits per channel, of which the upper 8 are read")
         labels = np.array([source_album.pictures[at].label for at in decoded.good], object)
-        assigned = np.array([source_album.pictures[at].role for at in decoded.good], np.int8)
+        roles = np.array([source_album.pictures[at].role for at in decoded.good], np.int8)
         ranges = decoded.ranges[decoded.good] if headers.deep else None
         images = Images(
-            shape, load, decoded.good, labels, _open_where_alone(assigned), ranges, [*notes, *source_album.notes], warnings
+            shape, load, decoded.good, labels, _open_unless_complete(roles), ranges, [*notes, *source_album.notes], warnings
         )
         if test is None:
             yield images
@@ -90,18 +90,18 @@ def from_album(
             yield joined(images, sealed)
 
 
-def _open_where_alone(assigned: Array) -> Array:
-    """Training rows stay open to have a validation or test split cut off, unless both are given."""
-    whole = (assigned == VALIDATION).any() and (assigned == TEST).any()
-    return assigned if whole else np.where(assigned == TRAIN, OPEN, assigned).astype(np.int8)
+def _open_unless_complete(roles: Array) -> Array:
+    """Mark training rows as open, so that missing splits can be cut off them, unless validation and test are both given."""
+    complete = (roles == VALIDATION).any() and (roles == TEST).any()
+    return roles if complete else np.where(roles == TRAIN, OPEN, roles).astype(np.int8)
 
 
 def joined(images: Images, sealed: Images) -> Images:
-    """Images, and others that are their test split."""
+    """Images together with others that are their test split."""
     if images.shape != sealed.shape:
         shapes = f"{images.shape} and {sealed.shape}"
-        raise DataError(f"training and test images differ in shape: {shapes}", where="test", fix="Bring them to one size.")
-    assigned = np.where(images.roles == TEST, OPEN, images.roles)
+        raise DataError(f"training and test images differ in shape: {shapes}", where="test", fix="Resize them to one size.")
+    roles = np.where(images.roles == TEST, OPEN, images.roles)
     start = int(images.rows.max(initial=-1)) + 1
 
     def load(levels: Levels | None) -> Array:
@@ -112,7 +112,7 @@ def joined(images: Images, sealed: Images) -> Images:
         load,
         np.concatenate([images.rows, sealed.rows + start]),
         np.concatenate([images.labels.astype(object), sealed.labels.astype(object)]),
-        np.concatenate([assigned, np.full(len(sealed.rows), TEST)]).astype(np.int8),
+        np.concatenate([roles, np.full(len(sealed.rows), TEST)]).astype(np.int8),
         _ranges(images, sealed),
         images.notes,
         images.warnings + [f"test: {warning}" for warning in sealed.warnings],
@@ -126,7 +126,7 @@ def _ranges(*parts: Images) -> Array | None:
 
 
 def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
-    """Pairs of idx files (images, labels) in a folder, by what comes before their name, such as `"train-"`."""
+    """Pairs of idx files (images, labels) in a folder, by the prefix of their names, such as `"train-"`."""
     pairs: dict[str, tuple[Path, Path]] = {}
     for path in sorted(folder.iterdir()):
         match = IDX.match(path.name)
@@ -142,7 +142,7 @@ def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
 
 
 def from_idx(folder: Path, options: DataOptions) -> Images:
-    """The images of an idx folder, as MNIST has; files named t10k or test are the test split."""
+    """The images of a folder of idx files, such as MNIST; files named t10k or test are the test split."""
     parts = [(_role(stem), read_idx(images, 3), read_idx(labels, 1)) for stem, (images, labels) in idx_files(folder).items()]
     for _, pixels, labels in parts:
         if len(pixels) != len(labels):
@@ -153,10 +153,10 @@ def from_idx(folder: Path, options: DataOptions) -> Images:
         )
     pixels = np.concatenate([pixels for _, pixels, _ in parts])
     labels = np.concatenate([labels for _, _, labels in parts])
-    assigned = np.concatenate([np.full(len(labels), role, np.int8) for role, _, labels in parts])
+    roles = np.concatenate([np.full(len(labels), role, np.int8) for role, _, labels in parts])
     notes = [f"idx files of {len(pixels):,} images of {pixels.shape[1]}x{pixels.shape[2]} pixels"]
-    shape = _asked_shape(pixels[:, None].shape[1:], options)
-    return Images(shape, lambda _: _sized(pixels[:, None], shape), np.arange(len(pixels)), labels, assigned, None, notes)
+    shape = _shape_by_options(pixels[:, None].shape[1:], options)
+    return Images(shape, lambda _: _sized(pixels[:, None], shape), np.arange(len(pixels)), labels, roles, None, notes)
 
 
 def _role(stem: str) -> int:
@@ -167,7 +167,7 @@ def read_idx(path: Path, axes: int) -> Array:
     """An idx file of bytes, gzipped or not (format: yann.lecun.com/exdb/mnist).
 
     Raises:
-        DataError: It is no such file, or not whole.
+        DataError: It is not such a file, or is incomplete.
     """
     try:
         with open(path, "rb") as raw:
@@ -179,7 +179,7 @@ def read_idx(path: Path, axes: int) -> Array:
             raise ValueError(f"it holds type {kind} in {dimensions} dimensions, not bytes in {axes}")
         return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
     except (ValueError, struct.error, EOFError, OSError, gzip.zlib.error) as error:  # type: ignore[attr-defined]  # gzip's own zlib
-        raise DataError(f"this is no whole idx file: {error}", where=str(path), fix="Get the file again.") from error
+        raise DataError(f"this is not a complete idx file: {error}", where=str(path), fix="Get the file again.") from error
 
 
 def is_image_shape(shape: tuple[int, ...]) -> bool:
@@ -190,7 +190,7 @@ def is_image_shape(shape: tuple[int, ...]) -> bool:
 def from_arrays(X: Array, y: Array, options: DataOptions) -> Images:
     """Images from arrays [N, H, W], [N, H, W, C] or [N, C, H, W].
 
-    Bytes are pixels. Other numbers are mapped to bytes by the range of the training images; see `levels_of`.
+    Bytes are used as pixels. Other values are mapped to bytes by the range of the training images; see `levels_of`.
 
     Raises:
         DataError: The shapes do not fit, or values are not finite.
@@ -198,7 +198,7 @@ def from_arrays(X: Array, y: Array, options: DataOptions) -> Images:
     if not is_image_shape(X.shape) or 0 in X.shape:
         raise DataError(f"X has shape {X.shape}", where="images", fix="Give [N, H, W], [N, H, W, C] or [N, C, H, W].")
     if y.shape not in ((len(X),), (len(X), 1)):
-        raise DataError(f"{len(X):,} images and targets of shape {y.shape}", where="images", fix="Give one target an image.")
+        raise DataError(f"{len(X):,} images and targets of shape {y.shape}", where="images", fix="Give one target per image.")
     pixels = X[..., None] if X.ndim == 3 else X
     if pixels.shape[-1] not in CHANNELS:
         pixels = pixels.transpose(0, 2, 3, 1)
@@ -207,23 +207,23 @@ def from_arrays(X: Array, y: Array, options: DataOptions) -> Images:
     if pixels.shape[-1] == 4:
         pixels = pixels[..., :3]
         notes.append("the fourth channel (transparency) is left out")
-    shape = _asked_shape((pixels.shape[-1], *pixels.shape[1:3]), options)
+    shape = _shape_by_options((pixels.shape[-1], *pixels.shape[1:3]), options)
 
     def load(levels: Levels | None) -> Array:
         if pixels.dtype == np.uint8:
-            whole = pixels
+            as_bytes = pixels
         elif levels:
-            whole = to_bytes(pixels, *levels)
+            as_bytes = to_bytes(pixels, *levels)
         else:
-            whole = _as_bytes_are(pixels)
-        return _sized(whole.transpose(0, 3, 1, 2), shape)
+            as_bytes = _like_bytes(pixels)
+        return _sized(as_bytes.transpose(0, 3, 1, 2), shape)
 
-    assigned = np.full(len(X), OPEN, np.int8)
-    return Images(shape, load, np.arange(len(X)), y.reshape(-1), assigned, ranges, notes)
+    roles = np.full(len(X), OPEN, np.int8)
+    return Images(shape, load, np.arange(len(X)), y.reshape(-1), roles, ranges, notes)
 
 
-def _as_bytes_are(pixels: Array) -> Array:
-    """Test images of other numbers beside training images of bytes, as a model of these will read them.
+def _like_bytes(pixels: Array) -> Array:
+    """Test images that are not bytes, while the training images are, converted as a model of these data will convert them.
 
     Raises:
         DataError: They are on another scale.
@@ -231,11 +231,11 @@ def _as_bytes_are(pixels: Array) -> Array:
     try:
         return levelled(pixels, None)
     except InputError as error:
-        raise DataError(str(error), where="test", fix="Give bytes, or numbers from 0 to 1 or to 255.") from error
+        raise DataError(str(error), where="test", fix="Give bytes, or numbers from 0 to 1 or from 0 to 255.") from error
 
 
 def _ranges_of(pixels: Array) -> Array | None:
-    """The least and greatest number of each image, float64 [N, 2]; None for bytes."""
+    """The minimum and maximum of each image, float64 [N, 2]; None for bytes."""
     if pixels.dtype == np.uint8:
         return None
     if pixels.dtype.kind not in "fiub":
@@ -247,14 +247,14 @@ def _ranges_of(pixels: Array) -> Array | None:
     return ranges
 
 
-def _asked_shape(shape: Sequence[int], options: DataOptions) -> tuple[int, ...]:
-    """(channels, height, width) with the size and the colours that were asked for."""
+def _shape_by_options(shape: Sequence[int], options: DataOptions) -> tuple[int, ...]:
+    """(channels, height, width), with the size and channels of the options if they are set."""
     channels, height, width = shape
     return (image_options(options).channels or channels, *(image_options(options).image_size or (height, width)))
 
 
 def _sized(pixels: Array, shape: tuple[int, ...]) -> Array:
-    """uint8 [N, C, H, W] in another size or other colours."""
+    """The pixels in another size or with other channels, uint8 [N, C, H, W]."""
     if pixels.shape[1:] == shape:
         return pixels
     return ImagePreprocess(shape, {}).arrays(list(pixels.transpose(0, 2, 3, 1)))[INPUT]

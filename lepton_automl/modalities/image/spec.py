@@ -1,4 +1,4 @@
-"""What images bring into the values that all modalities share."""
+"""The image parts of the specs and plans that all modalities share."""
 
 from __future__ import annotations
 
@@ -56,6 +56,6 @@ class ImageAugmentation(Augmentation):
 
 
 def image_input(spec: DataSpec) -> ImageInput:
-    """What one image is, of a spec of images."""
+    """The image part of a spec."""
     assert isinstance(spec.input, ImageInput)
     return spec.input

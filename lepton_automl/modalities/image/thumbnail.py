@@ -1,4 +1,4 @@
-"""Small pictures for reports and widgets."""
+"""Thumbnails for reports and widgets."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 
 from lepton_automl.arrays import Array
 
-SIDE = 128  # pixels of a picture's longer side, at most
+SIDE = 128  # pixels of the longer side, at most
 
 
 def picture(pixels: Array) -> str:
-    """An image, uint8 [C, H, W], as a PNG in base64; a large one is made smaller."""
+    """An image, uint8 [C, H, W], as a PNG in base64; a large image is scaled down."""
     from PIL import Image
 
     image = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
     image.thumbnail((SIDE, SIDE))
-    written = io.BytesIO()
-    image.save(written, "PNG", optimize=True)
-    return base64.b64encode(written.getvalue()).decode()
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()

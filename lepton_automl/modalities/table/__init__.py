@@ -26,7 +26,7 @@ AXES = 2
 
 
 class TableModality:
-    """One row an example."""
+    """Examples of one table row each."""
 
     name = "table"
     extra = ""
@@ -53,9 +53,9 @@ class TableModality:
     )
 
     def recognize(self, source: Any) -> Claim | None:
-        """Table files, frames, mappings of columns, and pairs whose rows are flat."""
+        """Claim table files, DataFrames, mappings of columns, and pairs whose rows are flat."""
         if isinstance(source, str | Path):
-            return Claim(confidence=0.9, reason="it is a table's file") if is_table_path(Path(source)) else None
+            return Claim(confidence=0.9, reason="it is a table file") if is_table_path(Path(source)) else None
         if hasattr(source, "iloc") and hasattr(source, "columns"):
             return Claim(confidence=0.9, reason="it is a DataFrame")
         if is_pair(source):
@@ -68,19 +68,19 @@ class TableModality:
     def examples(
         self, source: Any, test: Any, folder: Path, options: Any, progress: Progress | None
     ) -> AbstractContextManager[Examples]:
-        """The rows with their targets."""
+        """The rows of a source with their targets."""
         from .prepare import table_examples
 
         del folder, progress
         return table_examples(source, test, options)
 
     def augment(self, plan: TrainPlan, spec: DataSpec) -> Augment | None:
-        """Rows stay as they are."""
+        """None: rows are not augmented."""
         del plan, spec
         return None
 
     def entry(self, spec: DataSpec) -> nn.Module:
-        """Scaled numbers, then ones and zeros for the codes."""
+        """Scaled numbers, then one-hot vectors of the codes."""
         from .entry import Rows
 
         return Rows(table_input(spec).cardinalities)
@@ -90,38 +90,38 @@ class TableModality:
         return list(examples)
 
     def describe(self, spec: DataSpec) -> str:
-        """Its columns by kind."""
+        """The number of columns of each kind."""
         kinds = [kind for _, kind in table_input(spec).columns]
         counted = [many(kinds.count(kind), f"{name} column") for kind, name in KINDS.items() if kind in kinds]
         return f"a table with {join_words(counted)}" if counted else "a table"
 
     def row(self, spec: DataSpec) -> str:
-        """How many columns of which kind."""
+        """The number of categorical and of numeric columns."""
         own = table_input(spec)
         categories, numbers = len(own.cardinalities), own.numeric - own.plain
         return f"{many(categories, 'categorical column')}, {many(numbers, 'numeric column')}"
 
     def facts(self, spec: DataSpec) -> dict[str, Any]:
-        """How many columns there are."""
+        """The number of columns."""
         return {"columns": len(table_input(spec).columns)}
 
     def schema(self, spec: DataSpec) -> list[tuple[str, str]]:
-        """The columns."""
+        """The columns with their MLflow types."""
         return [(name, MLFLOW_TYPES.get(kind, kind)) for name, kind in table_input(spec).columns]
 
     def columns(self, spec: DataSpec) -> tuple[ColumnPreview, ...]:
-        """The columns, with a cell of each."""
+        """The columns, with an example cell of each."""
         from .preview import column_previews
 
         return column_previews(Path(spec.folder))
 
     def thumbnail(self, inputs: Mapping[str, Array]) -> str:
-        """None."""
+        """Empty: rows have no thumbnail."""
         del inputs
         return ""
 
     def original(self, preprocess: Preprocess, inputs: Mapping[str, Array], rows: Sequence[int]) -> list[dict[str, Any]]:
-        """Cells in the units of the source."""
+        """Cells in their original units."""
         from .inverse_transform import original_rows
         from .preprocess.rows import TablePreprocess
 

@@ -15,10 +15,10 @@ MOST_DIMENSIONS = 16  # Of a category's vector.
 
 
 class Piecewise(nn.Module):
-    """Piecewise-linear encoding over even bins of [-1, 1]: [N, F] to [N, F * size].
+    """Piecewise-linear encoding over equal bins of [-1, 1]: [N, F] to [N, F * size].
 
-    The numbers come scaled by quantiles, so that even bins hold evenly many rows. Entry b of a number rises from 0 to 1
-    while the number crosses bin b. With `embedded`, each column has a linear layer and ReLU of its own on top.
+    The numbers are scaled by quantiles, so that equal bins hold equally many rows. Entry b of a number rises from 0 to 1
+    while the number crosses bin b. With `embedded`, each column has its own linear layer and ReLU on top.
 
     Args:
         features: Numeric columns.
@@ -43,7 +43,7 @@ class Piecewise(nn.Module):
 
 
 class Periodic(nn.Module):
-    """Cosines of learnt frequencies and phases beside the number itself: [N, F] to [N, F * (size + 1)].
+    """Cosines of learnt frequencies and phases, and the number itself: [N, F] to [N, F * (size + 1)].
 
     The PBLD embedding of Holzmüller et al., Better by Default (RealMLP), NeurIPS 2024.
 
@@ -51,7 +51,7 @@ class Periodic(nn.Module):
         features: Numeric columns.
         bins: Frequencies of one number.
         embedded: Size of the linear layer and ReLU on top of the cosines; 0 for none.
-        frequency: Spread of the first frequencies, in turns over half the scaled range.
+        frequency: Spread of the initial frequencies, in turns over half the scaled range.
     """
 
     def __init__(self, features: int, bins: int, embedded: int, frequency: float) -> None:
@@ -69,10 +69,10 @@ class Periodic(nn.Module):
 
 
 class Numbers(nn.Module):
-    """All numeric columns: the embedded ones first, then those that enter as they are.
+    """All numeric columns: the embedded ones first, then the others unchanged.
 
     Args:
-        recipe: Says how many there are of each, and the embedding.
+        recipe: Defines the number of each, and the embedding.
     """
 
     def __init__(self, recipe: TableRecipe) -> None:
@@ -100,12 +100,12 @@ def _embedding(recipe: TableRecipe, features: int) -> Piecewise | Periodic:
 class Categories(nn.Module):
     """Codes to learnt vectors: [N, G] to [N, G * dimensions].
 
-    All columns share one weight matrix, each with rows of its own, so that a call looks up once however many columns
-    there are; the size of a vector follows the column with most codes. What is unknown starts as nothing: training rows
-    may never show it.
+    All columns share one weight matrix, in which each has its own rows, so that a call needs one lookup for any number of
+    columns. The size of a vector depends on the column with the most codes. The unknown code starts as zeros, as training
+    rows may never contain it.
 
     Args:
-        cardinalities: Codes of each column.
+        cardinalities: Number of codes of each column.
     """
 
     def __init__(self, cardinalities: tuple[int, ...]) -> None:
@@ -127,10 +127,10 @@ class Categories(nn.Module):
 
 
 class OneHot(nn.Module):
-    """Codes to ones and zeros: [N, G] to [N, sum of cardinalities].
+    """Codes to one-hot vectors: [N, G] to [N, sum of cardinalities].
 
     Args:
-        cardinalities: Codes of each column.
+        cardinalities: Number of codes of each column.
     """
 
     def __init__(self, cardinalities: tuple[int, ...]) -> None:

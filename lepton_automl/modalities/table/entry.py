@@ -12,7 +12,7 @@ class Rows(nn.Module):
     """Scaled numbers [N, F] and codes [N, G] to float32 [N, columns].
 
     Args:
-        cardinalities: Codes of each categorical column, which become ones and zeros.
+        cardinalities: Number of codes of each categorical column; codes become one-hot vectors.
     """
 
     def __init__(self, cardinalities: tuple[int, ...]) -> None:
@@ -20,7 +20,7 @@ class Rows(nn.Module):
         self.codes = OneHot(cardinalities) if cardinalities else None
 
     def forward(self, numeric: Tensor | None = None, categorical: Tensor | None = None) -> Tensor:
-        """The numbers, then the ones and zeros."""
+        """The numbers, then the one-hot vectors."""
         parts = [numeric] if numeric is not None else []
         if self.codes is not None:
             parts.append(self.codes(categorical))

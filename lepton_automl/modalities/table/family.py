@@ -1,4 +1,4 @@
-"""Networks for tables: their space, how a configuration becomes a recipe, the first designs worth trying."""
+"""Networks for tables: search space, recipes and initial designs."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ class TableFamily:
     fastest: ClassVar[Config] = {"model.embedding": "linear", "model.heads": 1}
 
     def accepts(self, spec: DataSpec) -> bool:
-        """Tables of any columns."""
+        """Whether the data are a table; any columns are accepted."""
         return isinstance(spec.input, TableInput)
 
     def space(self, spec: DataSpec) -> Space:
-        """Embeddings, trunk and heads; training."""
+        """Hyperparameters of embeddings, trunk and heads, and of training."""
         return table_space(spec)
 
     def recipe(self, config: Config, spec: DataSpec) -> TableRecipe:
-        """Every width and depth."""
+        """The recipe of a configuration."""
         return table_recipe(config, spec)
 
     def initial_designs(self, spec: DataSpec) -> list[Config]:
-        """What is fast and good first."""
+        """Designs that are fast and accurate come first."""
         del spec
         return DESIGNS
 
     def train_plan(self, spec: DataSpec) -> TrainPlan:
-        """The rules were measured, not derived.
+        """A plan by empirical rules.
 
-        Small data get small batches, or an epoch would hold too few steps; large data need fewer passes.
+        Small datasets get small batches, as an epoch would otherwise have too few steps; large ones need fewer epochs.
         """
         rows = spec.train
         batch = min(512, max(64, 2 ** round(math.log2(max(rows, 2) / 40))))
@@ -58,7 +58,7 @@ class TableFamily:
         return TableNet(recipe)
 
     def for_inference(self, network: Any) -> None:
-        """Take larger steps where these are quicker, and no axis for a single member."""
+        """Merge layers of the embedding where that is faster, and drop the axis of a single member."""
         from torch.nn import Identity
 
         from .flatten import flatten
@@ -90,7 +90,7 @@ def table_space(spec: DataSpec) -> Space:
 
 
 def table_recipe(hyperparameters: Config, spec: DataSpec) -> TableRecipe:
-    """A recipe from the `model.*` settings, without their prefix."""
+    """A recipe from the `model.*` settings, given without their prefix."""
     embedding = str(hyperparameters.get("embedding", "linear"))
     linear = embedding == "linear"
     width, depth, residual = (

@@ -1,4 +1,4 @@
-"""What each column of a table is, and its preprocessing, fitted on the training rows."""
+"""Infer the kind of each column of a table, and fit its preprocessing on the training rows."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ from .quantile_knots import fit_robust, fit_scale
 
 Array = NDArray[Any]
 MOST_CATEGORIES = 255
-LEAST_OF_CATEGORY = 2  # rows; a category seen once teaches nothing that holds
+LEAST_OF_CATEGORY = 2  # rows; nothing reliable can be learned from a category that occurs once
 ID_NAME = re.compile(r"(^|[^a-z])(id|index|uuid|key|rownum|unnamed: 0)$")
 MOST_LISTED = 20  # columns in one note
 
 
 @dataclass
 class Findings:
-    """What is found out about the columns.
+    """What is inferred about the columns.
 
     Args:
-        options: May say which columns are numbers or categories, and what infinite numbers mean.
-        targets: Of the training rows, where fitting may look at them.
+        options: The data options; they may set which columns are numbers or categories, and what infinite numbers mean.
+        targets: Targets of the training rows; None if fitting must not use them.
         decimal: The decimal sign of numbers that can be read with either.
         missing: Training cells without a value, by column.
     """
@@ -70,20 +70,20 @@ def fit_columns(
     *,
     file: str = "",
 ) -> Findings:
-    """Decide what each column is and fit it; nothing but the training rows is looked at.
+    """Infer the kind of each column, and fit it on the training rows.
 
     Constant columns, and texts that differ in nearly every row, are left out with a note.
 
     Args:
-        cells: Every feature column.
+        cells: The feature columns by name.
         train: The rows to fit on.
-        options: May say which columns are numbers or categories.
+        options: The data options; they may set which columns are numbers or categories.
         source: The table, for messages.
-        targets: Of the training rows, where fitting may look at them.
-        file: The separator of the CSV that the table comes from, if it does: its cells are verbatim text.
+        targets: Targets of the training rows; None if fitting must not use them.
+        file: The separator of the CSV file that the table comes from, whose cells are verbatim text; empty for other sources.
 
     Raises:
-        DataError: Cells hold lists or dicts, units are mixed, numbers are infinite, or no column is left; all of it is listed.
+        DataError: Cells hold lists or dicts, units are mixed, numbers are infinite, or no column is left; the error lists all.
     """
     findings = Findings(options, targets, usual_decimal(file))
     complaints = Complaints(source, DataError)
@@ -106,7 +106,7 @@ def fit_columns(
 
 
 def own_type(cells: Array) -> Array:
-    """Cells in the type that they have by themselves: test rows in the same table may have turned numbers into objects."""
+    """Cells in their own type: test rows in the same table may have turned numbers into objects."""
     if cells.dtype.kind != "O":
         return cells
     import pandas as pd
@@ -115,7 +115,7 @@ def own_type(cells: Array) -> Array:
 
 
 def _missing_note(findings: Findings) -> list[str]:
-    """How many training cells of which columns hold no value."""
+    """A note on the number of missing training cells in each column."""
     listed = [f"{column.name!r} ({count:,})" for column in findings.columns if (count := findings.missing.get(column.name))]
     more = f" and {len(listed) - MOST_LISTED:,} more columns" if len(listed) > MOST_LISTED else ""
     return [f"missing values in training rows: {', '.join(listed[:MOST_LISTED])}{more}"] if listed else []
@@ -123,7 +123,7 @@ def _missing_note(findings: Findings) -> list[str]:
 
 def _fit(name: str, column: Array, train: Array, findings: Findings) -> Column | None:
     cells = own_type(column[train])
-    written = _written(name, cells, findings.options, findings.decimal)
+    written = _infer_format(name, cells, findings.options, findings.decimal)
     if written.kind == "number":
         numbers, _ = Reader(written.number, missing=findings.options.missing_in(name), truths=written.truths).numbers(column)
         infinite = np.isinf(numbers)
@@ -137,8 +137,8 @@ def _fit(name: str, column: Array, train: Array, findings: Findings) -> Column |
     return fitted
 
 
-def _written(name: str, values: Array, options: DataOptions, decimal: str) -> Written:
-    """What the column is, and how its texts are written."""
+def _infer_format(name: str, values: Array, options: DataOptions, decimal: str) -> Written:
+    """The kind of a column, and the format of its texts."""
     cells = values.tolist() if values.dtype.kind in "OUST" else []
     empty = options.missing_in(name)
     present = [cell for cell in cells if not is_blank(cell, empty)]
@@ -157,7 +157,7 @@ def _written(name: str, values: Array, options: DataOptions, decimal: str) -> Wr
     if forced and present and not any(map(is_float, present)):
         written = decide(name, present, options, forced=True, decimal=decimal)
         if written.number is None:
-            raise InputError(f"column {name!r} is to be numeric, and no training cell is a number, such as {present[0]!r}.")
+            raise InputError(f"column {name!r} must be numeric, but no training cell is a number, such as {present[0]!r}.")
         return written
     if any(isinstance(cell, str) for cell in present) or (forced and present):
         return decide(name, present, options, forced=forced, decimal=decimal)
@@ -168,7 +168,7 @@ def _written(name: str, values: Array, options: DataOptions, decimal: str) -> Wr
 
 def _number(name: str, numbers: Array, written: Written, findings: Findings) -> NumberColumn | None:
     if name not in table_options(findings.options).numeric and _numbers_rows(name, numbers):
-        findings.notes.append(f"{name!r} is left out: it numbers the rows (say numeric=[{name!r}] to keep it)")
+        findings.notes.append(f"{name!r} is left out: it only numbers the rows (set numeric=[{name!r}] to keep it)")
         return None
     present = numbers[~np.isnan(numbers)]
     flag = len(present) < len(numbers)
@@ -190,17 +190,17 @@ def _number(name: str, numbers: Array, written: Written, findings: Findings) -> 
 
 
 def infinite_words(name: str, infinite: Array) -> str:
-    """How many numbers of a column are infinite, and where the first is."""
+    """A text on how many numbers of a column are infinite, and where the first is."""
     return f"{name!r} holds {infinite.sum():,} infinite values, the first in row {infinite.argmax()}"
 
 
 def infinite_error(name: str, infinite: Array) -> str:
-    """The same as a complaint."""
-    return f"{infinite_words(name, infinite)}; infinite='missing' would treat them as missing."
+    """The same as an error."""
+    return f"{infinite_words(name, infinite)}; set infinite='missing' to treat them as missing."
 
 
 def _numbers_rows(name: str, numbers: Array) -> bool:
-    """Whether whole numbers are but a row's number: consecutive, or all different under a name such as `user_id`."""
+    """Whether integers only number the rows: they are consecutive, or all different under a name such as `user_id`."""
     if len(numbers) < 20 or not (numbers == np.floor(numbers)).all() or len(np.unique(numbers)) < len(numbers):
         return False
     named = ID_NAME.search(name.lower()) is not None
@@ -218,7 +218,7 @@ def _time(name: str, cells: Array, written: Written, findings: Findings) -> Time
     if not len(present) or (not flag and np.ptp(present) == 0):
         findings.notes.append(_constant(name, empty=not len(present)))
         return None
-    cycles = [cycle for cycle in CYCLES if _goes_round(present, cycle)]
+    cycles = [cycle for cycle in CYCLES if _covers_cycle(present, cycle)]
     findings.notes.append(f"{name!r} is a point in time: days since 1970" + "".join(f", time of {cycle}" for cycle in cycles))
     findings.missing[name] = len(days) - len(present)
     infinite = (INFINITE,) if table_options(findings.options).infinite == "missing" else ()
@@ -227,7 +227,7 @@ def _time(name: str, cells: Array, written: Written, findings: Findings) -> Time
     return TimeColumn(name, fit_scale(present), cycles=cycles, flag=flag, **settings)
 
 
-def _goes_round(days: Array, cycle: str) -> bool:
+def _covers_cycle(days: Array, cycle: str) -> bool:
     """Whether the days cover the cycle more than once and differ within it."""
     spread = max(float(np.std(wave)) for wave in round_cycle(days, cycle))
     return bool(np.ptp(days) > CYCLES[cycle] and spread > 0.01)
@@ -247,11 +247,11 @@ def _category(name: str, cells: Array, findings: Findings) -> CategoryColumn | N
     ):
         findings.notes.append(f"{name!r} is left out: nearly every row has its own value, as in an identifier")
         return None
-    often = [text for text, count in counts.items() if count >= LEAST_OF_CATEGORY]
-    categories = sorted(sorted(often, key=lambda text: (-counts[text], text))[:MOST_CATEGORIES])
+    frequent = [text for text, count in counts.items() if count >= LEAST_OF_CATEGORY]
+    categories = sorted(sorted(frequent, key=lambda text: (-counts[text], text))[:MOST_CATEGORIES])
     if len(categories) < len(counts):
         findings.notes.append(
-            f"{name!r} has {len(counts):,} values; the {len(categories):,} most frequent stay categories of their own"
+            f"{name!r} has {len(counts):,} values; only the {len(categories):,} most frequent are kept as categories"
         )
     if not categories:
         findings.notes.append(f"{name!r} is left out: no value occurs twice")

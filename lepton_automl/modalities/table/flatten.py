@@ -1,4 +1,4 @@
-"""The same table network in fewer, larger steps: a call of one row spends its time on steps, not on arithmetic."""
+"""Run a table network in fewer, larger operations: a call of one row spends its time on their overhead, not on arithmetic."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from lepton_automl.models.layers import GroupedLinear
 from .embeddings import Numbers, Periodic, Piecewise
 from .network import Members, TableNet
 
-MOST = 26_000  # multiply-accumulates of whole matrices in place of one a column, up to which 64 rows gain as well as one
+MOST = 26_000  # multiply-accumulates of the merged layers, up to which merging makes both 64 rows and one row faster
 
 
 class FlatNumbers(nn.Module):
-    """`Numbers` with one linear layer over all columns where each column has its own: [N, F] to [N, size].
+    """`Numbers` with one linear layer over all columns instead of one per column: [N, F] to [N, size].
 
-    The weights that join one column to another's numbers are zero, so the answers are the same.
+    The weights between different columns are zero, so the outputs are the same.
 
     Args:
-        numbers: With an embedding.
+        numbers: The original; it has an embedding.
     """
 
     def __init__(self, numbers: Numbers) -> None:
@@ -30,10 +30,10 @@ class FlatNumbers(nn.Module):
         self.features, self.rest, self.size = numbers.features, numbers.rest, numbers.size
         factor, shift = _waves(embedding) if isinstance(embedding, Periodic) else _bins(embedding, numbers.features)
         self.spread = _dense(factor.unsqueeze(1), shift, self.features + self.rest)
-        self.mix = _mixed(embedding.mix)
+        self.mix = _dense_mix(embedding.mix)
 
     def forward(self, numeric: Tensor) -> Tensor:
-        """[N, F] to [N, size]; of cosines the plain numbers come first, see `order`."""
+        """[N, F] to [N, size]; with a periodic embedding the plain numbers come first, see `order`."""
         spread = self.spread(numeric)
         mixed: Tensor = self.mix(torch.cos(spread) if self.periodic else spread.clamp(0.0, 1.0))
         if self.periodic:
@@ -42,7 +42,7 @@ class FlatNumbers(nn.Module):
 
     @property
     def order(self) -> Tensor:
-        """Where each number that comes out stands among those of `Numbers`, [size]."""
+        """The index of each output among the outputs of `Numbers`, [size]."""
         if not self.periodic:
             return torch.arange(self.size)
         each = (self.size - self.rest) // self.features
@@ -52,24 +52,24 @@ class FlatNumbers(nn.Module):
 
 
 def flatten(net: TableNet) -> None:
-    """Take larger steps where that is quicker; changes the network in place, and nothing that it answers.
+    """Merge the embedding's layers where that is faster, in place; the network's outputs stay the same.
 
     Args:
-        net: A network that will not be trained or cut any more.
+        net: A network that will not be trained or pruned any more.
     """
     numbers = net.numbers
     if not isinstance(numbers, Numbers) or numbers.embedding is None or _macs(numbers) > MOST:
         return
     flat = FlatNumbers(numbers)
     with torch.no_grad():
-        for weight, axis in _entered(net):
-            behind = torch.arange(numbers.size, weight.shape[axis])
-            weight.copy_(weight.index_select(axis, torch.cat([flat.order, behind])))
+        for weight, axis in _input_weights(net):
+            others = torch.arange(numbers.size, weight.shape[axis])
+            weight.copy_(weight.index_select(axis, torch.cat([flat.order, others])))
     net.numbers = flat
 
 
-def _entered(net: TableNet) -> list[tuple[Tensor, int]]:
-    """The weights that the embedded row meets, and along which axis; behind the members' scales comes a layer that meets it too."""
+def _input_weights(net: TableNet) -> list[tuple[Tensor, int]]:
+    """The weights that are applied to the embedded row, and their input axes: the members' scales, and the first layer."""
     first = next(layer for layer in [*net.trunk.modules(), net.head] if isinstance(layer, nn.Linear | GroupedLinear))
     members: list[tuple[Tensor, int]] = [(net.members.weight, 1)] if isinstance(net.members, Members) else []
     return [*members, (first.weight, 1)]
@@ -96,7 +96,7 @@ def _bins(embedding: Piecewise, features: int) -> tuple[Tensor, Tensor]:
     return torch.full_like(shift, embedding.steps), shift
 
 
-def _mixed(mix: nn.Module) -> nn.Module:
+def _dense_mix(mix: nn.Module) -> nn.Module:
     grouped = _grouped(mix)
     if grouped is None:
         return mix
@@ -104,7 +104,7 @@ def _mixed(mix: nn.Module) -> nn.Module:
 
 
 def _dense(weight: Tensor, bias: Tensor, inputs: int) -> nn.Linear:
-    """One linear layer in place of several: weights [groups, in, out] in blocks along a diagonal; further inputs count for nothing."""
+    """Merge linear layers into one: weights [groups, in, out] become blocks along a diagonal; further inputs have zero weight."""
     layer = nn.Linear(inputs, bias.numel())
     with torch.no_grad():
         layer.weight.zero_()

@@ -1,4 +1,4 @@
-"""Stored rows as a person would know them: cells in their own units."""
+"""Stored rows converted back to cells in their original units."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
 from lepton_automl.modalities.table.preprocess.scales import RobustScale
 
 Array = NDArray[Any]
-NEAR = 2.9  # of 3: beyond, distances are clipped too hard to be undone
+NEAR = 2.9  # of 3: larger distances are clipped too strongly to be inverted
 
 
 def original_rows(preprocess: TablePreprocess, inputs: Mapping[str, Array], rows: Sequence[int]) -> list[dict[str, Any]]:
-    """Some rows of a table, in the units that the person gave them.
+    """Some rows of a table in their original units.
 
-    What was scaled is scaled back, to six digits; whole numbers come back whole. What the training rows made one (rare and
-    unknown categories, missing cells) stays one: None.
+    Scaled values are scaled back, to six digits; columns of integers are rounded to integers. Values that training does not
+    distinguish (rare and unknown categories, missing cells) become None.
 
     Args:
-        preprocess: What the rows went through.
+        preprocess: The preprocessing of the rows.
         inputs: The stored rows.
-        rows: Their places.
+        rows: Indices of the rows.
     """
     parts = {name: np.asarray(part)[list(rows)] for name, part in inputs.items()}
     numeric, codes = parts.get("numeric"), parts.get("categorical")
@@ -54,24 +54,24 @@ def _number(column: NumberColumn, features: dict[str, Array], at: int) -> float 
     first, far = (float(features[name][at]) for name in column.features[:2])
     if column.flag and features[column.features[2]][at] > 0:
         return None
-    value = _undone(column.robust, far) if abs(far) < NEAR else _between(column.scale.knots, first)
+    value = _from_distance(column.robust, far) if abs(far) < NEAR else _from_rank(column.scale.knots, first)
     whole = all(knot == int(knot) for knot in column.scale.knots)
     return float(round(value)) if whole else float(f"{value:.6g}")
 
 
-def _undone(scale: RobustScale, far: float) -> float:
-    """The number that a smoothly clipped distance came from."""
+def _from_distance(scale: RobustScale, far: float) -> float:
+    """The number that a smoothly clipped distance was computed from."""
     return scale.middle + scale.spread * far / float(np.sqrt(1.0 - (far / 3.0) ** 2))
 
 
-def _between(knots: list[float], height: float) -> float:
-    """The number that a rank came from; what lay outside the training rows comes back as their end."""
+def _from_rank(knots: list[float], height: float) -> float:
+    """The number that a rank was computed from; values outside the training range become its nearest end."""
     return float(np.interp(height, np.linspace(-1.0, 1.0, len(knots)), knots)) if len(knots) > 1 else knots[0]
 
 
 def _moment(column: TimeColumn, features: dict[str, Array], at: int) -> str | None:
     if column.flag and features[column.features[-1]][at] > 0:
         return None
-    days = _between(column.scale.knots, float(features[column.features[0]][at]))
+    days = _from_rank(column.scale.knots, float(features[column.features[0]][at]))
     moment: datetime = EPOCH + timedelta(days=days)
     return moment.isoformat(sep=" ", timespec="minutes").removesuffix(" 00:00")

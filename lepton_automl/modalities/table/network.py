@@ -12,17 +12,17 @@ from lepton_automl.models.layers import Channels, GroupedLinear, WidthMap, under
 
 from .embeddings import Categories, Numbers, OneHot
 
-SPREAD = 0.5  # of the members' first scales, around 1
+SPREAD = 0.5  # standard deviation of the members' initial scales, around 1
 
 
 class Members(nn.Module):
-    """One row becomes a row for each member of the ensemble: [N, D] to [N * members, D].
+    """Repeat each row for every member of the ensemble: [N, D] to [N * members, D].
 
-    Each member scales the row by a vector of its own. Gorishniy et al., TabM, ICLR 2025: the adapter of TabM-mini; but
-    theirs starts at random signs, where members agree on little and a short training ends too early.
+    Each member scales the row by its own vector. This is the adapter of TabM-mini (Gorishniy et al., TabM, ICLR 2025), but
+    theirs starts with random signs, with which the members agree too little for a short training.
 
     Args:
-        members: Rows made of one.
+        members: Number of members.
         size: D.
     """
 
@@ -53,7 +53,7 @@ class OneMember(nn.Module):
 
 
 class PlainBlock(nn.Module):
-    """Linear, ReLU, dropout: [N, inputs] to [N, outputs]. Batch normalisation was seen to gain nothing here."""
+    """Linear, ReLU, dropout: [N, inputs] to [N, outputs]. Batch normalisation brought no gain here."""
 
     def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class PlainBlock(nn.Module):
 
 
 class AddingBlock(nn.Module):
-    """Adds to its input (the ResNet of Gorishniy et al., Revisiting Deep Learning Models for Tabular Data, 2021)."""
+    """Residual block (the ResNet of Gorishniy et al., Revisiting Deep Learning Models for Tabular Data, 2021)."""
 
     def __init__(self, width: int, mid: int, dropout: float) -> None:
         super().__init__()
@@ -154,7 +154,7 @@ def _adding_map(mid: str) -> WidthMap:
 
 
 def _trunk(recipe: TableRecipe, inputs: int) -> tuple[nn.Sequential, int]:
-    """The blocks, by name, and how many numbers they give for a row."""
+    """The trunk's modules by name, and its output width."""
     trunk, blocks = nn.Sequential(), nn.Sequential()
     if recipe.kind == "resnet":
         trunk.add_module("stem", nn.Linear(inputs, recipe.width))

@@ -1,4 +1,4 @@
-"""What a user may say about a table."""
+"""Options for tables."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lepton_automl.errors import Complaints
 
 @dataclass(frozen=True, kw_only=True)
 class TableOptions(Value):
-    """What overrides an inference about a table.
+    """Options that override what is inferred about a table.
 
     Args:
-        split_column: The column that says train, validation or test; `""` to use none.
-        group_column: Rows that share a value here stay on one side of every split.
-        time_column: Later rows become validation, the latest test.
+        split_column: The column that holds train, validation or test; `""` to use none.
+        group_column: Rows with the same value in this column stay on the same side of every split.
+        time_column: The column to order rows by; later rows become validation rows, the latest test rows.
         ignore: Columns to leave out.
         categorical: Columns to treat as categories.
         numeric: Columns to treat as numbers.
@@ -36,12 +36,12 @@ class TableOptions(Value):
         for name in ("split_column", "group_column", "time_column"):
             column: Any = getattr(self, name)
             object.__setattr__(self, name, None if column is None else str(column))
-        for name in ("ignore", "categorical", "numeric"):  # one name for many, and lists for tuples
+        for name in ("ignore", "categorical", "numeric"):  # a single name and lists are accepted, too
             columns: Any = getattr(self, name)
             object.__setattr__(self, name, (columns,) if isinstance(columns, str) else tuple(map(str, columns)))
 
     def check(self, complaints: Complaints) -> None:
-        """Complain of what is out of range."""
+        """Report invalid values."""
         complaints.check(
             self.infinite in ("error", "missing"), f"infinite is {self.infinite!r}; it must be 'error' or 'missing'"
         )
@@ -50,6 +50,6 @@ class TableOptions(Value):
 
 
 def table_options(options: DataOptions) -> TableOptions:
-    """The options of a table among all that the user said."""
+    """The table options among all data options."""
     part: TableOptions = options.of("modalities", "table")
     return part

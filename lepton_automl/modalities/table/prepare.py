@@ -1,4 +1,4 @@
-"""A table becomes arrays: roles and targets from its columns, the rest through the fitted preprocessing."""
+"""Turn a table into arrays: roles and targets from its columns, the rest by the fitted preprocessing."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 USUAL_TARGETS = ("target", "label", "class")
 TARGET = "target"
-FIRST = 5  # rows that tell whether a column names pictures
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+FIRST = 5  # rows that are checked for names of image files
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif")  # of image files
 LONGEST_PATH = 1024  # characters
 
 
 @contextmanager
 def table_examples(source: Any, test: Any, options: DataOptions) -> Iterator[TableExamples]:
-    """A source as a table, with its target and the roles that it gives.
+    """The rows of a source, with their targets and split roles.
 
     Raises:
         DataError: The table cannot be used as it is.
     """
     frame = table_of(source, options)
-    sealed = None if test is None else table_of(test, options, _text_columns(frame))
-    yield TableExamples(frame, sealed, options, source)
+    test_frame = None if test is None else table_of(test, options, _text_columns(frame))
+    yield TableExamples(frame, test_frame, options, source)
 
 
 def table_of(source: Any, options: DataOptions, texts: Collection[str] = ()) -> Any:
     """The source as a DataFrame.
 
     Args:
-        source: Whatever holds a table.
-        options: May name the target.
+        source: Anything that holds a table.
+        options: The data options; they may name the target.
         texts: Columns of a file that are kept as text.
     """
     if isinstance(source, str | Path):
@@ -83,7 +83,9 @@ def _frame_of_columns(source: Mapping[Any, Any]) -> Any:
     try:
         return checked(pd.DataFrame(dict(source)), "the columns")
     except ValueError as error:
-        raise DataError(f"the columns make no table: {error}", where="data", fix="Make all columns equally long.") from error
+        raise DataError(
+            f"the columns do not form a table: {error}", where="data", fix="Give columns of equal length."
+        ) from error
 
 
 def _name(source: Any) -> str:
@@ -94,10 +96,10 @@ class TableExamples:
     """A table whose target and roles are known.
 
     Args:
-        frame: With text for names.
-        test: Test rows kept apart, with the same columns.
-        options: What the user said.
-        source: Where the table comes from.
+        frame: The rows; column names are text.
+        test: Separate test rows with the same columns; None if there are none.
+        options: The data options.
+        source: The source of the table.
     """
 
     most_classes = MOST_CLASSES_BY_GUESS
@@ -121,20 +123,20 @@ class TableExamples:
         self.warnings = [*_remarks(frame, test, WARNINGS)]
 
     def split_by(self, rows: Array) -> dict[str, Array]:
-        """Groups and times, where columns are named for them."""
-        self._parts = _selected(self._parts, rows)
-        return _by(self._parts, self.roles[rows] == TEST, self._options)
+        """Groups and times, if the options name columns for them."""
+        self._parts = _select(self._parts, rows)
+        return _split_keys(self._parts, self.roles[rows] == TEST, self._options)
 
     def prepare(self, split: SplitRows, folder: Path) -> Prepared:
-        """Decide what each column is, fit it on the training rows, and make arrays of all rows."""
+        """Infer the kind of each column, fit it on the training rows, and make arrays of all rows."""
         del folder
         own, parts = self._own, self._parts
         left_out = {*self._targets, self._split_column, own.group_column, *own.ignore} - {None}
         names = [column for column in parts[0].columns if column not in left_out]
         cells = [{str(column): part[column].to_numpy() for column in names} for part in parts]
-        fitted = fit_columns(cells[0], split.train, self._options, self._where, split.train_targets, file=self._file)
-        preprocess = TablePreprocess(fitted.columns, split.output)
-        arrays, lost = _arrays(cells, preprocess, self._options, self._where)
+        findings = fit_columns(cells[0], split.train, self._options, self._where, split.train_targets, file=self._file)
+        preprocess = TablePreprocess(findings.columns, split.output)
+        arrays, cell_warnings = _arrays(cells, preprocess, self._options, self._where)
         return Prepared(
             input=TableInput(
                 numeric=len(preprocess.features),
@@ -146,48 +148,50 @@ class TableExamples:
             arrays=arrays,
             hashes=_hashes(parts, preprocess.names),
             examples=[_example(cells[0], preprocess.names, row) for row in split.train[:EXAMPLES].tolist()],
-            notes=fitted.notes,
-            warnings=[*fitted.warnings, *lost, *_names_pictures(self._source, self._parts[0])],
+            notes=findings.notes,
+            warnings=[*findings.warnings, *cell_warnings, *_image_warnings(self._source, self._parts[0])],
         )
 
 
 def _remarks(frame: Any, test: Any, kind: str) -> list[str]:
-    """What was found out about the files."""
-    sealed = [] if test is None else [f"of the test data: {remark}" for remark in test.attrs.get(kind, ())]
-    return [*frame.attrs.get(kind, ()), *sealed]
+    """The notes or warnings about the files."""
+    test_remarks = [] if test is None else [f"of the test data: {remark}" for remark in test.attrs.get(kind, ())]
+    return [*frame.attrs.get(kind, ()), *test_remarks]
 
 
-def _names_pictures(source: Any, frame: Any) -> list[str]:
-    """A warning where a file's first rows name pictures that lie beside it: whoever gives the table may mean them."""
+def _image_warnings(source: Any, frame: Any) -> list[str]:
+    """A warning if a table file's first rows name image files next to it: the user may have meant the images."""
     if not isinstance(source, str | Path):
         return []
     beside = Path(source).parent
     for name in frame.columns:
-        cells = [cell for cell in frame[name].head(FIRST).tolist() if isinstance(cell, str) and cell.lower().endswith(PICTURES)]
+        cells = [
+            cell for cell in frame[name].head(FIRST).tolist() if isinstance(cell, str) and cell.lower().endswith(EXTENSIONS)
+        ]
         if cells and all(len(cell) < LONGEST_PATH and (beside / cell).is_file() for cell in cells):
-            return [f"{name!r} names pictures, which are not looked at; to learn from them, give the folder {beside}"]
+            return [f"{name!r} names image files, which are not used; to learn from the images, give the folder {beside}"]
     return []
 
 
-def _selected(parts: list[pd.DataFrame], rows: Array) -> list[pd.DataFrame]:
-    """Of every part the rows that are kept, each part in its own types."""
-    taken, first = [], 0
+def _select(parts: list[pd.DataFrame], rows: Array) -> list[pd.DataFrame]:
+    """The kept rows of each part; each part keeps its types."""
+    kept, first = [], 0
     for part in parts:
         inside = rows[(rows >= first) & (rows < first + len(part))] - first
-        taken.append(part.iloc[inside].reset_index(drop=True))
+        kept.append(part.iloc[inside].reset_index(drop=True))
         first += len(part)
-    return taken
+    return kept
 
 
 def _objects(columns: list[pd.Series]) -> Array:
-    """Columns one after another, no cell of which changes its type."""
+    """Concatenate columns without changing the type of any cell."""
     return np.concatenate([column.astype(object).to_numpy(object) for column in columns])
 
 
 def _check_names(frame: pd.DataFrame, options: DataOptions, name: str) -> None:
-    """Every column that an option names must be there."""
+    """Check that every column named by an option exists."""
     single = [
-        *_asked_targets(options),
+        *_named_targets(options),
         table_options(options).split_column,
         table_options(options).group_column,
         table_options(options).time_column,
@@ -207,18 +211,18 @@ def _check_names(frame: pd.DataFrame, options: DataOptions, name: str) -> None:
 def _split_column(frame: pd.DataFrame, options: DataOptions, notes: list[str]) -> str | None:
     if table_options(options).split_column is not None:
         return table_options(options).split_column or None
-    return find_split_column(frame, {*_asked_targets(options), *table_options(options).categorical}, notes)
+    return find_split_column(frame, {*_named_targets(options), *table_options(options).categorical}, notes)
 
 
-def _asked_targets(options: DataOptions) -> tuple[str, ...]:
-    """The columns that were named to be predicted."""
+def _named_targets(options: DataOptions) -> tuple[str, ...]:
+    """The target columns that the options name."""
     if options.target is None:
         return ()
     return (options.target,) if isinstance(options.target, str) else options.target
 
 
 def _target_cells(part: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
-    """The targets of a part; of several columns, the names of those that hold a one."""
+    """The targets of a part; for several columns, the names of those that hold a one."""
     import pandas as pd
 
     if len(names) == 1:
@@ -229,7 +233,7 @@ def _target_cells(part: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
 
 def _targets(frame: pd.DataFrame, options: DataOptions, split_column: str | None, notes: list[str]) -> tuple[str, ...]:
     if options.target is not None:
-        return _asked_targets(options)
+        return _named_targets(options)
     reserved = {
         split_column,
         table_options(options).group_column,
@@ -239,36 +243,38 @@ def _targets(frame: pd.DataFrame, options: DataOptions, split_column: str | None
     names = [column for column in frame.columns if column not in reserved]
     usual = [column for column in names if column.lower() in USUAL_TARGETS]
     chosen = str((usual or names)[0 if usual else -1])
-    why = "its name says so" if usual else "it is the last column"
+    why = "it has a common name for targets" if usual else "it is the last column"
     notes.append(f"the target is {chosen!r}: {why} (set target to choose another)")
     return (chosen,)
 
 
 def _roles(frame: pd.DataFrame, test: pd.DataFrame | None, split_column: str | None, name: str) -> Array:
-    """The role that the source gives each row, of the test data last."""
-    assigned = (
-        _given_roles(frame[split_column].to_numpy(), split_column, name) if split_column else np.full(len(frame), OPEN, np.int8)
+    """The role that the source gives each row; test data come last."""
+    roles = (
+        _column_roles(frame[split_column].to_numpy(), split_column, name)
+        if split_column
+        else np.full(len(frame), OPEN, np.int8)
     )
     if test is None:
-        return assigned
+        return roles
     lacking = [column for column in frame.columns if column not in test.columns and column != split_column]
     if lacking:
         fix = "Give the test data the same columns as the other rows."
         raise DataError(f"the test data lack: {', '.join(map(repr, lacking))}", where=name, fix=fix)
-    assigned = np.where(assigned == TEST, OPEN, assigned)
-    return np.concatenate([assigned, np.full(len(test), TEST, np.int8)]).astype(np.int8)
+    roles = np.where(roles == TEST, OPEN, roles)
+    return np.concatenate([roles, np.full(len(test), TEST, np.int8)]).astype(np.int8)
 
 
-def _given_roles(cells: Array, column: str, name: str) -> Array:
+def _column_roles(cells: Array, column: str, name: str) -> Array:
     roles = split_roles(cells.tolist(), column, name)
     if (roles == VALIDATION).any() or (roles == TEST).any():
-        # "train" is a promise where the other roles are given; validation may still be cut off it.
+        # Training rows stay training rows only if both other roles are given; else the missing split is cut off them.
         roles[roles == TRAIN] = TRAIN if (roles == VALIDATION).any() and (roles == TEST).any() else OPEN
     return roles
 
 
-def _by(parts: list[pd.DataFrame], test: Array, options: DataOptions) -> dict[str, Array]:
-    """What the split goes by: groups, times."""
+def _split_keys(parts: list[pd.DataFrame], test: Array, options: DataOptions) -> dict[str, Array]:
+    """The groups and times that the split depends on."""
     by: dict[str, Array] = {}
     if table_options(options).group_column:
         by["groups"] = np.concatenate([part[table_options(options).group_column].astype(str).to_numpy() for part in parts])
@@ -278,7 +284,7 @@ def _by(parts: list[pd.DataFrame], test: Array, options: DataOptions) -> dict[st
 
 
 def _times(columns: list[pd.Series], test: Array, options: DataOptions) -> Array:
-    """Moments, or numbers, to order the rows by; test rows that are given need none."""
+    """Times, or numbers, to order the rows by; separate test rows need none."""
     name = str(table_options(options).time_column)
     cells = columns[0].to_numpy() if len(columns) == 1 else own_type(_objects(columns))
     if cells.dtype.kind in "fiu":
@@ -291,7 +297,7 @@ def _times(columns: list[pd.Series], test: Array, options: DataOptions) -> Array
             raise DataError(str(error), where="time_column", fix="Give dates in ISO 8601, or numbers.") from error
         if written.kind == "category":
             odd = next((cell for cell in present if Reader().days(_cell_array(cell))[1]), present[:1])
-            raise DataError(f"it holds {odd!r}, which is no date", where=name, fix="Give dates in ISO 8601, or numbers.")
+            raise DataError(f"it holds {odd!r}, which is not a date", where=name, fix="Give dates in ISO 8601, or numbers.")
         reader = Reader(written.number, written.date)
         times, _ = reader.numbers(cells) if written.kind == "number" else reader.days(cells)
     if np.isnan(times[~test]).any():
@@ -308,7 +314,7 @@ def _cell_array(cell: Any) -> Array:
 
 
 def _hashes(parts: list[pd.DataFrame], names: list[str]) -> Array:
-    """64 bits of each row's cells."""
+    """A 64-bit hash of each row."""
     import pandas as pd
     from pandas.util import hash_pandas_object
 
@@ -322,9 +328,9 @@ def _hashes(parts: list[pd.DataFrame], names: list[str]) -> Array:
 def _arrays(
     parts: list[dict[str, Array]], preprocess: TablePreprocess, options: DataOptions, source: str
 ) -> tuple[dict[str, Array], list[str]]:
-    """The network's arrays of every row, and warnings on cells that nothing like them was learnt from."""
+    """The network's arrays of all rows, and warnings about cells outside the training rows that cannot be read."""
     complaints = Complaints(source, DataError)
-    lost: dict[str, list[Any]] = {}
+    unreadable: dict[str, list[Any]] = {}
     warnings = []
     readable: list[dict[str, Array]] = []
     for number, part in enumerate(parts):
@@ -332,7 +338,7 @@ def _arrays(
         for column in preprocess.columns:
             cells, odd, infinite = _readable(column, part[column.name])
             readable[-1][column.name] = cells
-            lost.setdefault(column.name, []).extend(odd)
+            unreadable.setdefault(column.name, []).extend(odd)
             if number and infinite.any():  # those of the first part were reported when the column was fitted
                 complaints.check(
                     table_options(options).infinite == "missing",
@@ -341,43 +347,43 @@ def _arrays(
                 warnings.append(f"in the test data, {infinite_words(column.name, infinite)}: treated as missing")
     complaints.raise_any()
     for column in preprocess.columns:
-        if strange := lost[column.name]:
+        if strange := unreadable[column.name]:
             kind = "date" if column.kind == "time" else "number"
             if len(strange) == 1:
-                message = f"one cell of {column.name!r} outside the training rows is no {kind}"
+                message = f"one cell of {column.name!r} outside the training rows is not a {kind}"
             else:
-                message = f"{len(strange):,} cells of {column.name!r} outside the training rows are no {kind}s"
+                message = f"{len(strange):,} cells of {column.name!r} outside the training rows are not {kind}s"
             warnings.append(f"{message}, such as {str(strange[0])[:40]!r}: taken as missing")
     arrays = [preprocess.arrays(part) for part in readable if len(next(iter(part.values())))]
     return {name: np.concatenate([part[name] for part in arrays]) for name in arrays[0]}, warnings
 
 
 def _readable(column: Column, cells: Array) -> tuple[Array, list[Any], Array]:
-    """Cells that the column can take, those that it cannot (they become missing), and which are infinite."""
-    none = np.zeros(len(cells), bool)
+    """Cells that the column can read, those that it cannot (they become missing), and a mask of infinite ones."""
+    infinite = np.zeros(len(cells), bool)
     if isinstance(column, CategoryColumn):
-        return cells, [], none
+        return cells, [], infinite
     if isinstance(column, TimeColumn):
         days, odd = Reader(date=column.notation).days(cells)
-        known = cells
+        readable = cells
         if cells.dtype.kind != "M":
-            known = cells.astype(object)
-            known[np.isnan(days)] = None
+            readable = cells.astype(object)
+            readable[np.isnan(days)] = None
     else:
         numbers, odd = Reader(column.notation, missing=column.tokens, truths=column.boolean).numbers(cells)
-        none = np.isinf(numbers)
-        known = np.where(none, np.nan, numbers)
+        infinite = np.isinf(numbers)
+        readable = np.where(infinite, np.nan, numbers)
     strange = [cell for cell in odd if not (isinstance(cell, str) and (column.lenient or cell.strip() in column.tokens))]
-    return known, strange, none
+    return readable, strange, infinite
 
 
 def _example(cells: dict[str, Array], names: list[str], row: int) -> dict[str, Any]:
-    """One raw row, as a person would hand it to `predict`."""
+    """One raw row as a user passes it to `predict`."""
     return {name: _plain(cells[name][row]) for name in names}
 
 
 def _plain(cell: Any) -> Any:
-    """A cell as JSON can hold it."""
+    """A cell as a JSON value."""
     if is_missing(cell) or (isinstance(cell, float | np.floating) and not np.isfinite(cell)):
         return None
     if isinstance(cell, np.datetime64):

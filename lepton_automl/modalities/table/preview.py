@@ -1,4 +1,4 @@
-"""What a table's columns look like."""
+"""Previews of the columns of a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .preprocess.rows import TablePreprocess
 
 
 def column_previews(folder: Path) -> tuple[ColumnPreview, ...]:
-    """The columns of prepared data."""
+    """Previews of the columns of a prepared dataset."""
     preprocess = TablePreprocess.from_json(json.loads((folder / PREPROCESS).read_text()))
     first: dict[str, Any] = next(iter(read_examples(folder)), {})
     return tuple(

@@ -1,4 +1,4 @@
-"""Networks for tables as values."""
+"""Recipes of networks for tables."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class TableRecipe(Recipe):
 
     Args:
         numeric: Numeric columns.
-        plain: How many of them, the last ones, enter as they are, whatever the embedding.
-        cardinalities: Codes of each categorical column, the unknown one included.
-        one_hot: Whether a category enters as a one-hot vector, not as a learnt one.
-        frequency: Spread of the first frequencies of the periodic embedding, in turns over half the scaled range.
+        plain: How many of them, the last ones, are never embedded.
+        cardinalities: Number of codes of each categorical column, including the unknown one.
+        one_hot: Whether a category becomes a one-hot vector, not a learnt one.
+        frequency: Spread of the initial frequencies of the periodic embedding, in turns over half the scaled range.
         embedding: How a number becomes a vector: `"linear"` (itself), `"piecewise"` (piecewise-linear encoding over
-            `bins` even bins of the quantile-scaled value) or `"periodic"` (sines and cosines of learnt frequencies).
+            `bins` equal bins of the quantile-scaled value) or `"periodic"` (cosines of learnt frequencies and phases).
             (Gorishniy et al., On Embeddings for Numerical Features, NeurIPS 2022.)
         bins: Bins, or frequencies, of one number.
         embedded: Size of the vector of one number, for `"piecewise"` and `"periodic"`; 0 leaves the encoding as it is.
         kind: `"mlp"` blocks change the width freely; `"resnet"` blocks add to a trunk of one width.
         width: Width of the trunk.
-        mids: One a block: its output width for `"mlp"`, its inner width for `"resnet"`.
+        mids: One per block: its output width for `"mlp"`, its inner width for `"resnet"`.
         heads: Members of the ensemble.
         dropout: Inside the blocks.
     """
@@ -66,7 +66,7 @@ class TableRecipe(Recipe):
 
     @property
     def macs(self) -> int:
-        """Of the embeddings, the trunk and the last layers."""
+        """Multiply-accumulates of the embeddings, the trunk and the last layers."""
         size = self.numeric * (self.embedded or max(1, self.bins)) + sum(self.cardinalities)
         total = self.numeric * self.bins * self.embedded
         inputs = size
@@ -78,7 +78,7 @@ class TableRecipe(Recipe):
 
     @property
     def widths(self) -> Widths:
-        """The trunk (of a resnet) and the blocks' own widths."""
+        """The widths of the trunk (of a ResNet) and of the blocks."""
         trunk = {"width": self.width} if self.kind == "resnet" else {}
         return trunk | {f"mids.{b}": mid for b, mid in enumerate(self.mids)}
 
@@ -89,11 +89,11 @@ class TableRecipe(Recipe):
 
     @property
     def depths(self) -> tuple[int, ...]:
-        """One stage of so many blocks."""
+        """The number of blocks of the only stage."""
         return (len(self.mids),)
 
     def keep_blocks(self, blocks_kept: tuple[tuple[int, ...], ...]) -> TableRecipe:
-        """The same network with only these blocks; a plain network can lose none, as each feeds the next."""
+        """The same network with only these blocks; an MLP must keep all, as each feeds the next."""
         if self.kind == "mlp" and len(blocks_kept[0]) != len(self.mids):
-            raise ConfigError("a plain network's blocks feed one another; none can be removed", where="shrink")
+            raise ConfigError("the blocks of an MLP feed one another; none can be removed", where="shrink")
         return self.replace(mids=tuple(self.mids[b] for b in blocks_kept[0]))

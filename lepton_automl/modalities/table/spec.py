@@ -1,4 +1,4 @@
-"""What tables bring into the values that all modalities share."""
+"""The table part of the specs that all modalities share."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class TableInput(InputSpec):
     """One row.
 
     Args:
-        numeric: Numeric features.
-        plain: How many of them, the last ones, are helpers that a network takes as they are.
-        cardinalities: For each categorical column, how many codes it has, the unknown one included.
+        numeric: Number of numeric features.
+        plain: How many of them, the last ones, are auxiliary features that are never embedded.
+        cardinalities: Number of codes of each categorical column, including the unknown one.
         columns: Name and kind (`"number"`, `"time"`, `"category"`) of each column that a model reads.
     """
 
@@ -27,11 +27,11 @@ class TableInput(InputSpec):
 
     @property
     def network_shape(self) -> tuple[int, ...]:
-        """(columns,): the scaled numbers, then a one or a zero for each code of each categorical column."""
+        """(columns,): the scaled numbers, then a one-hot vector for each categorical column."""
         return (self.numeric + sum(self.cardinalities),)
 
 
 def table_input(spec: DataSpec) -> TableInput:
-    """What one row is, of a spec of a table."""
+    """The table part of a spec."""
     assert isinstance(spec.input, TableInput)
     return spec.input

@@ -1,4 +1,4 @@
-"""One label a row: of two classes, or of more."""
+"""Classification: one label per row, of two or more classes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class MulticlassOutput(LabelOutput):
 
 
 class _Classification(LabelTask):
-    """What both tasks have in common."""
+    """What binary and multiclass classification have in common."""
 
     name: ClassVar[str]
     noun = "class"
@@ -53,32 +53,32 @@ class _Classification(LabelTask):
     decoder_class = "ClassDecoder"
 
     def encode(self, column: Any, options: Any, reason: str) -> Targets:
-        """Class indices; with two classes the task is binary, whatever was asked."""
+        """Class indices; with two classes the task is always binary, even if multiclass is requested."""
         from .targets import encode_labels
 
         return encode_labels(column, options, reason, (Binary.name, Multiclass.name))
 
     def check_train(self, targets: Targets, train: Array) -> None:
-        """Every class has a training row."""
-        lacking = sorted(set(range(len(targets.classes))) - set(targets.encoded[train].tolist()))
-        if lacking:
-            names = ", ".join(repr(targets.classes[index]) for index in lacking[:5])
-            fix = "Split otherwise, or leave these classes out."
+        """Check that every class has a training row."""
+        missing = sorted(set(range(len(targets.classes))) - set(targets.encoded[train].tolist()))
+        if missing:
+            names = ", ".join(repr(targets.classes[index]) for index in missing[:5])
+            fix = "Split differently, or leave these classes out."
             raise DataError(f"no training example is of class {names}", where="splits", fix=fix)
 
     def strata(self, targets: Targets) -> Array | None:
-        """The classes."""
+        """The class of each row."""
         return targets.encoded
 
     def output(self, targets: Targets, train: Array, options: Any) -> LabelOutput:
-        """The classes, their rows and their weights."""
+        """The classes, with their training rows and weights."""
         counts = np.bincount(targets.encoded[train], minlength=len(targets.classes))
         balanced = counts.sum() / (len(counts) * np.maximum(counts, 1))
         weights = self.weights(options.class_weight, targets.classes, balanced.tolist())
         return self.Output(labels=targets.classes, counts=tuple(counts.tolist()), class_weight=weights)
 
     def truths(self, targets: Array, output: OutputSpec) -> Array:
-        """The labels."""
+        """The labels of class indices."""
         from .decoder import as_labels
 
         labels: Array = as_labels(list(output.classes))[targets]
@@ -104,14 +104,14 @@ class _Classification(LabelTask):
         return Probabilities(members=members)
 
     def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
-        """By scikit-learn's definitions."""
+        """Scorers by scikit-learn's definitions."""
         from .scorers import class_scorers
 
         del decoder
         return class_scorers(output.size)
 
     def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
-        """Of one confusion matrix, which is quicker than the scorers where there are many classes."""
+        """All scores from one confusion matrix, which is faster than the scorers if there are many classes."""
         from .training import class_metrics
 
         del output, decoder
@@ -127,19 +127,19 @@ class _Classification(LabelTask):
         return {}
 
     def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
-        """Which classes are mixed up, and whether probabilities can be relied on."""
+        """Which classes are confused, and how well probabilities are calibrated."""
         from .analysis import analyze_labels
 
         del decoder
         return analyze_labels(answers, targets, output.classes, worst)
 
     def title(self, spec: DataSpec) -> str:
-        """The task."""
+        """The name of the task."""
         del spec
         return f"{self.name} classification"
 
     def what(self, spec: DataSpec, target: str) -> str:
-        """One of so many classes."""
+        """The target, and the number of classes."""
         return f"{target}, one of {len(spec.classes)} classes"
 
     def extent(self, spec: DataSpec) -> str:
@@ -151,7 +151,7 @@ class _Classification(LabelTask):
         return f"[N, {spec.outputs}]: a logit for each class", "int64 targets [N]"
 
     def schema(self, spec: DataSpec) -> str:
-        """How many classes there are."""
+        """The number of classes."""
         return f"one of {len(spec.classes)} classes"
 
     def preview(self, stored: Array, output: OutputSpec, most: int) -> TargetPreview:
@@ -162,7 +162,7 @@ class _Classification(LabelTask):
         return label_preview(output.classes, counts, lambda at: first.get(at, -1), most)
 
     def score_range(self, metric: str, output: OutputSpec) -> float:
-        """A share's, or the log loss of guessing."""
+        """1 for shares; else the log loss of guessing."""
         return 1.0 if self.metrics[metric].unit == "share" else math.log(max(TWO, output.size))
 
 
@@ -173,14 +173,14 @@ class Binary(_Classification):
     Output = BinaryOutput
 
     def infer(self, column: TargetColumn) -> Claim | None:
-        """Two different numbers; labels are counted when they are encoded."""
+        """Claim at most two different numbers; labels are counted when they are encoded."""
         numbers = column.numbers
         if numbers is None or (different := len(np.unique(numbers))) > TWO:
             return None
         return Claim(confidence=0.9, reason=f"it has {different} different values")
 
     def fits_tensor(self, targets: Array) -> bool:
-        """No: bare indices do not tell how many classes there may be."""
+        """False: bare indices do not show how many classes there may be."""
         del targets
         return False
 
@@ -192,7 +192,7 @@ class Multiclass(_Classification):
     Output = MulticlassOutput
 
     def infer(self, column: TargetColumn) -> Claim | None:
-        """Labels, or few different integers."""
+        """Claim labels, or integers with low confidence."""
         numbers = column.numbers
         if numbers is None:
             return Claim(confidence=0.5, reason="its values are labels")
@@ -201,5 +201,5 @@ class Multiclass(_Classification):
         return Claim(confidence=0.1, reason=why)
 
     def fits_tensor(self, targets: Array) -> bool:
-        """Whole numbers [N]."""
+        """Whether the targets are integers [N]."""
         return targets.ndim == 1 and targets.dtype.kind in "iub"

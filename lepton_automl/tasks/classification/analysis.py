@@ -1,4 +1,4 @@
-"""What answers tell beyond a score: which classes are mixed up, and whether a model is as often right as it is sure."""
+"""Error analysis of a classifier: confusion, scores of each class, and calibration."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from lepton_automl.error_analysis import CalibrationBin, ClassScore
 from lepton_automl.task import Analysis
 
 Array = NDArray[Any]
-BINS = 15  # of the usual definition
+BINS = 15  # as in the usual definition
 
 
 def confusion(answers: Array, truth: Array, classes: int) -> tuple[tuple[int, int, int], ...]:
-    """Index of the truth, index of the answer, rows; pairs without rows are left out.
+    """Return (index of the truth, index of the answer, rows) for each pair that has rows.
 
     Args:
         answers: Class indices [N].
         truth: Class indices [N].
-        classes: How many there are.
+        classes: Number of classes.
     """
     cells, counts = np.unique(truth.astype(np.int64) * classes + answers, return_counts=True)
     return tuple((int(cell) // classes, int(cell) % classes, int(count)) for cell, count in zip(cells, counts, strict=True))
 
 
 def class_scores(pairs: tuple[tuple[int, int, int], ...], labels: tuple[Any, ...]) -> tuple[ClassScore, ...]:
-    """How each class does, from the confusion."""
+    """The scores of each class, from the confusion."""
     rows, answered, right = (np.zeros(len(labels), np.int64) for _ in range(3))
     for truth, answer, count in pairs:
         rows[truth] += count
@@ -38,10 +38,10 @@ def class_scores(pairs: tuple[tuple[int, int, int], ...], labels: tuple[Any, ...
 
 
 def calibration(sure: Array, right: Array) -> tuple[tuple[CalibrationBin, ...], float]:
-    """How often answers are right, by how sure they are, and the expected calibration error.
+    """The accuracy of answers by their confidence, and the expected calibration error.
 
-    Of Guo et al., On Calibration of Modern Neural Networks, ICML 2017: bins of equal width over the probability of the
-    answer, the error a mean over rows of the distance between how sure and how often right their bin is.
+    After Guo et al., On Calibration of Modern Neural Networks, ICML 2017: bins have equal width over the probability of the
+    answer; the error is the mean over rows of the distance between the mean confidence and the accuracy of their bin.
 
     Args:
         sure: Probabilities of the answers [N].
@@ -67,13 +67,13 @@ def calibration(sure: Array, right: Array) -> tuple[tuple[CalibrationBin, ...], 
 
 
 def analyze_labels(answers: Array, truth: Array, labels: tuple[Any, ...], worst: int) -> Analysis:
-    """What a classifier's answers get wrong.
+    """The errors of a classifier.
 
     Args:
         answers: Probabilities [N, K].
         truth: Class indices [N].
         labels: The classes in order.
-        worst: So many wrong answers are listed, those with the highest loss.
+        worst: How many wrong answers to list, those with the highest loss.
     """
     chosen = answers.argmax(1)
     confidence, right = np.clip(answers.max(1), 0.0, 1.0), chosen == truth

@@ -1,4 +1,4 @@
-"""From probabilities to labels. This file travels with every classifier: it needs NumPy alone."""
+"""From probabilities to labels. This file is shipped with every classifier: it needs only NumPy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ClassDecoder:
     """Labels of the most probable classes.
 
     Args:
-        output: What the model answers: `classes`, in the order of its outputs.
+        output: What the model predicts: `classes`, in the order of its outputs.
     """
 
     def __init__(self, output: Json) -> None:
@@ -29,13 +29,13 @@ class ClassDecoder:
         return rows, len(self.classes)
 
     def decode(self, outputs: Array, context: Mapping[str, Any]) -> Array:
-        """Labels [N] of probabilities [N, classes]."""
+        """Labels [N] for probabilities [N, classes]."""
         del context
         labels: Array = self._labels[outputs.argmax(1)]
         return labels
 
     def probabilities(self, outputs: Array) -> Array:
-        """Probabilities [N, classes], as the model gave them."""
+        """Probabilities [N, classes], as the model returned them."""
         return outputs
 
     def table(self, outputs: Array, context: Mapping[str, Any]) -> list[list[Any]]:
@@ -44,14 +44,14 @@ class ClassDecoder:
         return [[self.classes[at] for at in outputs.argmax(1).tolist()], *outputs.T.tolist()]
 
     def types(self) -> list[str]:
-        """The labels' own type where all are of one, and numbers."""
+        """The type of the labels if they have one in common, then numbers."""
         kinds = {type(label) for label in self.classes}
         kind = TYPES.get(kinds.pop(), "any") if len(kinds) == 1 else "any"
         return [kind, *("double" for _ in self.classes)]
 
 
 def as_labels(classes: list[Any]) -> Array:
-    """Labels as an array; those of one kind make an array of that kind."""
+    """Labels as an array, of their own type if they have one in common."""
     if len({type(label) for label in classes}) == 1:
         labels = np.asarray(classes)
     else:

@@ -1,4 +1,4 @@
-"""The scores of classes; `training.class_metrics` gives the same values at once."""
+"""Scorers of classification; `training.class_metrics` computes the same values together."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ LEAST = float(np.finfo(np.float32).eps)  # a probability of zero would outweigh 
 
 
 def class_scorers(classes: int) -> dict[str, Scorer]:
-    """Every score of probabilities [N, classes] and class indices [N], by scikit-learn's definitions."""
+    """The scorers of probabilities [N, classes] and class indices [N], by scikit-learn's definitions."""
 
     def counts(answers: Array, targets: Array) -> Array:
-        """By class: right answers, rows of it, answers of it."""
+        """For each class: right answers, rows, answers."""
         chosen = answers.argmax(1)
         rows, right = np.arange(len(targets)), chosen == targets
-        found = np.zeros((len(targets), 3, classes))
-        found[rows[right], 0, targets[right]] = found[rows, 1, targets] = found[rows, 2, chosen] = 1
-        return found.reshape(len(targets), -1)
+        flags = np.zeros((len(targets), 3, classes))
+        flags[rows[right], 0, targets[right]] = flags[rows, 1, targets] = flags[rows, 2, chosen] = 1
+        return flags.reshape(len(targets), -1)
 
     def recall(sums: Array) -> float:
         right, real, _ = sums.reshape(3, classes)

@@ -19,27 +19,27 @@ from lepton_automl.task import Targets
 
 MOST_CLASSES = 10_000
 TWO = 2
-MANY_CLASSES = 10  # from here on, few labels may make up the classes
+MANY_CLASSES = 10  # from this number on, classes may be combinations of few labels
 SEPARATORS = (";", "|", ",", " ")
 
 
 def encode_labels(column: TargetCells, options: DataOptions, reason: str, names: tuple[str, str]) -> Targets:
-    """The labels in order, and each row's index among them.
+    """Encode labels as class indices.
 
     Args:
         column: The targets.
-        options: May ask for a task.
-        reason: Why they are taken for labels.
+        options: The data options; they may name a task.
+        reason: Why they are labels, for the notes.
         names: What the task is called with two classes, and with more.
 
     Raises:
-        DataError: There is one class only, a class with a single row, or too many; or two were asked for, and there are more.
+        DataError: There is only one class, a class with a single row, or too many; or more than two for a binary task.
     """
     rows, column_name, form = column.known, column.name, column.form
-    if form is not None:  # labels that are numbers: a test row's "?" is no other label
+    if form is not None:  # labels that are numbers: "?" in a test row is not another label
         rows = rows[[not (isinstance(cell, str) and means_missing(cell)) for cell in column.cells[rows].tolist()]]
     labels = column.cells[rows].tolist()
-    if form is not None and form.gaps:  # numbers, and some texts such as "?" for those that are missing
+    if form is not None and form.gaps:  # numbers, with some texts such as "?" for missing ones
         numbers, _ = form.reader.numbers(column.cells[rows])
         rows, labels = rows[~np.isnan(numbers)], numbers[~np.isnan(numbers)].tolist()
     classes, indices = _classes(labels, np.isin(rows, column.learnt), column_name, inferred=options.task is None)
@@ -53,7 +53,7 @@ def encode_labels(column: TargetCells, options: DataOptions, reason: str, names:
 
 
 def _set_warnings(classes: tuple[Any, ...], column: str) -> tuple[str, ...]:
-    """A warning on many classes that few labels make up: "2 5", "2 7" and "5 7" may be sets of labels."""
+    """A warning if many classes are combinations of few labels: "2 5", "2 7" and "5 7" may be sets of labels."""
     texts = [label for label in classes if isinstance(label, str)]
     for separator in SEPARATORS if len(texts) >= MANY_CLASSES else ():
         several = [text for text in texts if separator in text]
@@ -66,13 +66,13 @@ def _set_warnings(classes: tuple[Any, ...], column: str) -> tuple[str, ...]:
 
 
 def _classes(labels: list[Any], learnt: Array, column: str, *, inferred: bool) -> tuple[tuple[Any, ...], Array]:
-    """The labels of the rows that are no test rows, in order, and each row's index among them."""
+    """The labels of the rows outside the test split, in order, and each row's index among them."""
     texts = [to_text(cell) or "" for cell in labels]
     counts = Counter(texts)
     first = Counter(text for text, own in zip(texts, learnt.tolist(), strict=True) if own)
-    strange = sorted(set(counts) - set(first))
-    if strange:
-        names = ", ".join(map(repr, strange[:5]))
+    unknown = sorted(set(counts) - set(first))
+    if unknown:
+        names = ", ".join(map(repr, unknown[:5]))
         fix = "Give training rows of these classes, or leave their test rows out."
         raise DataError(f"no training example is of class {names}", where=column, fix=fix)
     if len(counts) == 1:
@@ -84,7 +84,7 @@ def _classes(labels: list[Any], learnt: Array, column: str, *, inferred: bool) -
     check_rows(counts, column, "class", "Give more examples of each, merge them into another class, or leave them out.")
     native = {text: native_label(cell) for text, cell, own in zip(texts, labels, learnt.tolist(), strict=True) if own}
     if len({str if isinstance(label, str) else is_number(label) for label in native.values()}) > 1:
-        native = {text: text for text in native}  # labels of several types have no order but that of their texts
+        native = {text: text for text in native}  # labels of several types can only be ordered by their texts
     ordered = sorted(native, key=lambda text: native[text])
     index = {text: at for at, text in enumerate(ordered)}
     return tuple(native[text] for text in ordered), np.array([index[text] for text in texts], np.int64)

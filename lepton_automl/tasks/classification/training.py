@@ -1,4 +1,4 @@
-"""Classifiers in training: their loss, their probabilities, their scores."""
+"""Losses and scores of classifiers in training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class CrossEntropy(nn.Module):
     """Cross-entropy with smoothed labels and class weights.
 
     Args:
-        class_weight: One weight a class; empty for none.
+        class_weight: One weight per class; empty for none.
         smoothing: Share of the target mass that is spread over all classes.
     """
 
@@ -33,33 +33,34 @@ class CrossEntropy(nn.Module):
 def divergence(outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """The Kullback-Leibler divergence of softened probabilities, times the squared temperature.
 
-    So its gradients do not shrink with the temperature (Hinton et al., Distilling the Knowledge in a Neural Network, 2015).
+    The factor keeps gradients from shrinking with the temperature (Hinton et al., Distilling the Knowledge in a Neural Network,
+    2015).
     """
     soft = (outputs / temperature).log_softmax(-1)
     return kl_div(soft, (teacher / temperature).log_softmax(-1), reduction="batchmean", log_target=True) * temperature**2
 
 
 def class_metrics(answers: Tensor, targets: Tensor) -> dict[str, float]:
-    """Every score of a classifier, by scikit-learn's definitions.
+    """The scores of a classifier, by scikit-learn's definitions.
 
     Args:
         answers: Probabilities [N, K].
         targets: Class indices [N].
 
     Returns:
-        `auroc` is NaN where all rows are of one class.
+        The scores by name; `auroc` is NaN if all rows are of one class.
     """
     answers = answers.float().clamp(0, 1)
     classes = answers.shape[1]
     # Rows of the confusion matrix are the truth, columns the answers.
     confusion = torch.bincount(targets * classes + answers.argmax(1), minlength=classes**2).reshape(classes, classes).double()
     right, real, answered = confusion.diag(), confusion.sum(1), confusion.sum(0)
-    here, known = real > 0, real + answered > 0
-    # A sum of a few small probabilities may be off by a rounding; the logarithm of zero would outweigh all other rows.
+    present, known = real > 0, real + answered > 0
+    # Rounding may turn a small probability into zero, whose logarithm would outweigh all other rows.
     likely = answers.clamp_min(torch.finfo(answers.dtype).eps).log()
     return {
         "accuracy": (right.sum() / real.sum()).item(),
-        "balanced_accuracy": (right[here] / real[here]).mean().item(),
+        "balanced_accuracy": (right[present] / real[present]).mean().item(),
         "f1": (2 * right[known] / (real + answered)[known]).mean().item(),
         "auroc": auroc(answers, targets),
         "log_loss": nll_loss(likely, targets).item(),
@@ -67,9 +68,9 @@ def class_metrics(answers: Tensor, targets: Tensor) -> dict[str, float]:
 
 
 def auroc(answers: Tensor, targets: Tensor) -> float:
-    """Area under the ROC curve: of class 1 where there are two, else the mean over classes, each against the rest.
+    """Area under the ROC curve: of class 1 if there are two, else the mean over classes, each against the rest.
 
-    A class that is absent has no curve and is left out of the mean; nothing is left where one class is all there is.
+    A class without rows has no curve and is left out of the mean; the area is NaN if all rows are of one class.
     """
     classes = [1] if answers.shape[1] == 2 else range(answers.shape[1])
     counts = torch.bincount(targets, minlength=answers.shape[1]).tolist()

@@ -1,4 +1,4 @@
-"""Several labels a row, or none."""
+"""Multi-label classification: any number of labels per row."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MultilabelOptions(Value):
-    """What a user may say about several labels a row; whoever does asks for this task.
+    """Options for multi-label classification; setting one selects this task.
 
     Args:
-        label_separator: What stands between the labels of one text, such as `";"`.
+        label_separator: The separator between the labels of a text, such as `";"`.
     """
 
     label_separator: str | None = None
 
     def check(self, complaints: Complaints) -> None:
-        """Complain of what is no text."""
+        """Report an invalid value."""
         sound = self.label_separator is None or (isinstance(self.label_separator, str) and self.label_separator)
-        complaints.check(sound, f"label_separator is {self.label_separator!r}; it must be text")
+        complaints.check(sound, f"label_separator is {self.label_separator!r}; it must be a text that is not empty")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class LabelSetOutput(LabelOutput):
 
 
 class Multilabel(LabelTask):
-    """Several labels a row, or none."""
+    """Any number of labels per row."""
 
     name = "multilabel"
     noun = "label"
@@ -66,7 +66,7 @@ class Multilabel(LabelTask):
     decoder_class = "LabelSetDecoder"
 
     def infer(self, column: TargetColumn) -> Claim | None:
-        """Collections of labels."""
+        """Claim targets whose cells are all collections of labels."""
         from .targets import is_label_set
 
         if not all(map(is_label_set, column.cells[column.learnt].tolist())):
@@ -74,18 +74,18 @@ class Multilabel(LabelTask):
         return Claim(confidence=1.0, reason="its cells hold lists")
 
     def encode(self, column: Any, options: Any, reason: str) -> Targets:
-        """Zeros and ones."""
+        """Zeros and ones [N, labels]."""
         from .targets import encode_label_sets
 
         own: MultilabelOptions = options.of("tasks", self.name)
         return encode_label_sets(column, self.name, reason, own.label_separator)
 
     def check_train(self, targets: Targets, train: Array) -> None:
-        """Every label has a training row."""
-        lacking = np.flatnonzero(targets.encoded[train].sum(0) == 0)
-        if len(lacking):
-            names = ", ".join(repr(targets.classes[at]) for at in lacking[:5])
-            fix = "Split otherwise, or leave these labels out."
+        """Check that every label has a training row."""
+        missing = np.flatnonzero(targets.encoded[train].sum(0) == 0)
+        if len(missing):
+            names = ", ".join(repr(targets.classes[at]) for at in missing[:5])
+            fix = "Split differently, or leave these labels out."
             raise DataError(f"no training example has the label {names}", where="splits", fix=fix)
 
     def strata(self, targets: Targets) -> Array | None:
@@ -95,22 +95,22 @@ class Multilabel(LabelTask):
         return rarest_labels(targets.encoded)
 
     def output(self, targets: Targets, train: Array, options: Any) -> LabelSetOutput:
-        """The labels, their rows and their weights."""
-        learnt = targets.encoded[train]
-        counts = tuple(int(count) for count in learnt.sum(0))
+        """The labels, with their training rows and weights."""
+        encoded = targets.encoded[train]
+        counts = tuple(int(count) for count in encoded.sum(0))
         inverse = [1 / max(1, count) for count in counts]
         balanced = [len(inverse) * part / sum(inverse) for part in inverse]
         weights = self.weights(options.class_weight, targets.classes, balanced)
         return LabelSetOutput(labels=targets.classes, counts=counts, class_weight=weights)
 
     def truths(self, targets: Array, output: OutputSpec) -> Array:
-        """Lists of labels."""
+        """The list of labels of each row."""
         from .decoder import LabelSetDecoder
 
         return LabelSetDecoder(output.shipped()).decode(targets, {})
 
     def fits_tensor(self, targets: Array) -> bool:
-        """Zeros and ones [N, K]."""
+        """Whether the targets are zeros and ones [N, K]."""
         return targets.ndim == 2 and bool(np.isin(targets, (0, 1)).all())
 
     def criterion(self, spec: DataSpec, plan: TrainPlan) -> nn.Module:
@@ -133,17 +133,17 @@ class Multilabel(LabelTask):
         return Probabilities(members=members, exclusive=False)
 
     def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
-        """By scikit-learn's definitions; before thresholds are known they are one half."""
+        """Scorers by scikit-learn's definitions; thresholds are one half until they are fitted."""
         from .scorers import label_scorers
 
         return label_scorers((decoder or {}).get("thresholds") or [0.5] * output.size)
 
     def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
-        """Those of the scorers."""
+        """The values of the scorers."""
         return values_of(self.scorers(output, decoder), answers.numpy(), targets.numpy())
 
     def ignorant_loss(self, output: OutputSpec) -> float:
-        """That of one half."""
+        """The log loss of probabilities of one half."""
         del output
         return math.log(2)
 
@@ -155,19 +155,19 @@ class Multilabel(LabelTask):
         return {"thresholds": best_thresholds(answers, targets)}
 
     def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
-        """How each label does, and the rows with the highest loss."""
+        """Scores of each label, and the wrong rows with the highest loss."""
         from .analysis import analyze_label_sets
 
         thresholds = np.array(decoder.get("thresholds") or [0.5] * output.size)
         return analyze_label_sets(answers, targets, output.classes, thresholds, worst)
 
     def title(self, spec: DataSpec) -> str:
-        """The task."""
+        """The name of the task."""
         del spec
         return "multi-label classification"
 
     def what(self, spec: DataSpec, target: str) -> str:
-        """Some of so many labels."""
+        """The target, and the number of labels."""
         return f"{target}, any of {len(spec.classes)} labels"
 
     def extent(self, spec: DataSpec) -> str:
@@ -179,7 +179,7 @@ class Multilabel(LabelTask):
         return f"[N, {spec.outputs}]: a logit for each label", "float32 targets [N, labels] of zeros and ones"
 
     def schema(self, spec: DataSpec) -> str:
-        """How many labels there are."""
+        """The number of labels."""
         return f"any of {len(spec.classes)} labels"
 
     def preview(self, stored: Array, output: OutputSpec, most: int) -> TargetPreview:
@@ -188,6 +188,6 @@ class Multilabel(LabelTask):
         return label_preview(output.classes, counts, lambda at: int(stored[:, at].argmax()) if counts[at] else -1, most)
 
     def score_range(self, metric: str, output: OutputSpec) -> float:
-        """A share's, or the log loss of one half."""
+        """1 for shares; else the log loss of probabilities of one half."""
         del output
         return 1.0 if self.metrics[metric].unit == "share" else math.log(2)

@@ -1,4 +1,4 @@
-"""What sets of labels get wrong."""
+"""Error analysis of multi-label classification."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lepton_automl.task import Analysis
 
 
 def analyze_label_sets(answers: Array, truth: Array, labels: tuple[Any, ...], thresholds: Array, worst: int) -> Analysis:
-    """How each label does, and the rows with the highest loss.
+    """Scores of each label, and the wrong rows with the highest loss.
 
     Args:
         answers: Probabilities [N, K].
         truth: Zeros and ones [N, K].
-        labels: Their names.
-        thresholds: From which probability on a label is given, [K].
-        worst: So many wrong rows are listed.
+        labels: The labels in order.
+        thresholds: The probability from which a label is predicted, [K].
+        worst: How many wrong rows to list.
     """
     true, predicted = truth > 0.5, answers >= thresholds
     right = true & predicted

@@ -1,4 +1,4 @@
-"""From probabilities to sets of labels. This file travels with every such model: it needs NumPy alone."""
+"""From probabilities to sets of labels. This file is shipped with every such model: it needs only NumPy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class LabelSetDecoder:
     """The labels whose probability reaches their threshold.
 
     Args:
-        output: What the model answers: `classes`, in the order of its outputs, and the `decoder` with its `thresholds`.
+        output: What the model predicts: `classes`, in the order of its outputs, and the `decoder` with its `thresholds`.
     """
 
     def __init__(self, output: Json) -> None:

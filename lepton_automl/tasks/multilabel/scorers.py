@@ -1,4 +1,4 @@
-"""The scores of sets of labels."""
+"""Scorers of multi-label classification."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ LEAST = float(np.finfo(np.float32).eps)  # a probability of zero would outweigh 
 
 
 def label_scorers(thresholds: Sequence[float]) -> dict[str, Scorer]:
-    """Every score of probabilities [N, K] and targets of zeros and ones [N, K], by scikit-learn's definitions.
+    """The scorers of probabilities [N, K] and targets of zeros and ones [N, K], by scikit-learn's definitions.
 
     Args:
-        thresholds: From which probability on a label is given, [K].
+        thresholds: The probability from which a label is predicted, [K].
 
     Returns:
-        `mean_average_precision` is the mean over the labels that some row has; NaN where none has any.
+        The scorers by name. `mean_average_precision` is the mean over the labels that some row has; NaN if no row has a label.
     """
     levels = np.asarray(thresholds, np.float64)
 
-    def given(answers: Array) -> Array:
+    def predicted(answers: Array) -> Array:
         chosen: Array = _clamped(answers) >= levels
         return chosen
 
     def counts(answers: Array, targets: Array) -> Array:
-        """By label: rows that have it and were given it; rows that have it, and rows that were given it, together."""
-        truth, chosen = targets > 0.5, given(answers)
+        """For each label: rows with it in truth and answer; then rows with it in the truth plus rows with it in the answer."""
+        truth, chosen = targets > 0.5, predicted(answers)
         return np.concatenate([truth & chosen, truth.astype(np.float64) + chosen], 1).astype(np.float64)
 
     def log_loss(answers: Array, targets: Array) -> Array:
@@ -42,7 +42,7 @@ def label_scorers(thresholds: Sequence[float]) -> dict[str, Scorer]:
         "mean_average_precision": RankedScore(_mean_average_precision),
         "micro_f1": SummedScore(counts, lambda sums: ratio(2 * sums[: len(levels)].sum(), sums[len(levels) :].sum())),
         "macro_f1": SummedScore(counts, lambda sums: _macro_f1(sums[: len(levels)], sums[len(levels) :])),
-        "subset_accuracy": mean_score(lambda answers, targets: (given(answers) == (targets > 0.5)).all(1)),
+        "subset_accuracy": mean_score(lambda answers, targets: (predicted(answers) == (targets > 0.5)).all(1)),
         "log_loss": mean_score(log_loss),
     }
 
@@ -51,9 +51,9 @@ def _clamped(answers: Array) -> Array:
     return answers.astype(np.float64).clip(0, 1)
 
 
-def _macro_f1(right: Array, both: Array) -> float:
-    known = both > 0
-    return float((2 * right[known] / both[known]).mean()) if known.any() else math.nan
+def _macro_f1(right: Array, total: Array) -> float:
+    known = total > 0
+    return float((2 * right[known] / total[known]).mean()) if known.any() else math.nan
 
 
 def _mean_average_precision(answers: Array, targets: Array) -> float:

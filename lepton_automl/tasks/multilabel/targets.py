@@ -31,25 +31,25 @@ def encode_label_sets(column: TargetCells, task: str, reason: str, separator: st
         column: Collections of labels, or texts of labels with a separator between them.
         task: The task's name, for the notes.
         reason: Why it was chosen, likewise.
-        separator: Between the labels of a text; None to find it.
+        separator: The separator between the labels of a text; None to infer it.
 
     Raises:
-        DataError: A cell is neither, a label has too few rows, or stands in test rows alone.
+        DataError: A cell is neither, or a label has too few rows or occurs only in test rows.
     """
     cells = column.cells[column.known].tolist()
     if not all(map(is_label_set, cells)):
         odd = next((cell for cell in cells if not (is_label_set(cell) or isinstance(cell, str))), None)
         if odd is not None:
             fix = "Give a list of labels in every row, or texts such as 'a;b'."
-            raise DataError(f"a target is {odd!r}, which is no set of labels", where=column.name, fix=fix)
+            raise DataError(f"a target is {odd!r}, which is not a set of labels", where=column.name, fix=fix)
         separator = separator or _separator([cell for cell in cells if isinstance(cell, str)], column.name)
         cells = [cell.split(separator) if isinstance(cell, str) else cell for cell in cells]
     rows = [[text for label in cell if (text := to_text(label)) is not None] for cell in cells]
     native = {text: native_label(label) for cell in cells for label in cell if (text := to_text(label)) is not None}
     if len({isinstance(label, str) for label in native.values()}) > 1:
-        native = {text: text for text in native}  # labels of several types have no order but that of their texts
-    learnt = np.isin(column.known, column.learnt).tolist()
-    counts = Counter(text for row, own in zip(rows, learnt, strict=True) if own for text in set(row))
+        native = {text: text for text in native}  # labels of several types can only be ordered by their texts
+    outside_test = np.isin(column.known, column.learnt).tolist()
+    counts = Counter(text for row, own in zip(rows, outside_test, strict=True) if own for text in set(row))
     _check(rows, counts, column.name)
     ordered = sorted(counts, key=lambda text: native[text])
     place = {text: at for at, text in enumerate(ordered)}
@@ -64,20 +64,20 @@ def encode_label_sets(column: TargetCells, task: str, reason: str, separator: st
 
 
 def _separator(texts: list[str], column: str) -> str:
-    """What stands between the labels of texts: the first of `;`, `|` and `,` that occurs."""
+    """The separator between the labels of texts: the first of `;`, `|` and `,` that occurs."""
     for separator in SEPARATORS:
         if any(separator in text for text in texts):
             return separator
-    fix = "Name it by label_separator, or give lists of labels."
-    raise DataError(f"no text holds a separator of labels ({' '.join(SEPARATORS)})", where=column, fix=fix)
+    fix = "Set label_separator, or give lists of labels."
+    raise DataError(f"no text holds a separator between labels ({' '.join(SEPARATORS)})", where=column, fix=fix)
 
 
 def _check(rows: list[list[str]], counts: Counter[str], column: str) -> None:
     everywhere = Counter(text for row in rows for text in set(row))
-    strange = sorted(set(everywhere) - set(counts))
-    if strange:
+    unknown = sorted(set(everywhere) - set(counts))
+    if unknown:
         fix = "Give training rows with these labels, or leave their test rows out."
-        raise DataError(f"no training example has the label {', '.join(map(repr, strange[:5]))}", where=column, fix=fix)
+        raise DataError(f"no training example has the label {', '.join(map(repr, unknown[:5]))}", where=column, fix=fix)
     if len(counts) < LEAST_ROWS:
         only = f"one label only, {next(iter(counts))!r}" if counts else "no label at all"
         raise DataError(f"there is {only}", where=column, fix="Give examples of at least two labels.")
@@ -88,7 +88,7 @@ def _check(rows: list[list[str]], counts: Counter[str], column: str) -> None:
 
 
 def rarest_labels(encoded: Array) -> Array:
-    """Of each row the label with the fewest rows, int64 [N]; one more than there are labels where it has none."""
+    """The rarest label of each row, int64 [N]; the number of labels for a row without labels."""
     counts = encoded.sum(0)
     weighted = np.where(encoded > 0, counts, np.inf)
     rarest: Array = np.where(np.isfinite(weighted.min(1)), weighted.argmin(1), encoded.shape[1])

@@ -1,4 +1,4 @@
-"""Sets of labels in training: their loss and their thresholds."""
+"""Losses and thresholds of multi-label classification."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lepton_automl.arrays import Array
 
 
 class BinaryCrossEntropy(nn.Module):
-    """The mean cross-entropy of all labels, each by itself, smoothed and weighted.
+    """The mean binary cross-entropy over all labels, smoothed and weighted.
 
     Args:
-        class_weight: One weight a label; empty for none.
+        class_weight: One weight per label; empty for none.
         smoothing: How far the targets 0 and 1 are moved towards one half.
     """
 
@@ -38,7 +38,7 @@ def teacher_distance(outputs: Tensor, teacher: Tensor, temperature: float) -> Te
 
 
 def best_thresholds(answers: Array, truth: Array) -> list[float]:
-    """For each label the threshold with the highest F1, in the middle between two probabilities; 0.5 where no row has it.
+    """For each label the threshold with the highest F1, midway between two probabilities; 0.5 if no row has the label.
 
     Args:
         answers: Probabilities [N, K].

@@ -1,4 +1,4 @@
-"""Several quantiles of one number a row, such as the ends of an 80 % interval and the median."""
+"""Quantile regression: several quantiles of one number per row, such as the ends of an 80 % interval and the median."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ USUAL = (0.1, 0.5, 0.9)  # the ends of an 80 % interval and the median
 
 @dataclass(frozen=True, kw_only=True)
 class QuantileOptions(Value):
-    """What a user may say about quantiles; whoever names them asks for this task.
+    """Options for quantile regression; setting one selects this task.
 
     Args:
-        quantiles: Between 0 and 1, rising.
+        quantiles: Numbers between 0 and 1, in ascending order.
     """
 
     quantiles: tuple[float, ...] = ()
@@ -39,10 +39,10 @@ class QuantileOptions(Value):
         object.__setattr__(self, "quantiles", (quantiles,) if isinstance(quantiles, int | float) else tuple(quantiles))
 
     def check(self, complaints: Complaints) -> None:
-        """Complain of what is out of range."""
+        """Report invalid values."""
         sound = all(isinstance(q, int | float) and not isinstance(q, bool) and 0 < q < 1 for q in self.quantiles)
         rising = sound and list(self.quantiles) == sorted(set(self.quantiles))
-        complaints.check(rising, f"quantiles is {self.quantiles!r}; they must lie between 0 and 1, and rise")
+        complaints.check(rising, f"quantiles is {self.quantiles!r}; they must be between 0 and 1, in ascending order")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class QuantileOutput(StandardisedOutput):
     """The quantiles, and the scale of the numbers.
 
     Args:
-        quantiles: Between 0 and 1, rising.
+        quantiles: Numbers between 0 and 1, in ascending order.
     """
 
     kind = "quantile"
@@ -59,7 +59,7 @@ class QuantileOutput(StandardisedOutput):
 
     @property
     def size(self) -> int:
-        """One value a quantile."""
+        """One value per quantile."""
         return len(self.quantiles)
 
     def shipped(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class QuantileOutput(StandardisedOutput):
 
 
 class QuantileRegression(NumberTask):
-    """Several quantiles of one number a row."""
+    """Several quantiles of one number per row."""
 
     name = "quantile"
     heading = "quantile regression"
@@ -84,17 +84,17 @@ class QuantileRegression(NumberTask):
     decoder_class = "QuantileDecoder"
 
     def infer(self, column: TargetColumn) -> Claim | None:
-        """Never: quantiles have to be asked for."""
+        """None: this task is only used if the options request it."""
         del column
         return None
 
     def output(self, targets: Targets, train: Array, options: Any) -> QuantileOutput:
-        """The quantiles that were asked for; mean and deviation of the training rows."""
+        """The requested quantiles, and mean and standard deviation of the training rows."""
         chosen: QuantileOptions = options.of("tasks", self.name)
         return QuantileOutput(quantiles=chosen.quantiles or USUAL, **fit_scale(targets.encoded[train]))
 
     def fits_tensor(self, targets: Array) -> bool:
-        """No: quantiles have to be asked for."""
+        """False: this task is only used if the options request it."""
         del targets
         return False
 
@@ -118,7 +118,7 @@ class QuantileRegression(NumberTask):
         return Numbers(members=members, mean=mean, scale=scale)
 
     def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
-        """Pinball loss, how far the shares below the quantiles are off, and the median's error."""
+        """Pinball loss, the error of the shares below the quantiles, and the median's error."""
         from .scorers import quantile_scorers
 
         del decoder
@@ -129,12 +129,12 @@ class QuantileRegression(NumberTask):
         return scores["pinball"] / scale_of(output)[1]
 
     def ignorant_loss(self, output: OutputSpec) -> float:
-        """About that of the target's own quantiles."""
+        """About the loss of the target's own quantiles."""
         del output
         return 0.4
 
     def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
-        """How far the median is off, and how many targets lie below each quantile."""
+        """The errors of the median, and the share of targets up to each quantile."""
         from lepton_automl.data.number_targets import analyze_numbers
 
         del decoder
@@ -151,7 +151,7 @@ class QuantileRegression(NumberTask):
         return f"the {shares} quantiles of {target}"
 
     def extent(self, spec: DataSpec) -> str:
-        """Where the numbers lie."""
+        """The mean of the numbers."""
         return f"quantiles of a number around {scale_of(spec.output)[0]:.4g}"
 
     def wanted(self, spec: DataSpec) -> tuple[str, str]:
@@ -159,7 +159,7 @@ class QuantileRegression(NumberTask):
         return f"[N, {spec.outputs}]: a standardised value for each quantile", "float32 standardised targets [N]"
 
     def facts(self, spec: DataSpec) -> dict[str, Any]:
-        """Mean, deviation and quantiles."""
+        """Mean, standard deviation and quantiles."""
         named = ", ".join(f"{quantile:g}" for quantile in _of(spec.output).quantiles)
         return {**super().facts(spec), "quantiles": named}
 

@@ -1,4 +1,4 @@
-"""Quantiles of a number, in order. This file travels with every such model: it needs NumPy alone."""
+"""Quantiles of a number, in order. This file is shipped with every such model: it needs only NumPy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class QuantileDecoder:
     """Quantiles in the target's own unit; they never cross.
 
     Args:
-        output: What the model answers: `target`, its name, and `quantiles`.
+        output: What the model predicts: `target`, its name, and `quantiles`.
     """
 
     def __init__(self, output: Json) -> None:
@@ -30,12 +30,12 @@ class QuantileDecoder:
         return rows, len(self.quantiles)
 
     def decode(self, outputs: Array, context: Mapping[str, Any]) -> Array:
-        """The quantiles [N, quantiles], rising."""
+        """The quantiles [N, quantiles], in ascending order."""
         del context
         return np.sort(outputs, axis=1)
 
     def probabilities(self, outputs: Array) -> Array:
-        """None.
+        """Raise an error: quantiles have no probabilities.
 
         Raises:
             ConfigError: Always.
@@ -45,7 +45,7 @@ class QuantileDecoder:
         raise ConfigError(what, fix="Use predict().")
 
     def table(self, outputs: Array, context: Mapping[str, Any]) -> list[list[Any]]:
-        """The quantile nearest to the median, then all."""
+        """The quantile nearest to the median, then all quantiles."""
         answers = self.decode(outputs, context)
         return [answers[:, self._middle].tolist(), *answers.T.tolist()]
 

@@ -1,4 +1,4 @@
-"""The scores of quantiles."""
+"""Scorers of quantile regression."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from lepton_automl.metric import Scorer, SummedScore, mean_score
 
 
 def quantile_scorers(quantiles: tuple[float, ...]) -> dict[str, Scorer]:
-    """Every score of quantiles [N, K].
+    """The scorers of quantiles [N, K].
 
     Args:
-        quantiles: Between 0 and 1, rising.
+        quantiles: Numbers between 0 and 1, in ascending order.
     """
     levels = np.asarray(quantiles, np.float64)
     middle = int(np.abs(levels - 0.5).argmin())
 
     def pinball(answers: Array, targets: Array) -> Array:
-        short = _short(answers, targets)
-        loss: Array = np.maximum(levels * short, (levels - 1) * short).mean(1)
+        shortfall = _shortfall(answers, targets)
+        loss: Array = np.maximum(levels * shortfall, (levels - 1) * shortfall).mean(1)
         return loss
 
     def below(answers: Array, targets: Array) -> Array:
-        """Which quantiles the target does not exceed, and a one."""
-        return np.concatenate([_short(answers, targets) <= 0, np.ones((len(targets), 1))], 1).astype(np.float64)
+        """Which quantiles the target does not exceed, and a column of ones."""
+        return np.concatenate([_shortfall(answers, targets) <= 0, np.ones((len(targets), 1))], 1).astype(np.float64)
 
     return {
         "pinball": mean_score(pinball),
         "calibration_error": SummedScore(below, lambda sums: float(np.abs(sums[:-1] / sums[-1] - levels).mean())),
-        "mae": mean_score(lambda answers, targets: np.abs(_short(answers, targets)[:, middle])),
+        "mae": mean_score(lambda answers, targets: np.abs(_shortfall(answers, targets)[:, middle])),
     }
 
 
-def _short(answers: Array, targets: Array) -> Array:
+def _shortfall(answers: Array, targets: Array) -> Array:
     """By how much each quantile falls short of the target, [N, K]; the quantiles of a row are sorted first."""
     return targets.astype(np.float64)[:, None] - np.sort(answers.astype(np.float64), 1)

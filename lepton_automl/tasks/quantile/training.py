@@ -1,4 +1,4 @@
-"""Quantiles in training: their loss."""
+"""The loss of quantile regression."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Pinball(nn.Module):
     """The pinball loss of standardised values (Koenker and Bassett, Regression Quantiles, 1978).
 
     Args:
-        quantiles: Between 0 and 1, rising.
+        quantiles: Numbers between 0 and 1, in ascending order.
     """
 
     levels: Tensor
@@ -21,5 +21,5 @@ class Pinball(nn.Module):
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean loss of quantiles [N, K] and targets [N]."""
-        short = targets.unsqueeze(1) - outputs
-        return torch.maximum(self.levels * short, (self.levels - 1) * short).mean()
+        shortfall = targets.unsqueeze(1) - outputs
+        return torch.maximum(self.levels * shortfall, (self.levels - 1) * shortfall).mean()

@@ -1,4 +1,4 @@
-"""One number a row."""
+"""Regression: one number per row."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lepton_automl.task import Analysis, TargetColumn, Targets
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-FEW = 2  # different numbers that are classes
+FEW = 2  # up to this many different numbers are classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class NumberOutput(StandardisedOutput):
 
 
 class Regression(NumberTask):
-    """One number a row."""
+    """One number per row."""
 
     name = "regression"
     Output = NumberOutput
@@ -49,7 +49,7 @@ class Regression(NumberTask):
     decoder_class = "NumberDecoder"
 
     def infer(self, column: TargetColumn) -> Claim | None:
-        """Fractions, or many different integers."""
+        """Claim fractions, or many different integers."""
         numbers = column.numbers
         if numbers is None or (different := len(np.unique(numbers))) <= FEW:
             return None
@@ -60,16 +60,16 @@ class Regression(NumberTask):
         return None
 
     def output(self, targets: Targets, train: Array, options: Any) -> NumberOutput:
-        """Mean and deviation of the training rows."""
+        """Mean and standard deviation of the training rows."""
         del options
         return NumberOutput(**fit_scale(targets.encoded[train]))
 
     def fits_tensor(self, targets: Array) -> bool:
-        """Fractions [N]."""
+        """Whether the targets are floats [N]."""
         return targets.ndim == 1 and targets.dtype.kind == "f"
 
     def output_of_tensor(self, targets: Array, outputs: int, *, standardise: bool) -> NumberOutput:
-        """Mean and deviation, if these are wanted."""
+        """Mean and standard deviation, if targets are standardised."""
         del outputs
         return NumberOutput(**fit_scale(targets)) if standardise else NumberOutput()
 
@@ -92,7 +92,7 @@ class Regression(NumberTask):
         return super().from_unit(outputs.reshape(-1, 1), output)
 
     def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
-        """By scikit-learn's definitions."""
+        """Scorers by scikit-learn's definitions."""
         from .scorers import number_scorers
 
         del decoder
@@ -108,19 +108,19 @@ class Regression(NumberTask):
         return 1.0
 
     def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
-        """How far the answers are off."""
+        """The errors of the answers."""
         from lepton_automl.data.number_targets import analyze_numbers
 
         del output, decoder
         return analyze_numbers(answers, targets, worst)
 
     def what(self, spec: DataSpec, target: str) -> str:
-        """A number."""
+        """The target."""
         del spec
         return f"the number {target}"
 
     def extent(self, spec: DataSpec) -> str:
-        """Where the numbers lie."""
+        """The mean of the numbers."""
         return f"a number around {scale_of(spec.output)[0]:.4g}"
 
     def wanted(self, spec: DataSpec) -> tuple[str, str]:

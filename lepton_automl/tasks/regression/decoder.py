@@ -1,4 +1,4 @@
-"""A model's numbers, which are the answers. This file travels with every such model: it needs NumPy alone."""
+"""A model's numbers, which are the answers. This file is shipped with every such model: it needs only NumPy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class NumberDecoder:
     """Numbers in the target's own unit.
 
     Args:
-        output: What the model answers: `target`, its name.
+        output: What the model predicts: `target`, its name.
     """
 
     def __init__(self, output: Json) -> None:
@@ -31,7 +31,7 @@ class NumberDecoder:
         return outputs
 
     def probabilities(self, outputs: Array) -> Array:
-        """None.
+        """Raise an error: numbers have no probabilities.
 
         Raises:
             ConfigError: Always.

@@ -1,4 +1,4 @@
-"""The scores of numbers."""
+"""Scorers of regression."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lepton_automl.metric import Scorer, SummedScore, mean_score, ratio
 
 
 def number_scorers(mean: float) -> dict[str, Scorer]:
-    """Every score of values [N], by scikit-learn's definitions; `r2` is NaN where all targets are equal.
+    """The scorers of values [N], by scikit-learn's definitions; `r2` is NaN if all targets are equal.
 
     Args:
-        mean: About the mean of the targets; sums of squares are taken from there, or they would lose digits.
+        mean: The approximate mean of the targets; sums of squares are taken around it, or they would lose digits.
     """
 
     def moments(answers: Array, targets: Array) -> Array:
@@ -40,5 +40,5 @@ def _squares(answers: Array, targets: Array) -> Array:
 def _r2(sums: Array) -> float:
     squares, near_squares, near, rows = sums
     spread = near_squares - near**2 / rows if rows else 0.0
-    # A rounding of equal targets is no spread.
+    # Equal targets have no spread, apart from rounding errors.
     return 1 - squares / spread if spread > near_squares * np.finfo(np.float64).eps * rows else math.nan

@@ -1,4 +1,4 @@
-"""Numbers in training: their loss."""
+"""The loss of regression."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_a_repair_counts_intact_and_restored_lines(home, path):
     proposed = next(at for at, one in enumerate(lines) if b'"TrialProposed"' in one)
     path.write_bytes(b"".join(lines[:proposed] + lines[proposed + 1 :]))
     output = command(home, "repair", NAME).output
-    assert f"whole: {len(lines) - 1}, restored from copies: 1, lost: 0" in output
+    assert f"intact lines: {len(lines) - 1}, restored from copies: 1, lost: 0" in output
     repaired = [event for _, event in Journal(path).read() if isinstance(event, JournalRepaired)]
     assert (repaired[0].whole, repaired[0].restored, repaired[0].lost) == (len(lines) - 1, 1, 0)
 

@@ -15,23 +15,23 @@ from .files import read_images
 from .requests import grey_png, images_of_request, lacking
 
 INPUT = "image"  # the network's one input
-COLUMN = "image"  # of a request
+COLUMN = "image"  # the column of a request
 BATCH_AXES = 4
 TAKES = "an image file, a folder of them, or arrays in a .npy or .json file"
 
 
 class ImagePreprocess:
-    """Images of any size and colour to `{"image": uint8 [N, C, H, W]}` of one size.
+    """Converts images of any size and colour to `{"image": uint8 [N, C, H, W]}` of one size.
 
-    Pictures are turned upright by their EXIF tag, laid on white where they are transparent, turned to grey or RGB, and
-    stretched by Pillow's (antialiased) bilinear resize. Arrays and pictures of bytes are pixels as they are. Others are mapped
-    from `levels` to 0 to 255 where the training pictures set them; else from 0 to 1 when nothing in them is above 1, and
-    from 0 to 255 otherwise (files of 16 bits: to 65535).
+    Image files are rotated by their EXIF tag, composited on white where they are transparent, converted to grey or RGB, and
+    resized by Pillow's (antialiased) bilinear filter, without keeping the aspect ratio. Bytes are used as they are. Other values
+    are mapped to 0 to 255 from `levels` if the training images set them; else from 0 to 1 if no value is above 1, and from 0 to
+    255 otherwise (16-bit files: to 65535 if a value is above 255).
 
     Args:
         shape: (channels, height, width).
-        output: What the model answers: `task`, `target` and `classes`.
-        levels: Black and white in the numbers of the training pictures; None where those were bytes.
+        output: What the model predicts: `task`, `target` and `classes`.
+        levels: Black and white in the values of the training images; None if those were bytes.
     """
 
     def __init__(self, shape: Sequence[int], output: Json, levels: tuple[float, float] | None = None) -> None:
@@ -45,19 +45,19 @@ class ImagePreprocess:
 
     @classmethod
     def from_json(cls, data: Json) -> ImagePreprocess:
-        """The preprocessing back."""
+        """The preprocessing from its JSON."""
         input_part = data["input"]
         return cls(input_part["shape"], data["output"], tuple(input_part["levels"]) if input_part["levels"] else None)
 
     def arrays(self, raw: Any) -> dict[str, Array]:
-        """A network's arrays.
+        """The network's input arrays.
 
         Args:
             raw: A path, a Pillow image, an array or tensor (HW, HWC, CHW; a batch has one axis more, NHW, NHWC or
                 NCHW), or a list of these.
 
         Raises:
-            InputError: Something is no image.
+            InputError: Something is not an image.
         """
         if isinstance(raw, list | tuple):
             images = [self._example(item) for item in raw]
@@ -66,19 +66,19 @@ class ImagePreprocess:
             if array is None or not self._is_batch(array):
                 return {INPUT: self._example(raw)[None]}
             if self._fits(array):
-                return {INPUT: self._whole(array)}
+                return {INPUT: self._convert_batch(array)}
             images = [self._example(item) for item in array]
         return {INPUT: np.stack(images) if images else np.empty((0, *self.shape), np.uint8)}
 
     request_columns = (COLUMN,)
 
     def context(self, raw: Any) -> dict[str, Any]:
-        """Nothing."""
+        """Nothing: decoding needs no context."""
         del raw
         return {}
 
     def is_single(self, raw: Any) -> bool:
-        """A path, a Pillow image, or an array of fewer axes than a batch has."""
+        """Whether the input is a path, a Pillow image, or an array with fewer axes than a batch."""
         if isinstance(raw, list | tuple):
             return False
         axes: int = getattr(raw, "ndim", 0)
@@ -89,7 +89,7 @@ class ImagePreprocess:
         return read_images(source, TAKES)
 
     def from_request(self, rows: Sequence[Mapping[str, Any]], limits: Mapping[str, int]) -> Any:
-        """uint8 [N, H, W, C] of images in base64, as bytes or in lists."""
+        """Images in base64, as bytes or in lists, as uint8 [N, H, W, C]."""
         for number, row in enumerate(rows, 1):
             if COLUMN not in row:
                 raise lacking(number, COLUMN)
@@ -97,21 +97,21 @@ class ImagePreprocess:
         return images_of_request(cells, limits["max_pixels"], self.shape, self.levels, lambda raw: self.arrays(raw)[INPUT][0])
 
     def sample_request(self) -> dict[str, Any]:
-        """A grey image."""
+        """One grey image."""
         return {COLUMN: grey_png(self.shape)}
 
     def _is_batch(self, array: Array) -> bool:
         if array.ndim != 3:
             return array.ndim == 4
-        # [N, H, W] of grey images, unless an axis at an end can only be the colours.
+        # [N, H, W] of grey images, unless the first or last axis can only be the channels.
         return array.shape[-1] not in CHANNELS and (array.shape[0] not in CHANNELS or self.shape[0] == 1 < array.shape[0])
 
     def _fits(self, batch: Array) -> bool:
-        """Whether a batch can be taken whole: of the right size, and what black and white are hangs on no single image."""
-        return _last_colours(batch).shape[1:] == self._hwc and (batch.dtype == np.uint8 or self.levels is not None)
+        """Whether a batch can be converted at once: it has the right size, and its scale does not depend on single images."""
+        return _channels_last(batch).shape[1:] == self._hwc and (batch.dtype == np.uint8 or self.levels is not None)
 
-    def _whole(self, batch: Array) -> Array:
-        return np.ascontiguousarray(self._bytes(_last_colours(batch)).transpose(0, 3, 1, 2))
+    def _convert_batch(self, batch: Array) -> Array:
+        return np.ascontiguousarray(self._bytes(_channels_last(batch)).transpose(0, 3, 1, 2))
 
     @property
     def _hwc(self) -> tuple[int, int, int]:
@@ -129,7 +129,7 @@ class ImagePreprocess:
         if array.ndim == 2:
             array = array[:, :, None]
         if array.ndim != 3 or array.shape[-1] not in CHANNELS or 0 in array.shape:
-            raise InputError(f"an array of shape {array.shape} is no image; give [H, W], [H, W, 3] or [3, H, W]")
+            raise InputError(f"an array of shape {array.shape} is not an image; give [H, W], [H, W, 3] or [3, H, W]")
         check_size(array.shape[1], array.shape[0])
         pixels = self._bytes(array)
         if pixels.shape == self._hwc:
@@ -143,8 +143,8 @@ class ImagePreprocess:
         return array if array.dtype == np.uint8 else levelled(array, self.levels)
 
 
-def _last_colours(batch: Array) -> Array:
-    """[N, H, W], [N, C, H, W] or [N, H, W, C] as the last of these."""
+def _channels_last(batch: Array) -> Array:
+    """[N, H, W], [N, C, H, W] or [N, H, W, C] as [N, H, W, C]."""
     if batch.ndim == 3:
         return batch[:, :, :, None]
     return batch.transpose(0, 2, 3, 1) if batch.shape[-1] not in CHANNELS and batch.shape[1] in CHANNELS else batch

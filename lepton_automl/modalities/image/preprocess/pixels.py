@@ -1,4 +1,4 @@
-"""Images decoded, resized and brought to bytes."""
+"""Decode and resize images, and convert them to bytes."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from lepton_automl.errors import InputError
 CHANNELS = (1, 3, 4)
 MOST_PIXELS = (
     1 << 30
-) // 12  # of one image: Pillow's own mark, a quarter of a gigabyte in RGB; a small file may unpack to more
-MOST_JPEG_PIXELS = 4 * MOST_PIXELS  # a JPEG is decoded at an eighth of its sides where it is scaled down that much anyway
-JPEG = b"\xff\xd8\xff"  # how such a file begins
-FEW_PIXELS = 0.01  # share of an image's pixels that may lie far above white: hot pixels, not another scale
-NO_PICTURES = {"EPS", "MPEG", "HDF5", "GRIB", "BUFR", "WMF"}  # these need other programs, or hold no one picture
+) // 12  # of one image: Pillow's own limit, a quarter of a gigabyte in RGB; a small file may decompress to more
+MOST_JPEG_PIXELS = 4 * MOST_PIXELS  # a JPEG that is scaled down is decoded at up to an eighth of its sides
+JPEG = b"\xff\xd8\xff"  # the first bytes of a JPEG file
+FEW_PIXELS = 0.01  # share of an image's pixels that may be far above white: hot pixels, not another scale
+NO_PICTURES = {"EPS", "MPEG", "HDF5", "GRIB", "BUFR", "WMF"}  # these need other programs, or do not hold a single image
 
 
 def levelled(array: Array, levels: tuple[float, float] | None, *, deepest: float = 255.0) -> Array:
-    """Numbers that are no bytes as uint8.
+    """Convert values that are not bytes to uint8.
 
     Args:
         array: Pixels of any shape and number type.
-        levels: Black and white; None where the training pictures were bytes.
-        deepest: The largest number that may mean white where there are no levels: 65535 in files of 16 bits.
+        levels: Black and white; None if the training images were bytes.
+        deepest: The largest value that may mean white if there are no levels: 65535 in 16-bit files.
 
     Raises:
-        InputError: They are no finite numbers, or lie so far outside of the levels that they are on another scale.
+        InputError: They are not finite numbers, or so far outside the levels that they are on another scale.
     """
     if array.dtype.kind not in "fiub":
         raise InputError(f"an image of {array.dtype} holds no numbers")
@@ -40,35 +40,35 @@ def levelled(array: Array, levels: tuple[float, float] | None, *, deepest: float
         return array.astype(np.uint8)
     least, most = float(array.min()), float(array.max())
     if not math.isfinite(least + most):
-        raise InputError(f"an image of {array.dtype} holds values that are no finite numbers")
+        raise InputError(f"an image of {array.dtype} holds values that are not finite")
     if levels is None:
         if most > deepest:
             raise InputError(
-                f"an image holds values up to {most:g}; the model was trained on pixels from 0 to 255: scale it to these"
+                f"an image holds values up to {most:g}; the model was trained on pixels from 0 to 255: scale it to that range"
             )
         return to_bytes(array, 0.0, 1.0 if most <= 1 else 255.0 if most <= 255 else deepest)
     low, high = levels
     span = high - low
-    # Single hot pixels are clipped; what is brighter as a whole, or all but black, was not scaled as the training pictures.
+    # Single hot pixels are clipped; an image that is brighter overall, or almost black, was not scaled like the training images.
     beyond = most > high + span and int((array > high + span).sum()) > max(4, FEW_PIXELS * array.size)
     tiny = high > 100 * most and 0 < most <= 1 and array.dtype.kind == "f" and bool((array % 1 != 0).any())
     if beyond or tiny:
         what = (
             f"an image holds values from {least:g} to {most:g}; those of the training images lie between {low:g} and {high:g}"
         )
-        raise InputError(f"{what}: scale it as they are")
+        raise InputError(f"{what}: scale it like those")
     return to_bytes(array, low, high)
 
 
 def to_bytes(array: Array, low: float, high: float) -> Array:
     """Values from `low` (black) to `high` (white) as uint8, rounded and clipped."""
     scaled = (array.astype(np.float32) - low) * (255.0 / (high - low))
-    whole: Array = np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
-    return whole
+    rounded: Array = np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+    return rounded
 
 
 def pillow(what: str) -> Any:
-    """Pillow's `Image` module, asked for only where there is something to decode or to resize.
+    """Pillow's `Image` module, imported only if there is something to decode or resize.
 
     Args:
         what: What it is needed for.
@@ -84,7 +84,7 @@ def pillow(what: str) -> Any:
 
 
 def check_size(width: int, height: int) -> None:
-    """Refuse an image that may be a decompression bomb.
+    """Reject an image that may be a decompression bomb.
 
     Raises:
         InputError: It has more than `MOST_PIXELS`.
@@ -99,18 +99,18 @@ def _too_large(size: str) -> InputError:
 
 
 def decode(image: Any, shape: tuple[int, int, int], levels: tuple[float, float] | None = None) -> Array:
-    """A Pillow image upright, in grey or RGB, of one size.
+    """Convert a Pillow image to an upright array of one size, in grey or RGB.
 
     Args:
         image: The image; it is loaded here.
         shape: (channels, height, width).
-        levels: Black and white of images that are no bytes; see `levelled`.
+        levels: Black and white of images that are not bytes; see `levelled`.
 
     Returns:
         uint8 [C, H, W].
 
     Raises:
-        InputError: It is so large that it may be an attack; its header tells, and nothing is decoded.
+        InputError: It is so large that it may be an attack; this is read from its header, and nothing is decoded.
     """
     from PIL import Image, ImageOps
 
@@ -124,7 +124,7 @@ def decode(image: Any, shape: tuple[int, int, int], levels: tuple[float, float] 
 
 
 def _reduce(image: Any, least: tuple[int, int]) -> None:
-    """Let a large JPEG be decoded at a fraction of its size, and refuse what is too large even so.
+    """Set a large JPEG to be decoded at a fraction of its size, and reject an image that is still too large.
 
     Raises:
         InputError: It may be an attack.
@@ -136,10 +136,10 @@ def _reduce(image: Any, least: tuple[int, int]) -> None:
 
 
 def check_jpeg_size(image: Any) -> None:
-    """Refuse a JPEG that would take much memory although it is decoded at a fraction: a progressive one is held whole.
+    """Reject a JPEG that takes too much memory even when decoded at a fraction of its size: a progressive one is held in full.
 
     Raises:
-        InputError: It has more pixels than are decoded.
+        InputError: It has too many pixels.
     """
     width, height = image.size
     if width * height > (MOST_PIXELS * 3 // 2 if image.info.get("progressive") else MOST_JPEG_PIXELS):
@@ -147,7 +147,7 @@ def check_jpeg_size(image: Any) -> None:
 
 
 def _flattened(image: Any, levels: tuple[float, float] | None) -> Any:
-    """Without transparency (laid on white), and numbers that are no bytes brought to bytes."""
+    """The image composited on white if it is transparent, and converted to bytes if it has other values."""
     from PIL import Image
 
     if image.mode.startswith(("I", "F")):
@@ -161,7 +161,7 @@ def _flattened(image: Any, levels: tuple[float, float] | None) -> Any:
 def open_image(item: Any) -> Any:
     """A file as a Pillow image that is not decoded yet.
 
-    Pillow's own mark for bombs is for what is decoded whole; a JPEG is measured by `decode`, after it was reduced.
+    Pillow's own check for bombs assumes that an image is decoded at full size; `decode` checks a JPEG after reducing it.
 
     Args:
         item: A path, or a file that is open in binary mode.
@@ -177,7 +177,7 @@ def open_image(item: Any) -> Any:
             is_jpeg = file.read(3) == JPEG
     try:
         return JpegImagePlugin.JpegImageFile(item) if is_jpeg else Image.open(item)
-    except Image.DecompressionBombError as error:  # its words are the library's own; the number of pixels is among them
+    except Image.DecompressionBombError as error:  # Pillow's message contains the number of pixels
         pixels = next((int(word) for word in re.findall(r"[0-9]+", str(error))), 0)
         raise _too_large(f"{pixels:,} pixels") from None
 
@@ -186,15 +186,15 @@ def read_image(item: Any, shape: tuple[int, int, int], levels: tuple[float, floa
     """A file as uint8 [C, H, W]; see `decode`.
 
     Raises:
-        InputError: It is no path, or the file is missing, damaged, no image, or so large that it may be an attack.
+        InputError: It is not a path or file, or the file is missing, damaged, not an image, or so large that it may be an attack.
     """
     if not isinstance(item, str | Path) and not hasattr(item, "read"):
-        raise InputError(f"a {type(item).__name__} is no image; give a path, a Pillow image or an array")
+        raise InputError(f"a {type(item).__name__} is not an image; give a path, a Pillow image or an array")
     library = pillow(f"reading {str(item)!r}")
     try:
         with open_image(item) as image:
             if image.format in NO_PICTURES:
-                raise InputError(f"files of the format {image.format} are not decoded")
+                raise InputError(f"files of the format {image.format} are not supported")
             return decode(image, shape, levels)
     except FileNotFoundError:
         raise InputError(f"there is no file {str(item)!r}") from None

@@ -30,17 +30,17 @@ CYCLES = {"year": 365.2425, "week": 7.0, "day": 1.0}  # days
 class NumberColumn:
     """Numbers and booleans: one feature for an embedding, then plain ones.
 
-    The plain ones are the number once more by its distance from the middle, and, where training rows missed any, what
-    was missing.
+    The plain ones are the number again as its distance from the median and, if training rows had missing cells, a flag for
+    missing cells.
 
     Args:
-        name: The column.
-        scale: To [-1, 1], by rank.
-        robust: By distance.
-        flag: Whether there is a second feature: 1 where the cell was missing, else -1.
+        name: The column's name.
+        scale: Scales a number to [-1, 1], by rank.
+        robust: Scales a number by distance.
+        flag: Whether there is a feature for missing cells: 1 if the cell is missing, else -1.
         tokens: Texts that stand for a missing number, such as `"?"`.
-        notation: How its texts are written, where that is not Python's way.
-        lenient: Whether every text that is no number is a missing one.
+        notation: How its texts are written, if not as in Python.
+        lenient: Whether texts that are not numbers are missing cells.
     """
 
     kind = "number"
@@ -59,7 +59,7 @@ class NumberColumn:
         self.name, self.scale, self.robust, self.flag, self.tokens = name, scale, robust, flag, tuple(tokens)
         self.notation, self.lenient = notation, lenient
         self.absent = absent_numbers(self.tokens)
-        self.boolean = set(scale.knots) <= {0.0, 1.0}  # true and false are known by these texts, too
+        self.boolean = set(scale.knots) <= {0.0, 1.0}  # then texts for true and false are read, too
 
     @property
     def features(self) -> list[str]:
@@ -67,7 +67,7 @@ class NumberColumn:
         return [self.name, f"{self.name} from its middle"] + [f"{self.name} is missing"] * self.flag
 
     def sample(self) -> Any:
-        """A number in the middle."""
+        """The middle knot."""
         return self.scale.knots[len(self.scale.knots) // 2]
 
     def to_json(self) -> Json:
@@ -86,17 +86,17 @@ class NumberColumn:
 
     @classmethod
     def from_json(cls, data: Json) -> NumberColumn:
-        """The column back."""
+        """The column from its JSON."""
         scales = QuantileScale(data["knots"]), RobustScale(data["middle"], data["spread"])
         notation = NumberNotation.from_json(data["notation"]) if data.get("notation") else None
         lenient = bool(data.get("lenient"))
         return cls(data["name"], *scales, flag=data["flag"], tokens=data["tokens"], notation=notation, lenient=lenient)
 
     def number(self, value: Any) -> float:
-        """One cell as a number; NaN where it is missing.
+        """One cell as a number; NaN if it is missing.
 
         Raises:
-            InputError: It is no number, or infinite.
+            InputError: It is not a number, or is infinite.
         """
         if self.boolean:
             value = to_truth(value, self.tokens)
@@ -105,7 +105,7 @@ class NumberColumn:
 
     def one(self, value: Any) -> list[float]:
         """The features of one cell."""
-        # At once: this is on the path of every prediction.
+        # A shortcut, as every prediction calls this.
         plain = type(value) is float and -math.inf < value < math.inf and not self.absent
         number = value if plain else self.number(value)
         scaled = [self.scale.one(number), self.robust.one(number)]
@@ -126,13 +126,13 @@ class TimeColumn:
     """Points in time: days since 1970, and where in the year, week and day they fall, as sine and cosine.
 
     Args:
-        name: The column.
-        scale: Of the days, to [-1, 1].
-        cycles: Which of `CYCLES` the training rows go round.
+        name: The column's name.
+        scale: Scales the days to [-1, 1].
+        cycles: Which of `CYCLES` the training rows cover.
         flag: Whether there is a feature for missing cells.
         tokens: Texts that stand for a missing date, such as `"unknown"`.
-        notation: How its texts are written, where that is not ISO 8601.
-        lenient: Whether every text that is no date is a missing one.
+        notation: How its texts are written, if not in ISO 8601.
+        lenient: Whether texts that are not dates are missing cells.
     """
 
     kind = "time"
@@ -158,7 +158,7 @@ class TimeColumn:
         return [self.name, *waves] + [f"{self.name} is missing"] * self.flag
 
     def sample(self) -> Any:
-        """A date in the middle, in ISO 8601."""
+        """The middle knot as a date in ISO 8601."""
         middle = self.scale.knots[len(self.scale.knots) // 2]
         return (EPOCH + timedelta(days=middle)).isoformat(timespec="seconds")
 
@@ -177,16 +177,16 @@ class TimeColumn:
 
     @classmethod
     def from_json(cls, data: Json) -> TimeColumn:
-        """The column back."""
+        """The column from its JSON."""
         notation = DateNotation.from_json(data["notation"]) if data.get("notation") else None
         texts = {"tokens": data.get("tokens", ()), "notation": notation, "lenient": bool(data.get("lenient"))}
         return cls(data["name"], QuantileScale(data["knots"]), cycles=data["cycles"], flag=data["flag"], **texts)
 
     def day(self, value: Any) -> float:
-        """One cell as days since 1970; NaN where it is missing.
+        """One cell as days since 1970; NaN if it is missing.
 
         Raises:
-            InputError: It is no date.
+            InputError: It is not a date.
         """
         return to_day(value, self.name, self.tokens, self.notation, lenient=self.lenient)
 
@@ -195,7 +195,7 @@ class TimeColumn:
         if cells.dtype.kind == "M":
             micros = cells.astype("datetime64[us]")
             return np.where(np.isnat(micros), np.nan, micros.astype(np.int64) / 86400e6)
-        known = {cell: self.day(cell) for cell in {cell for cell in cells if type(cell) is str}}  # dates in text repeat
+        known = {cell: self.day(cell) for cell in {cell for cell in cells if type(cell) is str}}  # texts of dates repeat
         read = (known[cell] if type(cell) is str else self.day(cell) for cell in cells)
         return np.fromiter(read, np.float64, len(cells))
 
@@ -214,11 +214,11 @@ class TimeColumn:
 
 
 class CategoryColumn:
-    """Categories as codes; code 0 is for what is missing, rare or was never seen.
+    """Categories as codes; code 0 stands for missing, rare and unseen values.
 
     Args:
-        name: The column.
-        categories: Texts with codes from 1 on.
+        name: The column's name.
+        categories: The texts, with codes from 1 on.
     """
 
     kind = "category"
@@ -229,7 +229,7 @@ class CategoryColumn:
 
     @property
     def cardinality(self) -> int:
-        """Codes, the unknown one included."""
+        """Number of codes, including the unknown one."""
         return len(self.categories) + 1
 
     def sample(self) -> Any:
@@ -242,13 +242,13 @@ class CategoryColumn:
 
     @classmethod
     def from_json(cls, data: Json) -> CategoryColumn:
-        """The column back."""
+        """The column from its JSON."""
         return cls(data["name"], data["categories"])
 
     def one(self, value: Any) -> int:
         """The code of one cell."""
         if type(value) is str and (code := self._codes.get(value)):
-            return code  # at once: this is on the path of every prediction
+            return code  # a shortcut, as every prediction calls this
         text = to_text(value)
         code = self._codes.get(text, 0)
         return code if code or text is None else next(filter(None, map(self._codes.get, other_spellings(text))), 0)
@@ -268,6 +268,6 @@ def to_days(cells: Array, name: str) -> Array:
 
 
 def round_cycle(days: Array, cycle: str) -> tuple[Array, Array]:
-    """Sine and cosine of where days fall in a cycle."""
+    """Sine and cosine of the position of days in a cycle."""
     phase = days * (2 * math.pi / CYCLES[cycle])
     return np.sin(phase), np.cos(phase)

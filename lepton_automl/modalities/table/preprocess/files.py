@@ -1,4 +1,4 @@
-"""Tables that a command line names."""
+"""Read the tables named on a command line."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from lepton_automl.errors import InputError
 from lepton_automl.example_files import READERS, shown
 from lepton_automl.unpacked import PARQUET_ENDINGS, check_memory, refuse_foreign
 
-OF_A_CELL = 120  # bytes, in all that is made of it until there is an answer
+BYTES_PER_CELL = 120  # bytes of memory per cell, over all steps of a prediction
 
 
 def read_rows(source: str, takes: str) -> Any:
-    """The columns of a table's file, arrays, or one row as JSON.
+    """Return the columns of a table file, arrays, or one row from JSON.
 
     Args:
-        source: A file (`.npy`, `.json`, CSV, packed or not, or Parquet), or JSON itself.
-        takes: What it may be, for the message.
+        source: A file (`.npy`, `.json`, CSV, compressed or not, or Parquet), or the JSON text itself.
+        takes: What is accepted, for the error message.
 
     Raises:
         InputError: It is none of these.
@@ -34,7 +34,7 @@ def read_rows(source: str, takes: str) -> Any:
 
 
 def read_columns(path: Path) -> dict[str, list[Any]]:
-    """The columns of a table: as verbatim text from a CSV, which the preprocessing reads as it did in training."""
+    """The columns of a table; those of a CSV file as verbatim text, which the preprocessing reads as in training."""
     if not path.name.lower().endswith(PARQUET_ENDINGS):
         return dict(read_delimited(path))
     with path.open("rb") as file:
@@ -43,7 +43,7 @@ def read_columns(path: Path) -> dict[str, list[Any]]:
         from pyarrow import parquet
     except ImportError:
         raise InputError(f"reading {shown(str(path))} needs pyarrow, which is not installed: pip install pyarrow") from None
-    described = parquet.read_metadata(path)
-    check_memory(described.num_rows * described.num_columns * OF_A_CELL, path)
+    metadata = parquet.read_metadata(path)
+    check_memory(metadata.num_rows * metadata.num_columns * BYTES_PER_CELL, path)
     columns: dict[str, list[Any]] = parquet.read_table(path).to_pydict()
     return columns

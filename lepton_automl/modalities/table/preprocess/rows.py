@@ -16,17 +16,17 @@ from .files import read_rows
 
 BATCH_AXES = 2
 TAKES = "a CSV or Parquet file, one row as JSON, or arrays in a .npy or .json file"
-FEW_ROWS = 32  # up to here a loop in Python beats whole columns in NumPy
+FEW_ROWS = 32  # up to this many, a loop in Python is faster than whole columns in NumPy
 
 
 class TablePreprocess:
-    """Rows of a table to `{"numeric": float32 [N, F], "categorical": int64 [N, G]}`; an empty part is left out.
+    """Converts rows of a table to `{"numeric": float32 [N, F], "categorical": int64 [N, G]}`; an empty part is left out.
 
-    The first feature of every numeric column comes first, for embedding; behind them come the plain ones.
+    The first feature of every numeric column comes first, for embedding; the plain features follow.
 
     Args:
         columns: The columns that the model reads, in order.
-        output: What the model answers: `task`, `target` and `classes`.
+        output: What the model predicts: `task`, `target` and `classes`.
     """
 
     def __init__(self, columns: Sequence[Column], output: Json) -> None:
@@ -36,7 +36,7 @@ class TablePreprocess:
 
     @property
     def names(self) -> list[str]:
-        """The columns by name."""
+        """Names of the columns."""
         return [column.name for column in self.columns]
 
     @property
@@ -47,12 +47,12 @@ class TablePreprocess:
 
     @property
     def plain(self) -> int:
-        """How many numeric features, the last ones, are not for embedding."""
+        """Number of numeric features, the last ones, that are not embedded."""
         return len(self.features) - len(self._numeric)
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
-        """Codes of each categorical column."""
+        """Number of codes of each categorical column."""
         return tuple(column.cardinality for column in self._categorical)
 
     def to_json(self) -> Json:
@@ -62,11 +62,11 @@ class TablePreprocess:
 
     @classmethod
     def from_json(cls, data: Json) -> TablePreprocess:
-        """The preprocessing back."""
+        """The preprocessing from its JSON."""
         return cls([_COLUMNS[column["kind"]].from_json(column) for column in data["input"]["columns"]], data["output"])
 
     def arrays(self, raw: Any) -> dict[str, Array]:
-        """A network's arrays.
+        """The network's input arrays.
 
         Args:
             raw: One row (a dict, a Series, a flat sequence of cells in the order of `columns`) or many: a list of
@@ -86,16 +86,16 @@ class TablePreprocess:
 
     @property
     def request_columns(self) -> tuple[str, ...]:
-        """The columns by name."""
+        """Names of the columns."""
         return tuple(self.names)
 
     def context(self, raw: Any) -> dict[str, Any]:
-        """Nothing."""
+        """Nothing: decoding needs no context."""
         del raw
         return {}
 
     def is_single(self, raw: Any) -> bool:
-        """A mapping of cells, or a flat sequence of them."""
+        """Whether the input is a mapping of cells, or a flat sequence of them."""
         if isinstance(raw, Mapping):
             return not any(isinstance(cell, list | tuple) or getattr(cell, "ndim", 0) for cell in raw.values())
         if isinstance(raw, list | tuple):
@@ -104,7 +104,7 @@ class TablePreprocess:
         return axes < BATCH_AXES
 
     def read(self, source: str) -> Any:
-        """A table's file, arrays, or one row as JSON."""
+        """The columns of a table file, arrays, or one row from JSON."""
         return read_rows(source, TAKES)
 
     def from_request(self, rows: Sequence[Mapping[str, Any]], limits: Mapping[str, int]) -> Any:
@@ -116,7 +116,7 @@ class TablePreprocess:
         return list(rows)
 
     def from_table(self, columns: Mapping[str, Array], limits: Mapping[str, int]) -> Any:
-        """As `from_request`, of whole columns."""
+        """Like `from_request`, for whole columns."""
         del limits
         for name in self.names:
             cells = columns.get(name)
@@ -125,7 +125,7 @@ class TablePreprocess:
         return dict(columns)
 
     def sample_request(self) -> dict[str, Any]:
-        """A row of the middle of each column."""
+        """A row with a sample of each column."""
         return {column.name: column.sample() for column in self.columns}
 
     def _few(self, rows: Sequence[Sequence[Any]]) -> dict[str, Array]:
@@ -164,10 +164,10 @@ class TablePreprocess:
         return np.empty((0, len(self.features) if name == "numeric" else len(self._categorical)), part.dtype)
 
     def _as_rows(self, raw: Any) -> Sequence[Any] | None:
-        """Rows when that is what they are; None for a table of columns."""
+        """The rows, if the input consists of rows; None if it consists of columns."""
         if isinstance(raw, Mapping):
             return None if _holds_columns(raw) else [raw]
-        if hasattr(raw, "iloc"):  # of pandas: a Series is a row, a DataFrame is columns
+        if hasattr(raw, "iloc"):  # pandas: a Series is a row, a DataFrame consists of columns
             return None if hasattr(raw, "columns") else [raw.to_dict()]
         if isinstance(raw, np.ndarray):
             return [raw] if raw.ndim == 1 else None
@@ -204,16 +204,16 @@ class TablePreprocess:
         return columns
 
     def _check_names(self, row: Mapping[str, Any]) -> None:
-        lacking = [name for name in self.names if name not in row]
-        if lacking:
+        missing = [name for name in self.names if name not in row]
+        if missing:
             raise InputError(
-                f"columns are missing: {', '.join(lacking)}; the row has {', '.join(map(str, row))}. "
+                f"columns are missing: {', '.join(missing)}; the row has {', '.join(map(str, row))}. "
                 "Give None for a cell that is not known."
             )
 
 
 def _nested_cell(column: str) -> ValueError:
-    """The error for a cell of a request that is no single value."""
+    """The error for a cell of a request that is not a single value."""
     return ValueError(f"column {column!r} holds a list or an object; a cell is a text, a number, true, false or null")
 
 

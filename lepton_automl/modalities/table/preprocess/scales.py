@@ -10,7 +10,7 @@ import numpy as np
 
 from lepton_automl.arrays import Array
 
-SO_FAR = 1e6  # quartile ranges; farther is as far as can be
+FARTHEST = 1e6  # interquartile ranges; larger distances are scaled to the ends
 LEAST_GAP, LARGEST = 1e-300, 1e300  # keep every slope and difference of knots finite
 
 
@@ -18,10 +18,10 @@ class QuantileScale:
     """A number to [-1, 1]: straight lines between knots fitted on the training rows, flat outside; missing to 0.
 
     Piecewise-linear rank scaling (as in QuantileTransformer with uniform output, with far fewer knots). One value and
-    many values take the same arithmetic, so that a row alone and in a batch give equal bits on every machine.
+    many values use the same arithmetic, so that a row gives the same bits alone and in a batch, on every machine.
 
     Args:
-        knots: Rising values, apart by more than `LEAST_GAP`; they are spread evenly over the output.
+        knots: Ascending values, more than `LEAST_GAP` apart; they map to evenly spaced outputs.
     """
 
     def __init__(self, knots: Sequence[float]) -> None:
@@ -33,7 +33,7 @@ class QuantileScale:
 
     def one(self, value: float) -> float:
         """One scaled value."""
-        if value != value:  # noqa: PLR0124  # NaN; math.isnan costs a call on the path of every prediction
+        if value != value:  # noqa: PLR0124  # NaN; math.isnan would cost a call in every prediction
             return 0.0
         at = bisect_right(self.knots, value) - 1
         if at < 0:
@@ -52,14 +52,14 @@ class QuantileScale:
 
 
 class RobustScale:
-    """A number to (-3, 3): its distance from the median in quartile ranges, smoothly clipped; missing to 0.
+    """A number to (-3, 3): its distance from the median in interquartile ranges, smoothly clipped; missing to 0.
 
-    The robust scaling and smooth clipping of RealMLP (Holzmüller et al., Better by Default, NeurIPS 2024). Knots tell
-    ranks apart and this tells distances: a table's network gains from both.
+    The robust scaling and smooth clipping of RealMLP (Holzmüller et al., Better by Default, NeurIPS 2024). `QuantileScale`
+    keeps ranks and this keeps distances: networks for tables benefit from both.
 
     Args:
         middle: The median of the training rows.
-        spread: Their quartile range, or whatever else is above 0.
+        spread: Their interquartile range, or another number above 0.
     """
 
     def __init__(self, middle: float, spread: float) -> None:
@@ -70,10 +70,10 @@ class RobustScale:
         if value != value:  # noqa: PLR0124  # NaN
             return 0.0
         far = (value - self.middle) / self.spread
-        return 3.0 if far > SO_FAR else -3.0 if far < -SO_FAR else far / math.sqrt(1.0 + (far / 3.0) * (far / 3.0))
+        return 3.0 if far > FARTHEST else -3.0 if far < -FARTHEST else far / math.sqrt(1.0 + (far / 3.0) * (far / 3.0))
 
     def many(self, values: Array) -> Array:
         """float64 [N] to float64 [N]."""
-        far = np.clip((np.nan_to_num(values, nan=self.middle) - self.middle) / self.spread, -SO_FAR, SO_FAR)
+        far = np.clip((np.nan_to_num(values, nan=self.middle) - self.middle) / self.spread, -FARTHEST, FARTHEST)
         near: Array = far / np.sqrt(1.0 + (far / 3.0) * (far / 3.0))
-        return np.where(np.abs(far) == SO_FAR, np.sign(far) * 3.0, near)
+        return np.where(np.abs(far) == FARTHEST, np.sign(far) * 3.0, near)
