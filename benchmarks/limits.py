@@ -85,7 +85,7 @@ def searched(config: StudyConfig) -> Spent:
     for trial in state.trials.values():
         assert trial.profile
         spent = trial.epochs * recorded(job(config, trial.proposed.config, trial.number)).epoch_seconds
-        keeps = not config.deployment.broken_limit(trial.profile)
+        keeps = not config.deployment.exceeded_limit(trial.profile)
         seconds, lost = seconds + spent, lost + (0.0 if keeps else spent)
         if keeps and trial.status == "complete":
             feasible.append((state.score(trial), trial.profile.latency_ms))
@@ -106,7 +106,7 @@ def constrained(config: StudyConfig) -> Spent:
         trial = plain.ask(distributions)
         recording = recorded(job(config, trial.params, number))
         score, ms = recording.final["accuracy"], recording.profile.latency_ms
-        spent, keeps = config.train.epochs * recording.epoch_seconds, not config.deployment.broken_limit(recording.profile)
+        spent, keeps = config.train.epochs * recording.epoch_seconds, not config.deployment.exceeded_limit(recording.profile)
         seconds, lost = seconds + spent, lost + (0.0 if keeps else spent)
         trial.set_constraint("latency", ms - limit)
         plain.tell(trial, [score, ms])

@@ -56,7 +56,7 @@ class AutoML:
         budget: The budget of the search; by default ten minutes.
         objectives: What to optimise: `"accuracy"` (the metric), `"latency"`, `"size"`, `"memory"`, `"cold_start"`, `"energy"`,
             `"parameters"`, `"macs"`, those of plug-ins, and `Objective.of(function)` for a user-defined cost.
-        metric: The score; by default accuracy, or RMSE for regression. A user-defined score is a function of truths and answers,
+        metric: The score; by default accuracy, or RMSE for regression. A user-defined score is a function of decode_targets and answers,
             like scikit-learn's, or `CustomMetric.of(function, direction="minimize")`.
         seed: Seed of splits, proposals, weights and batches.
         class_weight: `"balanced"`, or a weight for each label.
@@ -315,7 +315,7 @@ class FitCall:
         """The name, or the next free one if it is taken; warns if the user chose the name."""
         if self._request.name:
             self._home.check_journal(name)
-        self._home.remove_unbegun(name)  # left by a study that was killed before it started: it contains no results
+        self._home.remove_unstarted(name)  # left by a study that was killed before it started: it contains no results
         free = self._home.free_name(name)
         if self._request.name and free != name:
             what = f"{self._home.folder} already has a study {name!r}; this one is called {free!r}."
@@ -347,15 +347,15 @@ class FitCall:
 
     def _attend(self, study: Study) -> Study:
         """Wait for the study's end, or leave it running in the background."""
-        from .study.follow import attend, call_back, show
+        from .study.follow import follow_to_end, run_callbacks, show
         from .study.interrupts import in_notebook
 
         request = self._request
         if self._waits:
-            study.stop_signal = attend(study, request.callbacks, progress=request.progress, grace=request.grace)
+            study.stop_signal = follow_to_end(study, request.callbacks, progress=request.progress, grace=request.grace)
             return study
         if request.callbacks:
-            call_back(study, request.callbacks)
+            run_callbacks(study, request.callbacks)
         if request.progress and not (in_notebook() and show(study)):
             print(f"{study.name} is running in the background; follow() shows it, stop() ends it.")  # noqa: T201  # progress=True
         return study

@@ -9,7 +9,7 @@ from . import families
 from .custom import custom_epochs
 from .errors import Complaints, ConfigError
 from .events import StudyConfig
-from .execution.capacity import bearable, cores
+from .execution.capacity import affordable_workers, cores
 from .execution.executor import name_of_executor
 from .objective import SCORE, CustomMetric, Objective, cost_named
 from .plans import PrunePlan
@@ -51,7 +51,7 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     space = (
         custom_space.restrict(request.hyperparameters)
         if custom_space
-        else families.widened(families.space_for(spec, family), spec, request.hyperparameters)
+        else families.add_hyperparameters(families.space_for(spec, family), spec, request.hyperparameters)
     )
     return StudyConfig(
         name=name,
@@ -66,7 +66,7 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
         space=space,
         train=custom_epochs(dict(request.space or {}), plan) if factory else plan,
         prune=PrunePlan(),
-        workers=request.workers or bearable(cores())[0],
+        workers=request.workers or affordable_workers(cores())[0],
         seed=request.seed,
         factory=factory,
         sampler=request.sampler,

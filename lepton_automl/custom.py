@@ -74,14 +74,14 @@ def _shares(choices: tuple[object, ...]) -> bool:
     return bool(choices) and all(isinstance(share, int | float) and 0 <= share < 1 for share in choices)
 
 
-def handed(config: Config) -> Config:
+def factory_config(config: Config) -> Config:
     """The config that the factory receives: all hyperparameters without their prefixes, except `prune.ratio`."""
     return {name.partition(".")[2]: setting for name, setting in config.items() if name != CUT}
 
 
 def custom_recipe(config: Config, spec: DataSpec, factory: Factory) -> CustomRecipe:
     """The recipe of the network before pruning."""
-    return CustomRecipe(outputs=spec.outputs, factory=str(factory), config=handed(config))
+    return CustomRecipe(outputs=spec.outputs, factory=str(factory), config=factory_config(config))
 
 
 def custom_plan(config: Config, plan: TrainPlan) -> TrainPlan:

@@ -33,7 +33,7 @@ def family_in(space: Space) -> str:
     return str(space[FAMILY].default) if FAMILY in space else ""
 
 
-def widened(space: Space, spec: DataSpec, changes: Mapping[str, Hyperparameter | Setting]) -> Space:
+def add_hyperparameters(space: Space, spec: DataSpec, changes: Mapping[str, Hyperparameter | Setting]) -> Space:
     """A family's space with some hyperparameters pinned, replaced or added.
 
     Settings of the training plan that are usually fixed can be added; see `ADDABLE`.

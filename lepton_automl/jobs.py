@@ -125,12 +125,12 @@ class FactoryCheck(Response):
 
     Args:
         wrong: Problems that would make every trial fail, each with its fix.
-        uncuttable: Why channels cannot be pruned; empty if they can.
+        unprunable_reason: Why channels cannot be pruned; empty if they can.
         notes: Notes for the user.
     """
 
     wrong: tuple[tuple[str, str], ...] = ()
-    uncuttable: str = ""
+    unprunable_reason: str = ""
     notes: tuple[str, ...] = ()
 
 

@@ -244,7 +244,7 @@ class Journal:
             older = format_of(content) < FORMAT
             if not (older and self._convert):
                 check_format(content, self._study.name)
-            event, fault = event_from_json(located(converted(content), self._study)), ""
+            event, fault = event_from_json(with_absolute_paths(converted(content), self._study)), ""
             if older and event is not None:  # as it would be written today
                 content = {"n": number, KEY: FORMAT, **relative(event_to_json(event), self._study)}
                 raw = _line({name: value for name, value in content.items() if value is not None or name != "n"})[:-1]
@@ -265,15 +265,15 @@ def encoded(event: Event, number: int, folder: Path) -> bytes:
 
 
 def _line(content: dict[str, Any]) -> bytes:
-    return sealed(json.dumps(content, separators=(",", ":"), allow_nan=True).encode())
+    return with_checksum(json.dumps(content, separators=(",", ":"), allow_nan=True).encode())
 
 
 def renumbered(core: bytes, number: int) -> bytes:
     """A line with a new number, from its content without one."""
-    return sealed(b'{"n":%d,%s' % (number, core[1:]))
+    return with_checksum(b'{"n":%d,%s' % (number, core[1:]))
 
 
-def sealed(body: bytes) -> bytes:
+def with_checksum(body: bytes) -> bytes:
     """A line from its content: the checksum is added."""
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
@@ -283,12 +283,12 @@ def relative(line: dict[str, Any], folder: Path) -> dict[str, Any]:
     return _with_path(line, lambda path: _below(path, folder))
 
 
-def located(line: dict[str, Any], folder: Path) -> dict[str, Any]:
+def with_absolute_paths(line: dict[str, Any], folder: Path) -> dict[str, Any]:
     """An event as JSON, with its paths in a study's folder updated to the folder's current place."""
-    return _with_path(line, lambda path: found_in(path, folder))
+    return _with_path(line, lambda path: current_path(path, folder))
 
 
-def found_in(path: str, folder: Path) -> str:
+def current_path(path: str, folder: Path) -> str:
     """The current path of something in a study, which may have been moved or copied since the path was written.
 
     Args:

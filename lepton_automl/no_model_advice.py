@@ -48,7 +48,7 @@ def _limits(state: StudyState) -> str:
     broken = [trial for trial in state.trials.values() if trial.status == "infeasible"]
     if not broken or len(broken) < len(state.trials):
         return ""
-    why = broken[-1].broken_limit or (broken[-1].result.reason if broken[-1].result else "")
+    why = broken[-1].exceeded_limit or (broken[-1].result.reason if broken[-1].result else "")
     return f"Every candidate exceeded a hard limit; the last one: {why}. Raise the limit."
 
 

@@ -128,7 +128,7 @@ class CustomMetric(Value):
         """A score of your own.
 
         Args:
-            function: Called in a worker process as `function(truth, answers)`, like a metric of scikit-learn: truths in the
+            function: Called in a worker process as `function(truth, answers)`, like a metric of scikit-learn: decode_targets in the
                 form that the data have, [N], and answers as `predict` gives them, or the model's outputs. It is imported
                 there, or sent as source if it is defined in a notebook or script.
             direction: Whether a higher or a lower value is better.

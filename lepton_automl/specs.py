@@ -83,7 +83,7 @@ class Deployment(Value):
             complaints.check(_positive(limit), f"the limit on {name} is {limit!r}; a limit must be a number above 0")
         object.__setattr__(self, "limits", remaining)
 
-    def broken_limit(self, profile: Profile) -> str:
+    def exceeded_limit(self, profile: Profile) -> str:
         """Which hard limit a profile exceeds, in words; empty if it meets all."""
         for name, limit in self.hard_limits.items():
             value, cost = profile.value(name), known_costs().get(name, Objective(name=name, direction="minimize"))

@@ -31,9 +31,9 @@ from .events import (
     TrialResumed,
     TrialRetried,
 )
+from .inconsistency import inconsistency
 from .jobs import CONTINUE, AccelerationResult, Decision, Report, TrialResult
 from .journal import Journal
-from .misfit import misfit
 from .no_model_advice import no_model
 from .objective import Objective
 from .profile import Profile
@@ -74,7 +74,7 @@ class Trial:
     accelerated: AccelerationResult | None = None
     intervals: list[Interval] = field(default_factory=list)  # one, and another each time that it was resumed
     spent: tuple[float, int] = (0.0, 0)  # seconds of search, and epochs of all trials, when it ended
-    broken_limit: str = ""  # the current hard limit that its artifact exceeds; empty if it meets all
+    exceeded_limit: str = ""  # the current hard limit that its artifact exceeds; empty if it meets all
 
     @property
     def status(self) -> str:
@@ -82,7 +82,7 @@ class Trial:
         if self.result is None:
             return "running"
         if self.is_packed:
-            return "infeasible" if self.broken_limit else "complete"
+            return "infeasible" if self.exceeded_limit else "complete"
         return self.result.status
 
     @property
@@ -176,8 +176,8 @@ class StudyState:
         return self
 
     def apply(self, event: Event) -> bool:  # noqa: PLR0912  # one branch a kind of event
-        """Apply one event; returns False and changes nothing if it is inconsistent with the state (see `misfit`)."""
-        if misfit(self, event):
+        """Apply one event; returns False and changes nothing if it is inconsistent with the state (see `inconsistency`)."""
+        if inconsistency(self, event):
             return False
         match event:
             case StudyStarted():
@@ -254,7 +254,7 @@ class StudyState:
         self.epochs += trial.epochs - before
         trial.intervals[-1].ended, trial.spent = event.at, (self.spent(event.at), self.epochs)
         if trial.is_packed:
-            trial.broken_limit = self._broken(trial.search_profile)
+            trial.exceeded_limit = self._broken(trial.search_profile)
         if trial.status == "complete":
             self._add_to_front(trial)
         elif trial.can_resume and self.settings.factory is None:
@@ -295,7 +295,7 @@ class StudyState:
         """Apply other hard limits: models leave the front or return to it."""
         self.config = self.settings.replace(deployment=deployment)
         for trial in filter(lambda trial: trial.is_packed, self.trials.values()):
-            trial.broken_limit = self._broken(trial.profile)
+            trial.exceeded_limit = self._broken(trial.profile)
         self._rebuild_front()
         if self.ended:
             self.ended = self.ended.replace(chosen=self._choice())
@@ -305,7 +305,7 @@ class StudyState:
         return not self._broken(trial.search_profile)
 
     def _broken(self, profile: Profile | None) -> str:
-        return self.settings.deployment.broken_limit(profile) if profile else ""
+        return self.settings.deployment.exceeded_limit(profile) if profile else ""
 
     def spent(self, now: float) -> float:
         """Seconds that the search has been active since it started."""

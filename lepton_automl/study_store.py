@@ -35,12 +35,12 @@ SPARE = "spare.jsonl"  # copies of lines of the journal: in a trial's folder tho
 ALIVE = "alive"  # a file that the process running a study keeps locked, and writes its status to
 INFO_BYTES = 2048  # bytes of that file, all written at once: space for a message even when the disk is full
 PATIENCE = 0.5  # seconds for which processes that only check the lock may hold it
-ASKED = "config.json"  # a study's configuration, for the process that is to run it
+REQUEST_FILE = "config.json"  # a study's configuration, for the process that is to run it
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 # The files of a study that has not started; anything else in its folder may be valuable and is kept.
-UNSTARTED_FILES = {ASKED, ALIVE, JOURNAL, SPARE, "data", "trials", "workers", "asked.jsonl", "error.json", "search.log"}
+UNSTARTED_FILES = {REQUEST_FILE, ALIVE, JOURNAL, SPARE, "data", "trials", "workers", "asked.jsonl", "error.json", "search.log"}
 ROOM = 4 << 20  # bytes that must fit into a folder for a study to continue
 
 
@@ -117,7 +117,7 @@ class StudyStore:
     @property
     def studies(self) -> list[str]:
         """Names of all studies, sorted; including those that have not started yet, and those that lost their journal."""
-        files = [path for file in (JOURNAL, ASKED, "trials") for path in self.folder.glob(f"studies/*/{file}")]
+        files = [path for file in (JOURNAL, REQUEST_FILE, "trials") for path in self.folder.glob(f"studies/*/{file}")]
         return sorted({path.parent.name for path in files})
 
     def path(self, name: str) -> Path:
@@ -165,7 +165,7 @@ class StudyStore:
         fix = f"lepton repair {name} restores the journal from the copies beside the models; lepton delete {name} removes all."
         return StudyError(what, where=name, fix=fix)
 
-    def remove_unbegun(self, name: str) -> None:
+    def remove_unstarted(self, name: str) -> None:
         """Remove the folder of a study that never started; with a journal, a trial or any other file in it, all is kept."""
         path = self.path(name)
         in_use = not path.is_dir() or (path / JOURNAL).exists() or trials_in(path) or self.running(name)
@@ -187,7 +187,7 @@ class StudyStore:
             StudyError: The name is taken, or the folder cannot be written to.
         """
         path = self.path(name)
-        self.remove_unbegun(name)  # left by a study that was killed before it started: it contains no results
+        self.remove_unstarted(name)  # left by a study that was killed before it started: it contains no results
         self.check_journal(name)
         if path.exists():
             fix = (

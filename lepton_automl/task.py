@@ -190,7 +190,7 @@ class Task(Protocol):
     def stored(self, encoded: Array, output: OutputSpec) -> Array:
         """Targets as training reads them."""
 
-    def truths(self, targets: Array, output: OutputSpec) -> Array:
+    def decode_targets(self, targets: Array, output: OutputSpec) -> Array:
         """Targets in their own unit and in the form of the data, like the answers of `Decoder.decode`."""
 
     def fits_tensor(self, targets: Array) -> bool:
@@ -236,7 +236,7 @@ class Task(Protocol):
     def validation_loss(self, scores: Mapping[str, float], output: OutputSpec) -> float:
         """The score that shows when training should have ended, as a loss."""
 
-    def ignorant_loss(self, output: OutputSpec) -> float:
+    def untrained_loss(self, output: OutputSpec) -> float:
         """The loss of a network that has learned nothing."""
 
     def fit_decoder(self, answers: Array, targets: Array, output: OutputSpec) -> Json:

@@ -65,7 +65,7 @@ def everyone() -> list[Contestant]:
         "feasibility": partial(ours.run, screen=False),
         "children": partial(ours.run, children=False),
         "first designs": partial(ours.run, initial_designs=False),
-        "thawing": ours.thawless,
+        "thawing": ours.without_resuming,
     }
     after: dict[str, Contest] = {
         "warm start": ours.warm,

@@ -44,7 +44,7 @@ def run(landscape: Landscape, seed: int, workers: int, **settings: Any) -> list[
     return play(landscape, seed, workers, **settings).moments
 
 
-def thawless(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
+def without_resuming(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
     """The same, but stopped trials are never resumed."""
     with patch("lepton_automl.state.MOST_CHECKPOINTED", 0):
         return run(landscape, seed, workers)

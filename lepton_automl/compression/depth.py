@@ -44,17 +44,17 @@ def _leads_to(recipe: Recipe, smaller: Recipe, kept: Kept) -> bool:
         return False
 
 
-def measure_change(model: nn.Module, block_lists: Sequence[str], inputs: dict[str, Tensor]) -> list[list[float]]:
+def measure_change(model: nn.Module, stage_modules: Sequence[str], inputs: dict[str, Tensor]) -> list[list[float]]:
     """How much each block changes its input: the norm of output minus input, over the norm of the input.
 
     The change is infinite for a first block that changes the shape.
 
     Args:
         model: The network, in evaluation mode.
-        block_lists: Name of the module that contains the blocks, for each stage.
+        stage_modules: Name of the module that contains the blocks, for each stage.
         inputs: Rows to run.
     """
-    stages = [list(model.get_submodule(name).children()) for name in block_lists]
+    stages = [list(model.get_submodule(name).children()) for name in stage_modules]
     change = input_changes([block for blocks in stages for block in blocks], lambda: model(**inputs))
     return [[change[block] for block in blocks] for blocks in stages]
 
@@ -83,8 +83,8 @@ def input_changes(blocks: Iterable[nn.Module], run: Callable[[], object]) -> dic
     return change
 
 
-def keep_blocks(model: nn.Module, block_lists: Sequence[str], kept: Kept) -> None:
+def keep_blocks(model: nn.Module, stage_modules: Sequence[str], kept: Kept) -> None:
     """Remove all other blocks, in place; the remaining ones are renumbered."""
-    for name, blocks in zip(block_lists, kept, strict=True):
+    for name, blocks in zip(stage_modules, kept, strict=True):
         children = list(model.get_submodule(name).children())
         model.set_submodule(name, nn.Sequential(*(children[b] for b in blocks)))

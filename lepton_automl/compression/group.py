@@ -117,10 +117,10 @@ def member_of(graph: Any, item: Any, name: str) -> Member:
     return Member(name, layer, outputs, dep, torch.tensor(item.idxs), torch.tensor(item.root_idxs), free)
 
 
-Leaving = Sequence[tuple[Group, Sequence[int]]]
+Removals = Sequence[tuple[Group, Sequence[int]]]
 
 
-def remove_channels(model: nn.Module, leaving: Leaving) -> None:
+def remove_channels(model: nn.Module, leaving: Removals) -> None:
     """Remove channels from all members of their groups, weights and statistics alike.
 
     Each side of a layer is pruned once, however many groups it belongs to: indices are those before any pruning.
@@ -133,7 +133,7 @@ def remove_channels(model: nn.Module, leaving: Leaving) -> None:
             setattr(model.get_submodule(holder), name, after)
 
 
-def zero_channels(leaving: Leaving) -> None:
+def zero_channels(leaving: Removals) -> None:
     """Set channels to zero in all members of their groups: a correctly pruned network has the same outputs as this one."""
     for member, removed in _entries_to_remove(leaving):
         places = torch.tensor(removed)
@@ -142,7 +142,7 @@ def zero_channels(leaving: Leaving) -> None:
             side[places // each, places % each] = 0
 
 
-def _entries_to_remove(leaving: Leaving) -> list[tuple[Member, list[int]]]:
+def _entries_to_remove(leaving: Removals) -> list[tuple[Member, list[int]]]:
     """Each side of a layer, and the indices of its entries to remove."""
     entries: dict[tuple[int, bool], tuple[Member, set[int]]] = {}
     for group, channels in leaving:

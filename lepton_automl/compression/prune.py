@@ -15,7 +15,7 @@ from lepton_automl.errors import ConfigError, in_one_line
 
 from .anynet import groups_of, trace, unpruned_layers
 from .copies import deep_copy
-from .group import ROOTS, Group, Leaving, remove_channels, zero_channels
+from .group import ROOTS, Group, Removals, remove_channels, zero_channels
 from .importance import Sensitivity, criterion_of
 from .ranking import choose
 from .reparam import fold_weight_norms
@@ -176,7 +176,7 @@ class _Attempt:
         removed = sum(len(channels) for _, channels in leaving)
         return PruneResult(model, dict(refused), removed)
 
-    def _prune_and_verify(self, model: nn.Module, leaving: Leaving) -> None:
+    def _prune_and_verify(self, model: nn.Module, leaving: Removals) -> None:
         """Prune in place and verify the result."""
         with torch.no_grad(), _fixed_normalisation(leaving):
             state = copy.deepcopy(model.state_dict())
@@ -194,7 +194,7 @@ class _Attempt:
         with torch.no_grad():
             model(self.rows.clone())  # with its normalisations active
 
-    def _choose(self, model: nn.Module, groups: list[Group]) -> Leaving:
+    def _choose(self, model: nn.Module, groups: list[Group]) -> Removals:
         criterion = criterion_of(self.options.criterion, model, sensitivity=self.sensitivity, seed=self.options.seed)
         positions = choose(
             [criterion(group) for group in groups],
@@ -232,7 +232,7 @@ def _restore(model: nn.Module, original: nn.Module) -> None:
 
 
 @contextmanager
-def _fixed_normalisation(leaving: Leaving) -> Iterator[None]:
+def _fixed_normalisation(leaving: Removals) -> Iterator[None]:
     """Context in which channel normalisations only scale: they depend on the number of channels, zeroed or not."""
     layers = {member.layer for group, _ in leaving for member in group.members}
     hooks = [

@@ -35,7 +35,7 @@ def shrink(
     without these blocks, so the order of the widths does not matter.
 
     Args:
-        model: A LeptonNet: it has `recipe`, `width_map` and `block_lists`. It is left unchanged.
+        model: A LeptonNet: it has `recipe`, `width_map` and `stage_modules`. It is left unchanged.
         smaller: The recipe of the result; its state fits a network built from it.
         sample_inputs: Rows as `forward` takes them, on any device; a few hundred are enough.
         criterion: How channels are scored: a name of `compression.importance.CRITERIA`.
@@ -65,8 +65,8 @@ def _cut(cut: nn.Module, smaller: Recipe, sample_inputs: dict[str, Tensor], scor
     inputs = _sample(cut, sample_inputs, ROWS)
 
     if recipe.depths != smaller.depths:
-        blocks = choose_blocks(recipe, smaller, measure_change(cut, net.block_lists, inputs))
-        keep_blocks(cut, net.block_lists, blocks)
+        blocks = choose_blocks(recipe, smaller, measure_change(cut, net.stage_modules, inputs))
+        keep_blocks(cut, net.stage_modules, blocks)
         recipe = net.recipe = recipe.keep_blocks(blocks)
 
     narrower = {path: width for path, width in smaller.widths.items() if width < recipe.widths[path]}

@@ -16,7 +16,7 @@ from lepton_automl.recipe import narrowed
 
 from .anynet import groups_of, trace
 from .copies import deep_copy
-from .group import Leaving, remove_channels
+from .group import Removals, remove_channels
 from .importance import score
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -72,7 +72,7 @@ def _cut(model: Network, ratio: float, rows: Tensor, multiple: int) -> Network:
     return model
 
 
-def _removals(graph: Any, ratio: float, multiple: int) -> Leaving:
+def _removals(graph: Any, ratio: float, multiple: int) -> Removals:
     """The channels to remove from each group of layers that can lose any."""
     leaving = []
     for group, reason in groups_of(graph):

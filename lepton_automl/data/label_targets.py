@@ -42,7 +42,7 @@ def check_rows(counts: Mapping[str, int], where: str, noun: str, fix: str) -> No
         raise DataError(f"a {noun} needs at least {LEAST_ROWS} examples; too few of: {listed}", where=where, fix=fix)
 
 
-def indicated_labels(columns: Mapping[str, Any]) -> Array:
+def labels_from_indicators(columns: Mapping[str, Any]) -> Array:
     """Columns of zeros and ones as one list of labels per row, [N] objects; None where every cell of a row is missing.
 
     Args:

@@ -25,7 +25,7 @@ Pairs = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledSplits:
     """Training and validation rows.
 
     Args:
@@ -96,7 +96,7 @@ def hold_out(pairs: Pairs, seed: int) -> tuple[Pairs, Pairs]:
     return (rows[~held], targets[~held]), (rows[held], targets[held])
 
 
-def labelled(train: Pairs, validation: Pairs, outputs: int, *, standardise: bool = True) -> Labelled:
+def labelled(train: Pairs, validation: Pairs, outputs: int, *, standardise: bool = True) -> LabelledSplits:
     """Training and validation rows, with a description of their targets.
 
     Args:
@@ -120,7 +120,7 @@ def labelled(train: Pairs, validation: Pairs, outputs: int, *, standardise: bool
     splits = [
         Split({ROWS: rows}, torch.from_numpy(task.stored(targets.numpy(), output))) for rows, targets in (train, validation)
     ]
-    return Labelled(spec, *splits)
+    return LabelledSplits(spec, *splits)
 
 
 def _task_of(targets: Tensor) -> Task:

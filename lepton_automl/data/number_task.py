@@ -66,7 +66,7 @@ class NumberTask:
         mean, scale = scale_of(output)
         return standardised(encoded, mean, scale)
 
-    def truths(self, targets: Array, output: OutputSpec) -> Array:
+    def decode_targets(self, targets: Array, output: OutputSpec) -> Array:
         """The targets, unchanged."""
         del output
         return targets

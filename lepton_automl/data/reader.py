@@ -32,13 +32,13 @@ class Reader:
         number: How its numbers are written, if not in Python's notation.
         date: How its dates are written, if not in ISO 8601.
         missing: Texts that the user declared as missing values.
-        truths: Whether the texts true and false are read as 1 and 0.
+        decode_targets: Whether the texts true and false are read as 1 and 0.
     """
 
     number: NumberNotation | None = None
     date: DateNotation | None = None
     missing: Collection[str] = ()
-    truths: bool = False
+    decode_targets: bool = False
 
     def numbers(self, cells: Array) -> tuple[Array, list[Any]]:
         """Numbers, float64 [N], NaN where there is none, infinite ones kept; and the cells that hold something else."""
@@ -57,7 +57,7 @@ class Reader:
         return _each(cells, self._one_day)
 
     def _one_number(self, cell: Any) -> float | None:
-        if self.truths:
+        if self.decode_targets:
             cell = to_truth(cell, self.missing)
         try:
             return float(cell) if self.number is None or not isinstance(cell, str) else self.number.read(cell)

@@ -14,7 +14,7 @@ from lepton_automl.delimited import DelimitedFile
 from lepton_automl.errors import DataError
 from lepton_automl.unpacked import CSV_ENDINGS, PARQUET_ENDINGS, check_memory, files_within, refuse_foreign
 
-from .label_targets import indicated_labels
+from .label_targets import labels_from_indicators
 from .typed import NUMBER_CELL_BYTES, TEXT_CELL_BYTES, TypedColumn
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def target_cells(targets: Any) -> Any:
     """
     columns = getattr(targets, "columns", None)  # of a DataFrame; pandas is not imported for it
     if columns is not None and len(columns) > 1:
-        return indicated_labels({str(name): targets[name].tolist() for name in columns})
+        return labels_from_indicators({str(name): targets[name].tolist() for name in columns})
     if isinstance(targets, list | tuple) and any(isinstance(cell, list | tuple | set | frozenset) for cell in targets):
         cells = np.empty(len(targets), object)
         cells[:] = [list(cell) if isinstance(cell, tuple | set | frozenset) else cell for cell in targets]

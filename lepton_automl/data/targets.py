@@ -21,7 +21,7 @@ from .reader import is_blank
 from .target_format import Form, dates_error, durations_error, read_form
 from .written import is_moment
 
-MOST_CLASSES_BY_GUESS = 20  # integers with more distinct values than this are treated as quantities
+MAX_INFERRED_CLASSES = 20  # integers with more distinct values than this are treated as quantities
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def read_targets(
     cells: Array,
     options: DataOptions,
     name: str,
-    most_classes: int = MOST_CLASSES_BY_GUESS,
+    most_classes: int = MAX_INFERRED_CLASSES,
     *,
     test: Array | None = None,
     decimal: str = ".",

@@ -46,7 +46,7 @@ class Written:
         lenient: Whether every text that cannot be read is a missing value, as there are too many for `tokens`.
         number: How its numbers are written, if Python's `float` does not read them.
         date: How its dates are written, if not in ISO 8601.
-        truths: Whether the texts true and false are read as 1 and 0.
+        decode_targets: Whether the texts true and false are read as 1 and 0.
         lost: Cells that cannot be read, by their text; the usual texts for a missing value are among them.
         notes: What was decided.
         warnings: What may be wrong with it.
@@ -57,7 +57,7 @@ class Written:
     lenient: bool = False
     number: NumberNotation | None = None
     date: DateNotation | None = None
-    truths: bool = False
+    decode_targets: bool = False
     lost: Counter[str] = field(default_factory=Counter)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -124,10 +124,10 @@ class _Column:
         if not self.cells or not all(map(is_float, self.others)):
             return None
         read = {text: number for text in self.texts if (number := written_number(text) or _plain(text)) is not None}
-        truths = self._truths(read)
-        read |= truths
+        decode_targets = self._truths(read)
+        read |= decode_targets
         read, shown, notes, warnings, clash = self._one_unit(read)
-        formatted = {text for text in read if text not in truths and not is_float(text)}
+        formatted = {text for text in read if text not in decode_targets and not is_float(text)}
         unread = self.texts - Counter({text: self.texts[text] for text in read})
         if not self._mostly(unread, len(read), few=few or bool(formatted), forced=forced):
             return None
@@ -147,7 +147,7 @@ class _Column:
             notes = [f"{self.name!r} is numeric: {example!r} is {value:.10g}{f' ({shown})' if shown else ''}", *notes]
         if unread and not forced and (len(unread) > MOST_TOKENS or any(map(_has_digits, unread))):
             warnings.append(f"{_cells(unread)} of {self.name!r} cannot be read as numbers ({_shown(unread)}): taken as missing")
-        return self._written("number", unread, notes, [*warnings, *more], number=notation, truths=bool(truths))
+        return self._written("number", unread, notes, [*warnings, *more], number=notation, decode_targets=bool(decode_targets))
 
     def _truths(self, read: dict[str, WrittenNumber]) -> dict[str, WrittenNumber]:
         """The texts true and false as 1 and 0, if every number of the column is 0 or 1."""

@@ -94,7 +94,7 @@ class Runtime(Protocol):
     def variants(self, source: Source) -> list[Variant]:
         """The variants that are worth trying on this machine."""
 
-    def milder(self, variant: Variant, source: Source) -> Iterator[Variant]:
+    def fallback_variants(self, variant: Variant, source: Source) -> Iterator[Variant]:
         """Variants to try in turn where an int8 variant is faster but loses too much of the score.
 
         Args:
@@ -162,7 +162,7 @@ class _Onnx:
 
         return open_model(path, variant.to_json(), threads, rows=rows)
 
-    def milder(self, variant: Variant, source: Source) -> Iterator[Variant]:
+    def fallback_variants(self, variant: Variant, source: Source) -> Iterator[Variant]:
         """With another quantizer, whose ranges differ; with 7-bit weights; with the most sensitive layers in float32."""
         if importlib.util.find_spec(SLOW_QUANTIZER):
             yield variant.replace(quantizer=SLOW_QUANTIZER)
@@ -240,7 +240,7 @@ class Torch:
         del source
         return [Variant(runtime=self.name), Variant(runtime=self.name, options={"compiled": True})]
 
-    def milder(self, variant: Variant, source: Source) -> Iterator[Variant]:
+    def fallback_variants(self, variant: Variant, source: Source) -> Iterator[Variant]:
         """None, as it has no int8 variants."""
         del variant, source
         return iter(())

@@ -25,7 +25,7 @@ def cores() -> int:
     return max(1, int(min(usable_cores(), quota())))
 
 
-def bearable(workers: int, *, threads: int = 1, data: Path | None = None) -> tuple[int, str]:
+def affordable_workers(workers: int, *, threads: int = 1, data: Path | None = None) -> tuple[int, str]:
     """The number of workers that the machine can run, at most the requested number.
 
     Args:

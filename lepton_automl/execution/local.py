@@ -229,7 +229,9 @@ class LocalExecutor:
             return self._answer(request, on_tick, on_status, math.inf if limit is None else limit)
         finally:
             self.request_slots(before)
-            if self._workers and (self._workers[0].busy or self._workers[0].spoilt):  # its response is no longer awaited
+            if self._workers and (
+                self._workers[0].busy or self._workers[0].needs_replacement
+            ):  # its response is no longer awaited
                 self._restart_worker(0)
 
     def _answer(self, request: Request, on_tick: Callable[[], None], status: Callable[[str], None], limit: float) -> Response:
@@ -249,7 +251,7 @@ class LocalExecutor:
                 if values:
                     self._failed_starts = 0
                 for value in values:
-                    worker.spoilt |= isinstance(value, ReplacementRequest)
+                    worker.needs_replacement |= isinstance(value, ReplacementRequest)
                     if isinstance(value, TrialResult) and value.trial == NO_TRIAL:  # else that of an abandoned trial
                         worker.busy = False
                         raise StudyError(value.reason, where="worker", fix=f"Traceback of the worker:\n{value.traceback}")
@@ -303,7 +305,7 @@ class LocalExecutor:
             self._replace_worker(number)
             return []
         self._failed_starts = 0
-        worker.spoilt |= any(isinstance(value, ReplacementRequest) for value in values)
+        worker.needs_replacement |= any(isinstance(value, ReplacementRequest) for value in values)
         messages = [
             _without_pauses(value, worker.paused_seconds, printed=worker.printed())
             if isinstance(value, TrialResult)
@@ -315,7 +317,7 @@ class LocalExecutor:
             since = worker.note(value)
             if isinstance(value, Report) and value.epoch > 0:
                 self._longest = max(self._longest, since)
-            if isinstance(value, TrialResult) and (worker.spoilt or value.fault == "worker"):
+            if isinstance(value, TrialResult) and (worker.needs_replacement or value.fault == "worker"):
                 self._restart_worker(number)
         return [*messages]
 
@@ -350,7 +352,7 @@ class LocalExecutor:
         for number, worker in enumerate(self._workers):
             held = worker.measure_memory()
             if held > self._limit:
-                worker.spoilt = True  # it is replaced after its trial
+                worker.needs_replacement = True  # it is replaced after its trial
                 heavy.append((held, number))
         if heavy and memory.nearly_out():
             held, number = max(heavy)

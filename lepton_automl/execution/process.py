@@ -44,7 +44,7 @@ class Process:
         self.job: TrialJob | None = None
         self._since = 0  # length of the log in bytes when it took its job
         self.ready = False  # it has sent a message, so it can be started
-        self.spoilt = False  # it used more memory than it should, or user code changed it
+        self.needs_replacement = False  # it used more memory than it should, or user code changed it
         self.peak_memory = 0  # maximum bytes of memory that it was seen using
         self.awaits_decision = False  # on its last report
         self.busy = False  # with a request

@@ -36,7 +36,7 @@ class LeptonNet(nn.Module):
         raise NotImplementedError
 
     @property
-    def block_lists(self) -> tuple[str, ...]:
+    def stage_modules(self) -> tuple[str, ...]:
         """Names of the modules that hold the blocks of each stage."""
         raise NotImplementedError
 

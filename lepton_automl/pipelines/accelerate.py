@@ -1,7 +1,7 @@
 """The inference accelerator: tries every allowed variant of a network on the target and keeps the fastest that is good enough.
 
 All variants are exported, opened and timed in one interleaved benchmark with the reference. They are scored, the fastest
-first, until one has an allowed score drop. If a faster int8 variant loses too much, milder ones are tried: another
+first, until one has an allowed score drop. If a faster int8 variant loses too much, fallback_variants ones are tried: another
 quantizer, 7-bit weights, then float32 for the layers that quantization harms most. Finally the winner's runtime settings
 are tuned, and a simpler variant is preferred if it is as fast.
 """
@@ -143,7 +143,7 @@ def accelerate(source: Source, bench: VariantBench, folder: Path) -> BestVariant
     search.add(variants)
     search.benchmark_variants(search.running)
     winner = search.simplest(search.fastest())
-    winner = search.milder(winner)
+    winner = search.fallback_variants(winner)
     winner = search.tuned(winner)
     return BestVariant(winner, search.before, search.results(winner), search.speedup(winner))
 
@@ -254,8 +254,8 @@ class _VariantSearch:
                 return candidate
         return winner
 
-    def milder(self, winner: CandidateVariant) -> CandidateVariant:
-        """A milder form of a faster candidate whose score dropped too much, if it is still faster; else the winner."""
+    def fallback_variants(self, winner: CandidateVariant) -> CandidateVariant:
+        """A fallback_variants form of a faster candidate whose score dropped too much, if it is still faster; else the winner."""
         lossy = [
             candidate
             for candidate in self.all
@@ -265,7 +265,7 @@ class _VariantSearch:
             good = next(
                 (
                     candidate
-                    for variant in get_runtime(rejected.variant.runtime).milder(rejected.variant, self.source)
+                    for variant in get_runtime(rejected.variant.runtime).fallback_variants(rejected.variant, self.source)
                     for candidate in self.add([variant])
                     if self._good(candidate)
                 ),

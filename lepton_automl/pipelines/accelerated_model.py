@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lepton_automl.data.labelled import ROWS, Labelled
+from lepton_automl.data.labelled import ROWS, LabelledSplits
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.open_artifact import RUNTIME, InferenceSession, open_model
 from lepton_automl.deployment.predictor import OPERATIONS
@@ -154,7 +154,7 @@ class AccelerationRun:
     """One acceleration."""
 
     def __init__(
-        self, module: Bare, rows: Labelled, deployment: Deployment, folder: Path, progress: Callable[[str], None]
+        self, module: Bare, rows: LabelledSplits, deployment: Deployment, folder: Path, progress: Callable[[str], None]
     ) -> None:
         self.module, self.rows, self.deployment, self.folder, self.progress = module, rows, deployment, folder, progress
         self.metric = next(iter(task_of(rows.spec).metrics))

@@ -155,5 +155,5 @@ class _Bench:
         smaller = build(change.recipe)
         path = self.exported(smaller, "candidate")
         layers = layers_of(path, self.profiler.deployment.batch_size, self.profiler.deployment.threads)
-        named = [layer.replace(layer=old_name(layer.layer, change.blocks_kept, smaller.block_lists)) for layer in layers]
+        named = [layer.replace(layer=old_name(layer.layer, change.blocks_kept, smaller.stage_modules)) for layer in layers]
         return predicted_gain(named, profile)

@@ -7,7 +7,7 @@ import math
 from lepton_automl.comparison import Comparison, ComparisonJob
 from lepton_automl.error_analysis import ErrorAnalysisJob
 from lepton_automl.metric import score_difference
-from lepton_automl.training.scores import own_unit, scorers_of
+from lepton_automl.training.scores import in_target_unit, scorers_of
 
 from .error_analysis import predictions
 from .worker_cache import cached_data
@@ -25,7 +25,7 @@ def compare(job: ComparisonJob) -> Comparison:
         for trial, bundle in zip(job.trials, job.bundles, strict=True)
     ]
     (rows, first), (_, second) = (predictions(analysis, data) for analysis in jobs)
-    truth = own_unit(rows.targets, data.spec).numpy()
+    truth = in_target_unit(rows.targets, data.spec).numpy()
     differences = {name: score_difference(scorer, first, second, truth) for name, scorer in scorers_of(data.spec).items()}
     defined = {name: score for name, score in differences.items() if math.isfinite(score.difference)}
     return Comparison(rows=len(rows), scores=defined)

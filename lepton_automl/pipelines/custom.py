@@ -14,7 +14,7 @@ import torch
 
 from lepton_automl import families
 from lepton_automl.compression.uniform import prune_uniformly
-from lepton_automl.custom import custom_plan, custom_recipe, handed
+from lepton_automl.custom import custom_plan, custom_recipe, factory_config
 from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
 from lepton_automl.data.pairs import PairModule
@@ -85,7 +85,7 @@ class CustomAdapter:
         """The factory's module; equal seeds give equal weights, and the global random state is not changed."""
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.plan.seed)
-            return _loaded(self.factory)({"epochs": self.plan.epochs, **handed(self.config)}, self.spec)
+            return _loaded(self.factory)({"epochs": self.plan.epochs, **factory_config(self.config)}, self.spec)
 
     def build(self, recipe: Recipe) -> CustomNet:
         """A new network of a recipe, pruned if the recipe has a ratio."""
@@ -147,7 +147,7 @@ def check_factory(job: FactoryCheckJob) -> FactoryCheck:
     except ConfigError as error:
         return FactoryCheck(wrong=((error.what, error.fix),))
     except Exception as error:
-        what = f"{job.factory.name}(config, spec) fails with config {handed(job.usual)}: {in_one_line(error)}"
+        what = f"{job.factory.name}(config, spec) fails with config {factory_config(job.usual)}: {in_one_line(error)}"
         return FactoryCheck(
             wrong=(
                 (
@@ -180,7 +180,7 @@ def check_factory(job: FactoryCheckJob) -> FactoryCheck:
         notes = _export_notes(model, data)
     except LeptonError as error:
         return FactoryCheck(wrong=((error.what, error.fix),))
-    return FactoryCheck(uncuttable=_why_not_prunable(adapter, model, data, job.ratio) if job.ratio else "", notes=notes)
+    return FactoryCheck(unprunable_reason=_why_not_prunable(adapter, model, data, job.ratio) if job.ratio else "", notes=notes)
 
 
 def _export_notes(model: CustomNet, data: Data) -> tuple[str, ...]:

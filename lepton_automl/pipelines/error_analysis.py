@@ -13,7 +13,7 @@ from lepton_automl.error_analysis import ErrorAnalysis, ErrorAnalysisJob, Exampl
 from lepton_automl.errors import DataError
 from lepton_automl.modality import modality_of
 from lepton_automl.task import Analysis, task_of
-from lepton_automl.training.scores import own_unit, scores
+from lepton_automl.training.scores import in_target_unit, scores
 
 from .held_out import held_out
 from .pack import decoder_of, predict_split
@@ -30,7 +30,7 @@ def analyze_errors(job: ErrorAnalysisJob) -> ErrorAnalysis:
     """
     data = cached_data(job.trial.data)
     split, answers = predictions(job, data)
-    truth = own_unit(split.targets, data.spec).numpy()
+    truth = in_target_unit(split.targets, data.spec).numpy()
     decoder = decoder_of(Path(job.bundle))
     analysis = task_of(data.spec).analyze(answers, truth, data.spec.output, decoder, job.worst)
     return ErrorAnalysis(

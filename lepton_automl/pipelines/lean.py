@@ -14,7 +14,7 @@ from torch import nn
 from lepton_automl.compression.blocks import drop_blocks
 from lepton_automl.compression.prune import PruneOptions, PruneResult, prune
 from lepton_automl.compression.reparam import with_plain_weights
-from lepton_automl.data.labelled import Labelled
+from lepton_automl.data.labelled import LabelledSplits
 from lepton_automl.deployment.preserve_state import preserve_state
 from lepton_automl.errors import BundleError, ConfigError, LimitError
 from lepton_automl.locks import measurement_lock_path
@@ -128,7 +128,7 @@ def lean(model: Network, data: Any, config: PruneConfig, progress: Progress = la
 class PruneRun(Generic[Network]):
     """One run of `lean`."""
 
-    def __init__(self, model: Network, rows: Labelled, config: PruneConfig, progress: Progress) -> None:
+    def __init__(self, model: Network, rows: LabelledSplits, config: PruneConfig, progress: Progress) -> None:
         self.config, self.progress = config, progress
         plan = TrainPlan(lr=config.lr or usual_rate(model), batch_size=config.batch_size, seed=config.seed)
         self.trainer = RecoveryTrainer(rows, plan, own_steps=config.own_steps, distill=config.distill)

@@ -29,7 +29,7 @@ from lepton_automl.models.files import WEIGHTS, save
 from lepton_automl.profile import Profile
 from lepton_automl.specs import DataSpec
 from lepton_automl.task import task_of
-from lepton_automl.training.scores import own_unit, scores
+from lepton_automl.training.scores import in_target_unit, scores
 from lepton_automl.variant import Variant
 
 from .adapter import Network
@@ -75,7 +75,7 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
         final_scores = (
             cross_validated
             if answers is None
-            else scores(answers, own_unit(data.validation.targets, data.spec), data.spec, decoder)
+            else scores(answers, in_target_unit(data.validation.targets, data.spec), data.spec, decoder)
         )
         profile = profiler.profile_file(path, model, opened=exported)
         save(model, path.parent)
@@ -112,7 +112,7 @@ def bundle_scores(bundle: Path, split: Split, spec: DataSpec, *, threads: int = 
 
 def model_scores(model: InferenceSession, split: Split, spec: DataSpec, decoder: Json | None = None) -> dict[str, float]:
     """Scores of an opened model on some rows, in the target's unit."""
-    return scores(predict_split(model, split), own_unit(split.targets, spec), spec, decoder)
+    return scores(predict_split(model, split), in_target_unit(split.targets, spec), spec, decoder)
 
 
 def fitted_decoder(job: TrialJob, answers: NDArray[Any] | None) -> Json:
@@ -127,7 +127,7 @@ def fitted_decoder(job: TrialJob, answers: NDArray[Any] | None) -> Json:
         return {}
     rows, predicted, _ = unseen
     spec = cached_data(job.data).spec
-    return task_of(spec).fit_decoder(predicted, own_unit(rows.targets, spec).numpy(), spec.output)
+    return task_of(spec).fit_decoder(predicted, in_target_unit(rows.targets, spec).numpy(), spec.output)
 
 
 def decoder_of(bundle: Path) -> Json:
@@ -179,7 +179,7 @@ def calibration_note(job: TrialJob, answers: NDArray[Any] | None) -> str:
     if not task_of(data.spec).probabilities or unseen is None:
         return ""
     rows, predicted, split = unseen
-    truth = own_unit(rows.targets, data.spec).numpy()
+    truth = in_target_unit(rows.targets, data.spec).numpy()
     bins = task_of(data.spec).analyze(predicted, truth, data.spec.output, {}, 0).parts.get("calibration", ())
     return calibration_verdict(bins, split)
 

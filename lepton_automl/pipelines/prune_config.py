@@ -10,7 +10,7 @@ from torch import nn
 
 from lepton_automl.compression.importance import CRITERIA
 from lepton_automl.compression.ranking import RANKINGS
-from lepton_automl.data.labelled import Labelled
+from lepton_automl.data.labelled import LabelledSplits
 from lepton_automl.errors import Complaints, one_of
 from lepton_automl.specs import Deployment
 from lepton_automl.training.custom import can_train_itself
@@ -42,7 +42,7 @@ class PruneConfig:
     seed: int = 0
 
 
-def validated_rows(model: nn.Module, data: Any, config: PruneConfig) -> Labelled:
+def validated_rows(model: nn.Module, data: Any, config: PruneConfig) -> LabelledSplits:
     """Validate all arguments and read the rows.
 
     Raises:

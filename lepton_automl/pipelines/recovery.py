@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lepton_automl.data.datamodule import DataModule, epoch_order
-from lepton_automl.data.labelled import ROWS, Labelled
+from lepton_automl.data.labelled import ROWS, LabelledSplits
 from lepton_automl.data.open import Split
 from lepton_automl.data.pairs import PairModule
 from lepton_automl.jobs import CONTINUE, Decision
@@ -22,7 +22,7 @@ from lepton_automl.training.distill import TEACHER_OUTPUTS, Distillation, Distil
 from lepton_automl.training.epochs import STATISTICS_BATCHES, OnEpoch, predict_rows
 from lepton_automl.training.fit import fit
 from lepton_automl.training.loss import Loss
-from lepton_automl.training.scores import own_unit, scores
+from lepton_automl.training.scores import in_target_unit, scores
 from lepton_automl.training.sensitivity import sensitivity
 
 from .copies import detach_computed
@@ -49,7 +49,7 @@ class RecoveryTrainer:
         distill: Whether to distill from the parent after `record_parent`.
     """
 
-    def __init__(self, rows: Labelled, plan: TrainPlan, *, own_steps: bool, distill: bool) -> None:
+    def __init__(self, rows: LabelledSplits, plan: TrainPlan, *, own_steps: bool, distill: bool) -> None:
         self.rows, self.plan, self.own_steps, self.distill = rows, plan, own_steps, distill
         self.loss: nn.Module = Loss(rows.spec, plan, ensemble=False)
 
@@ -68,7 +68,7 @@ class RecoveryTrainer:
         with torch.no_grad():
             outputs = torch.cat([wrapped(rows) for rows in torch.split(self.rows.train.inputs[ROWS], 512)])
         train = Split({ROWS: self.rows.train.inputs[ROWS], TEACHER_OUTPUTS: outputs}, self.rows.train.targets)
-        self.rows = Labelled(self.rows.spec, train, self.rows.validation)
+        self.rows = LabelledSplits(self.rows.spec, train, self.rows.validation)
         loss = Loss(self.rows.spec, self.plan, ensemble=False)
         self.loss = DistillationLoss(loss, spec=self.rows.spec, distillation=Distillation())
 
@@ -112,7 +112,7 @@ class RecoveryTrainer:
 
     def sensitivity(self, model: nn.Module, count: int) -> dict[str, Tensor]:
         """The sensitivity of the task's loss to each weight, by name."""
-        subset = Labelled(self.rows.spec, self._random_rows(count), self._random_rows(0))
+        subset = LabelledSplits(self.rows.spec, self._random_rows(count), self._random_rows(0))
         batches = DataModule(subset, self.plan.replace(batch_size=FEW)).epoch_batches()
         sensitivities = sensitivity(Plain(model, self.rows.spec), batches, Loss(self.rows.spec, self.plan, ensemble=False))
         return {name.removeprefix("module."): tensor for name, tensor in sensitivities.items()}
@@ -121,4 +121,4 @@ class RecoveryTrainer:
         """Scores on the validation rows."""
         spec, feed = self.rows.spec, DataModule(self.rows, self.plan)
         answers, targets = predict_rows(Plain(model, spec).eval(), feed.val_dataloader(), torch.device("cpu"), spec)
-        return scores(own_unit(answers, spec), own_unit(targets, spec), spec)
+        return scores(in_target_unit(answers, spec), in_target_unit(targets, spec), spec)

@@ -74,7 +74,7 @@ def _fastest(job: HostBenchmarkJob, profiler: CostProfiler) -> Profile:
     best, fastest = job.smallest, profile_of(job.smallest)
     for name, settings in job.others.items():
         for setting in settings:
-            if not job.deployment.broken_limit(fastest):
+            if not job.deployment.exceeded_limit(fastest):
                 return fastest
             profile = profile_of(best | {name: setting})
             if (profile.latency_ms, profile.size_bytes) < (fastest.latency_ms, fastest.size_bytes):

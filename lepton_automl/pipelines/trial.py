@@ -15,7 +15,7 @@ from lepton_automl.data.open import Data
 from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
 from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.models.deployable import deployable
-from lepton_automl.training.scores import own_unit, scores
+from lepton_automl.training.scores import in_target_unit, scores
 from lepton_automl.training.snapshot import Snapshot, initial_snapshot
 
 from .adapter import FitRequest, Network
@@ -195,7 +195,7 @@ class TrialRun:
             if self.decision.stop:
                 break
             answers = _answers(deployable(model, self.job.data), fold.validation.inputs)
-            self.answers.append((answers, own_unit(fold.validation.targets, self.job.data)))
+            self.answers.append((answers, in_target_unit(fold.validation.targets, self.job.data)))
             self.scores = scores(
                 torch.cat([a for a, _ in self.answers]), torch.cat([t for _, t in self.answers]), self.job.data
             )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lepton_automl.data.labelled import Labelled, Pairs, hold_out, labelled, read_pairs
+from lepton_automl.data.labelled import LabelledSplits, Pairs, hold_out, labelled, read_pairs
 from lepton_automl.deployment.preserve_state import eval_mode, preserve_state
 from lepton_automl.deployment.untraceable_parts import untraceable_parts
 from lepton_automl.device import get_device
@@ -18,7 +18,7 @@ from lepton_automl.training.custom import lazy_layer, without_trainer
 
 def validate_inputs(
     model: Any, data: Any, validation: Any, complaints: Complaints, *, seed: int = 0, standardise: bool = True
-) -> Labelled:
+) -> LabelledSplits:
     """Validate the arguments and read the rows; the network is called on a few of them.
 
     Args:

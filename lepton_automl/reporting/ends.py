@@ -79,7 +79,7 @@ def reasons(state: StudyState) -> list[tuple[str, str, int]]:
 
 def shown_reason(trial: Trial) -> str:
     """The recorded reason why a trial ended, or the limit that its artifact exceeds by now, in a line."""
-    return (trial.broken_limit or (trial.result.reason if trial.result else "")).partition("\n")[0]
+    return (trial.exceeded_limit or (trial.result.reason if trial.result else "")).partition("\n")[0]
 
 
 def reason(trial: Trial) -> str:

@@ -302,7 +302,7 @@ class Loop:
 
     def _decide(self, trial: Trial, report: Report) -> Decision:
         profile = report.profile or trial.search_profile  # a limit may have been set since the trial was profiled
-        if profile is not None and (broken := self.state.settings.deployment.broken_limit(profile)):
+        if profile is not None and (broken := self.state.settings.deployment.exceeded_limit(profile)):
             return Decision(stop=True, status="infeasible", reason=broken)
         if report.profile is not None:
             return CONTINUE
@@ -326,7 +326,7 @@ class Loop:
         if result.status == "failed" and not self.stopping and self._retry(trial, result):
             return
         broken = (
-            self.state.settings.deployment.broken_limit(result.profile)
+            self.state.settings.deployment.exceeded_limit(result.profile)
             if result.status == "complete" and result.profile
             else ""
         )

@@ -118,7 +118,7 @@ class CommandSender:
         if not self._wait_until_recorded(last, START) and self._study.state.ended is before:
             raise lost_process(self._study.name, self._study.home)
 
-    def stop_at_the_start(self) -> None:
+    def stop_before_start(self) -> None:
         """Stop a study whose search has not begun; if its process is still launching, it handles the command later.
 
         A signal is sent only if the process does not respond, and only if it is known to be the search: the process that
@@ -140,7 +140,7 @@ class CommandSender:
                 fix = f"Look at {self._study.folder / 'search.log'}; its process number is {pid or 'unknown'}."
                 raise StudyError("the search process does not respond to 'stop'", where=self._study.name, fix=fix)
             time.sleep(LOOK)
-        self._study.home.remove_unbegun(self._study.name)
+        self._study.home.remove_unstarted(self._study.name)
 
     def record(self, request: CommandReceived) -> None:
         """Send a command; if the study has ended, write it to the journal, for readers and for a later resume."""

@@ -81,7 +81,7 @@ class StudyControl:
         """
         status = self._study.status
         if status == "starting":
-            self._commands.stop_at_the_start()
+            self._commands.stop_before_start()
             if not self._study.folder.exists():
                 return
         elif status in {"running", "paused", "lost"} and not self._commands.send(command("stop", grace=grace)):

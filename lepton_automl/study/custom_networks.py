@@ -45,10 +45,10 @@ def checked(
     for what, fix in check.wrong:
         complaints.add(what, fix)
     complaints.raise_any()
-    if not check.uncuttable:
+    if not check.unprunable_reason:
         return config, check.notes
     space = Space(hyperparameters={name: hyperparameter for name, hyperparameter in config.space.items() if name != CUT})
-    return config.replace(space=space), (*check.notes, f"No channels are pruned in this study: {check.uncuttable}.")
+    return config.replace(space=space), (*check.notes, f"No channels are pruned in this study: {check.unprunable_reason}.")
 
 
 def others(config: StudyConfig) -> dict[str, tuple[Any, ...]]:

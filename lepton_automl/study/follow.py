@@ -94,7 +94,7 @@ class Follower:
                 warnings.warn(what, stacklevel=2)
 
 
-def attend(study: Study, callbacks: Sequence[Callback], *, progress: bool, grace: float = GRACE) -> int:
+def follow_to_end(study: Study, callbacks: Sequence[Callback], *, progress: bool, grace: float = GRACE) -> int:
     """Follow a study that was just launched; an interrupt (Ctrl-C) stops it; after a second one it ends by itself.
 
     SIGTERM and SIGHUP also stop it, but wait for its models to be published no longer than a grace period.
@@ -166,10 +166,10 @@ def _end_soon(follower: Follower, window: Progress, interrupts: Interrupts, sign
 
 def _forget(study: Study) -> None:
     """Remove everything of a study that never began."""
-    study.home.remove_unbegun(study.name)
+    study.home.remove_unstarted(study.name)
 
 
-def call_back(study: Study, callbacks: Sequence[Callback]) -> None:
+def run_callbacks(study: Study, callbacks: Sequence[Callback]) -> None:
     """Call callbacks from a thread, for as long as this process lives."""
 
     def run() -> None:

@@ -14,9 +14,9 @@ from typing import IO
 
 from lepton_automl.errors import LeptonError, StudyError, error_from_json
 from lepton_automl.events import CommandReceived, StudyConfig, StudyStarted, event_from_json, event_to_json
-from lepton_automl.journal import Journal, located, relative, write_private
+from lepton_automl.journal import Journal, relative, with_absolute_paths, write_private
 from lepton_automl.journal_format import FORMAT, KEY, converted, format_of
-from lepton_automl.study_store import ASKED, JOURNAL, StudyStore
+from lepton_automl.study_store import JOURNAL, REQUEST_FILE, StudyStore
 
 ERROR, LOG, COMMANDS = "error.json", "search.log", "asked.jsonl"
 LAST_WORDS = 2000  # characters of a lost process's output that are shown
@@ -28,7 +28,7 @@ def write_request(config: StudyConfig, folder: Path, commands: Iterable[CommandR
         Journal(folder / COMMANDS).append(command)
     content = relative(event_to_json(StudyStarted(at=0.0, config=config)), folder)["config"]
     try:
-        write_private(folder / ASKED, json.dumps({KEY: FORMAT, **content}, indent=1))
+        write_private(folder / REQUEST_FILE, json.dumps({KEY: FORMAT, **content}, indent=1))
     except OSError as error:
         raise StudyError(
             f"cannot write: {error.strerror}", where=str(folder), fix="Free disk space there, or choose another home."
@@ -38,9 +38,9 @@ def write_request(config: StudyConfig, folder: Path, commands: Iterable[CommandR
 def requested_config(folder: Path) -> StudyConfig | None:
     """The configuration with which a study was launched; None if it cannot be read."""
     try:
-        content = json.loads((folder / ASKED).read_text())
+        content = json.loads((folder / REQUEST_FILE).read_text())
         line = {"event": "StudyStarted", KEY: format_of(content), "at": 0.0, "config": content}
-        event = event_from_json(located(converted(line), folder))
+        event = event_from_json(with_absolute_paths(converted(line), folder))
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
     return event.config if isinstance(event, StudyStarted) else None

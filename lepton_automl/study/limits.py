@@ -22,7 +22,7 @@ def check_limits(deployment: Deployment, benchmark: HostBenchmark, profiles: Ite
         LimitError: None does; the message gives the latency and size of the fastest one.
     """
     known = [benchmark.fastest, *profiles]
-    if not all(map(deployment.broken_limit, known)):
+    if not all(map(deployment.exceeded_limit, known)):
         return
     fastest = min(known, key=lambda profile: profile.latency_ms)
     fix = (
@@ -30,7 +30,7 @@ def check_limits(deployment: Deployment, benchmark: HostBenchmark, profiles: Ite
         f"{deployment.batch_size} on {benchmark.host}. Raise the limit, or choose another device."
     )
     raise LimitError(
-        f"no network can meet the limits: {deployment.broken_limit(fastest)}, even for the smallest",
+        f"no network can meet the limits: {deployment.exceeded_limit(fastest)}, even for the smallest",
         where="deployment",
         fix=fix,
     )

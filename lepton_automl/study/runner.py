@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lepton_automl import families
 from lepton_automl.events import CommandReceived, Event, HostBenchmarked, Noted, StudyConfig, TrialEnded
-from lepton_automl.execution.capacity import bearable
+from lepton_automl.execution.capacity import affordable_workers
 from lepton_automl.execution.executor import Executor, start_executor
 from lepton_automl.jobs import HostBenchmark, HostBenchmarkJob, TrialJob
 from lepton_automl.journal import Journal
@@ -67,7 +67,7 @@ def run_study(
         LimitError: No known network of the space meets the hard limits; raised before any training.
         StudyError: The journal is damaged; `lepton repair` repairs it.
     """
-    workers, note = bearable(config.workers, data=folder / "data")
+    workers, note = affordable_workers(config.workers, data=folder / "data")
     executor = start_executor(config.executor, workers, folder / "workers", name=config.name, settings=config.executor_settings)
     adapted, notes = config.replace(workers=workers), (note,) if note else ()
     try:
@@ -112,7 +112,7 @@ def search(
         state,
         journal=journal,
         executor=executor,
-        proposer=proposer_of(state, forecaster),
+        proposer=make_proposer(state, forecaster),
         early_stopper=EarlyStopper(state, forecaster),
         forecaster=forecaster,
         job=job,
@@ -216,7 +216,7 @@ def benchmark_host(
     return benchmark
 
 
-def proposer_of(state: StudyState, forecaster: Forecaster) -> Proposer:
+def make_proposer(state: StudyState, forecaster: Forecaster) -> Proposer:
     """The proposer of a study: its sampler, after the family's first designs."""
     config = state.settings
 

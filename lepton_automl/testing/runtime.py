@@ -128,7 +128,12 @@ class RuntimeContract:
         with torch.inference_mode():
             expected = source.module(**source.inputs).numpy()
         variants = [variant for variant in self.runtime.variants(source) if not variant.options.get("compiled")]
-        variants += [milder for full in variants if full.precision == "int8" for milder in self.runtime.milder(full, source)]
+        variants += [
+            fallback_variants
+            for full in variants
+            if full.precision == "int8"
+            for fallback_variants in self.runtime.fallback_variants(full, source)
+        ]
         assert Variant(runtime=self.runtime.name) in variants
         for number, variant in enumerate(variants):
             path = tmp_path / f"{number}{self.runtime.suffix}"

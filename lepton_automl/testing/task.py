@@ -204,7 +204,7 @@ class TaskContract:
         name, metric = next(iter(self.task.metrics.items()))
         assert right[name] > wrong[name] if metric.direction == "maximize" else right[name] < wrong[name]
         assert self.task.validation_loss(right, self.output) < self.task.validation_loss(wrong, self.output)
-        assert np.isfinite(self.task.ignorant_loss(self.output))
+        assert np.isfinite(self.task.untrained_loss(self.output))
         criterion, targets = self.task.criterion(self.spec, TrainPlan()), torch.from_numpy(self.stored)
         outputs = self._shifted().requires_grad_()
         loss: Tensor = criterion(outputs, targets)

@@ -11,11 +11,11 @@ from lepton_automl.specs import Tracking
 
 from .logged import STUDY_NAME, VERSIONS, logged_models
 from .projector import STUDY
-from .store import ELSEWHERE, PARENT, Store, opened_store
+from .store import OWN_EXPERIMENT, PARENT, Store, opened_store
 from .tracking_uri import EXPERIMENT, OWN
 
 
-def delete_study(name: str, *, home: str | Path, place: Tracking = ELSEWHERE, uid: str = "") -> None:
+def delete_study(name: str, *, home: str | Path, place: Tracking = OWN_EXPERIMENT, uid: str = "") -> None:
     """Delete a study's runs from MLflow, and their artifacts if they are on this machine.
 
     Models that were registered from it are kept. Its experiment is kept too if there are such models, or if it holds other
@@ -38,7 +38,7 @@ def delete_study(name: str, *, home: str | Path, place: Tracking = ELSEWHERE, ui
         if not experiment:
             return
         models_kept = _delete_models(store, experiment, name)
-        _delete_runs(store, experiment, None if place == ELSEWHERE else (STUDY, uid))
+        _delete_runs(store, experiment, None if place == OWN_EXPERIMENT else (STUDY, uid))
         if place.experiment or place.experiment_id or models_kept or store.client.search_runs([experiment], max_results=1):
             return
         # A deleted experiment still reserves its name, so it is renamed first.

@@ -40,7 +40,7 @@ MOST_METRICS, MOST_PARAMS = 800, 100  # in one batch; MLflow accepts 1,000 entit
 LONGEST = 5000  # characters of a tag or a parameter; MLflow accepts 8,000 and 6,000
 TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens in its mode for language models
 PARENT = "mlflow.parentRunId"
-ELSEWHERE = Tracking()  # the default: an experiment of the study's own
+OWN_EXPERIMENT = Tracking()  # the default: an experiment of the study's own
 # Error codes of MLflow for which a retry does not help.
 REFUSALS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_STATE", "FEATURE_DISABLED", "ENDPOINT_NOT_FOUND"}  # fmt: skip
 _LOGGERS = ("mlflow", "alembic", "urllib3")
@@ -146,7 +146,7 @@ class Store:
         """Whether processes outside this home may write to it at the same time."""
         return not self.uri.startswith(SQLITE)
 
-    def experiment(self, study: str | None, place: Tracking = ELSEWHERE) -> str:
+    def experiment(self, study: str | None, place: Tracking = OWN_EXPERIMENT) -> str:
         """The id of an experiment, which is created if it does not exist.
 
         Args:

@@ -102,7 +102,7 @@ def _tags(state: StudyState, trial: Trial) -> dict[str, str]:
     """The tags to filter by; more of them for a completed trial."""
     result, proposed = trial.result, trial.proposed
     assert result is not None
-    feasible = trial.search_profile is not None and not state.settings.deployment.broken_limit(trial.search_profile)
+    feasible = trial.search_profile is not None and not state.settings.deployment.exceeded_limit(trial.search_profile)
     tags = {
         "lepton.trial": str(trial.number),
         "lepton.status": result.status,

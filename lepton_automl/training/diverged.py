@@ -29,7 +29,7 @@ def check_divergence(loss: float, norm: float, *, spec: DataSpec, plan: TrainPla
     Raises:
         Diverged: Training has diverged.
     """
-    untrained_loss = task_of(spec).ignorant_loss(spec.output)
+    untrained_loss = task_of(spec).untrained_loss(spec.output)
     if math.isfinite(loss) and math.isfinite(norm) and loss <= MAX_LOSS_RATIO * untrained_loss:
         return
     raise Diverged(

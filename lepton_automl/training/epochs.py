@@ -18,7 +18,7 @@ from lepton_automl.task import task_of
 
 from .averaging import averaged_weights, load_averaged
 from .loss import Batch
-from .scores import own_unit, scores
+from .scores import in_target_unit, scores
 from .snapshot import Snapshot, restore_snapshot, take_snapshot
 from .training_module import TrainingModule
 
@@ -138,7 +138,7 @@ class Epochs(pl.Callback):
 
     def score_answers(self, model: nn.Module, answers: Tensor, targets: Tensor) -> dict[str, float]:
         """Scores of a model's answers; its weights are stored if their validation loss is the lowest so far."""
-        values = scores(own_unit(answers, self.spec), own_unit(targets, self.spec), self.spec)
+        values = scores(in_target_unit(answers, self.spec), in_target_unit(targets, self.spec), self.spec)
         loss = task_of(self.spec).validation_loss(values, self.spec.output)
         if loss < self.min_loss:  # a network overfits a small table long before the last epoch
             self.min_loss = loss

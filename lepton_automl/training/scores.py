@@ -29,7 +29,7 @@ def scores(answers: Numbers, targets: Numbers, spec: DataSpec, decoder: Json | N
 
     Args:
         answers: The task's answers, [N] or [N, K]: probabilities, or values in the target's own unit.
-        targets: Targets in the target's own unit (see `own_unit`).
+        targets: Targets in the target's own unit (see `in_target_unit`).
         spec: The task.
         decoder: Fitted decoder settings, such as thresholds.
 
@@ -53,9 +53,9 @@ def scorers_of(spec: DataSpec, decoder: Json | None = None) -> dict[str, Scorer]
 
 def _own_score(metric: CustomMetric, outputs: NDArray[Any], truth: NDArray[Any], spec: DataSpec, decoder: Json | None) -> float:
     """The score by the user's own metric, which gets targets and answers in the form that the user sees."""
-    truths = task_of(spec).truths(truth, spec.output)
+    decode_targets = task_of(spec).decode_targets(truth, spec.output)
     if metric.on == "outputs":
-        return metric.score(truths, outputs)
+        return metric.score(decode_targets, outputs)
     output = {"target": spec.target, **spec.output.shipped(), "decoder": decoder or {}}
     answering = load_decoder({"task": spec.task, **output})
     try:
@@ -63,9 +63,9 @@ def _own_score(metric: CustomMetric, outputs: NDArray[Any], truth: NDArray[Any],
     except KeyError as error:
         what = f"the metric {metric.name!r} needs answers, which the task {spec.task!r} cannot make without the input's {error}"
         raise ConfigError(what, where="metric", fix='Score the outputs: CustomMetric.of(function, on="outputs").') from error
-    return metric.score(truths, answers)
+    return metric.score(decode_targets, answers)
 
 
-def own_unit(values: Tensor, spec: DataSpec) -> Tensor:
+def in_target_unit(values: Tensor, spec: DataSpec) -> Tensor:
     """Stored targets, or answers in the same unit, converted to the target's own unit."""
     return task_of(spec).to_unit(values, spec.output)

@@ -19,7 +19,7 @@ def sensitivity(model: nn.Module, batches: Iterable[Batch], loss: nn.Module) -> 
 
     Args:
         model: Called as `model(**batch.inputs)`. It is left unchanged.
-        batches: Labelled rows; many small batches give a better estimate than a few large ones.
+        batches: LabelledSplits rows; many small batches give a better estimate than a few large ones.
         loss: Called as `loss(outputs, batch)`.
 
     Returns:

@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from lepton_automl.execution.capacity import bearable, cores
+from lepton_automl.execution.capacity import affordable_workers, cores
 from lepton_automl.specs import Budget, DataSpec, Deployment
 from lepton_automl.study_store import StudyStore
 from lepton_automl.task import task_of
@@ -58,7 +58,9 @@ class Goals(View):
             "trials": number_field("trials", "no limit", "Number of trials, including stopped and failed ones"),
             "epochs": number_field("epochs", "no limit", "Total training epochs of all trials"),
         }
-        self.workers = number_field("workers", str(bearable(cores())[0]), "Maximum number of worker processes, one thread each")
+        self.workers = number_field(
+            "workers", str(affordable_workers(cores())[0]), "Maximum number of worker processes, one thread each"
+        )
         self.name = text_field("name", "from the data", "The study's name, to open it again later")
         self.pins = Pins(changed)
         for field in (self.metric, *self.deployment.values(), *self.budget.values(), self.workers, self.name):

@@ -66,7 +66,7 @@ class Pins(View):
     def _error(self, held: dict[str, Setting]) -> str:
         if self._spec is None:
             return ""
-        return argument_error(partial(families.widened, self._space, self._spec), changes=held)
+        return argument_error(partial(families.add_hyperparameters, self._space, self._spec), changes=held)
 
     def _offer(self) -> None:
         hyperparameter = self._space.get(str(self.hyperparameter.value))

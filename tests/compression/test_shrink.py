@@ -125,7 +125,7 @@ def test_a_block_that_adds_nothing_is_removed_first(name: str) -> None:
     recipe = RECIPES[name]
     model, inputs = lived(recipe), inputs_of(recipe)
     idle = 1 if isinstance(recipe, ConvRecipe) else 0
-    leave = model.get_submodule(model.block_lists[-1])[idle].leave
+    leave = model.get_submodule(model.stage_modules[-1])[idle].leave
     with torch.no_grad():
         for weight in leave.norm.parameters() if isinstance(recipe, ConvRecipe) else leave.parameters():
             weight.zero_()

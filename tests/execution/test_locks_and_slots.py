@@ -285,17 +285,17 @@ def test_a_quota_of_time_is_read_from_all_groups_above(tmp_path, groups, files, 
 def test_workers_are_limited_by_cores_and_memory_with_a_reason(tmp_path, monkeypatch):
     monkeypatch.setenv("LEPTON_CORES", "16")
     monkeypatch.setattr(capacity.memory, "available", lambda: 64 * 2**30)
-    assert capacity.bearable(16) == (16, "") and capacity.bearable(3) == (3, "")
-    assert capacity.bearable(100_000) == (16, "100000 workers were requested, and 16 are used: there are 16 cores")
-    assert capacity.bearable(16, threads=4)[0] == 4
+    assert capacity.affordable_workers(16) == (16, "") and capacity.affordable_workers(3) == (3, "")
+    assert capacity.affordable_workers(100_000) == (16, "100000 workers were requested, and 16 are used: there are 16 cores")
+    assert capacity.affordable_workers(16, threads=4)[0] == 4
     np.save(tmp_path / "x.npy", np.zeros(1 << 24))  # 128 MiB that each worker reads
     monkeypatch.setattr(capacity.memory, "available", lambda: 3 * 2**30)
-    workers, why = capacity.bearable(16, data=tmp_path)
+    workers, why = capacity.affordable_workers(16, data=tmp_path)
     assert workers == 3 and "3.0 GiB of memory are free, and each takes about 0.7 GiB" in why
     monkeypatch.setattr(capacity.memory, "available", lambda: 0.0)
-    assert capacity.bearable(2)[0] == 1
+    assert capacity.affordable_workers(2)[0] == 1
     monkeypatch.setattr(capacity.memory, "available", lambda: math.inf)
-    assert capacity.bearable(16) == (16, "")
+    assert capacity.affordable_workers(16) == (16, "")
 
 
 # Studies

@@ -72,11 +72,11 @@ def test_limits_are_a_mapping_and_have_short_forms():
 
 def test_what_breaks_a_limit_and_what_is_not_known_is_said():
     profile = samples.profile(0.5).replace(costs={"memory_bytes": 6e6})
-    assert Deployment(max_latency_ms=0.4).broken_limit(profile) == "latency 0.5 ms is above the limit of 0.4 ms"
-    assert Deployment(max_size_bytes=10).broken_limit(profile) == "size 1000 bytes is above the limit of 10 bytes"
-    assert Deployment(limits={"memory_bytes": 5e6}).broken_limit(profile).startswith("peak memory 6000000 bytes is above")
-    assert Deployment(limits={"energy_mj": 1.0}).broken_limit(profile) == "energy is not known, and there is a limit on it"
-    assert Deployment(limits={"memory_bytes": 7e6}).broken_limit(profile) == ""
+    assert Deployment(max_latency_ms=0.4).exceeded_limit(profile) == "latency 0.5 ms is above the limit of 0.4 ms"
+    assert Deployment(max_size_bytes=10).exceeded_limit(profile) == "size 1000 bytes is above the limit of 10 bytes"
+    assert Deployment(limits={"memory_bytes": 5e6}).exceeded_limit(profile).startswith("peak memory 6000000 bytes is above")
+    assert Deployment(limits={"energy_mj": 1.0}).exceeded_limit(profile) == "energy is not known, and there is a limit on it"
+    assert Deployment(limits={"memory_bytes": 7e6}).exceeded_limit(profile) == ""
     assert Deployment(limits={"memory_bytes": 3e6}).excess(profile) == pytest.approx(math.log(2))
 
 

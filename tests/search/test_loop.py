@@ -21,7 +21,7 @@ from lepton_automl.search.to_optuna import to_optuna
 from lepton_automl.search.warm import Prior, prior_trials, warm_start_designs
 from lepton_automl.specs import Budget, Deployment
 from lepton_automl.state import StudyState
-from lepton_automl.study.runner import jobs, proposer_of, search
+from lepton_automl.study.runner import jobs, make_proposer, search
 from lepton_automl.study_store import CHECKPOINT, StudyStore
 from tests.samples import benchmarked_host, config, profile, table_spec
 
@@ -83,7 +83,7 @@ def test_what_cannot_end_in_time_is_not_resumed(tmp_path):
     at = next(number for number, event in enumerate(events) if isinstance(event, TrialResumed))
     state = StudyState().feed(events[:2])
     forecaster = Forecaster(state)
-    proposer = proposer_of(state, forecaster)
+    proposer = make_proposer(state, forecaster)
     told = {
         "proposer": proposer,
         "forecaster": forecaster,

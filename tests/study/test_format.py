@@ -18,7 +18,7 @@ from lepton_automl.deployment import integrity
 from lepton_automl.errors import BundleError
 from lepton_automl.events import CommandReceived, JournalRepaired, StudyResumed
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
-from lepton_automl.journal import Journal, sealed
+from lepton_automl.journal import Journal, with_checksum
 from lepton_automl.journal_format import FORMAT, FormatError, converted
 from lepton_automl.specs import Budget
 from lepton_automl.study.commands import command
@@ -110,7 +110,7 @@ def test_without_its_journal_an_older_study_is_known_by_the_copies(home):
 
 def test_a_newer_journal_is_refused_and_not_repaired(home):
     path = home.path(NAME) / JOURNAL
-    path.write_bytes(sealed(b'{"n":1,"format":3,"event":"StudyStarted","at":1.0}'))
+    path.write_bytes(with_checksum(b'{"n":1,"format":3,"event":"StudyStarted","at":1.0}'))
     content = path.read_bytes()
     with pytest.raises(FormatError, match=r"format 3, and this version reads format 2\n.*Upgrade"):
         _ = open_study(NAME, home.folder).state

@@ -78,13 +78,13 @@ def test_no_event_has_a_path_that_the_journal_does_not_know():
 
 
 def test_a_path_out_of_a_study_is_not_followed_into_it(home):
-    from lepton_automl.journal import found_in
+    from lepton_automl.journal import current_path
 
     folder = home.path("sample")
-    assert found_in("../../../etc", folder) == "../../../etc" and found_in("", folder) == ""
-    assert found_in("/elsewhere/data", folder) == "/elsewhere/data"
+    assert current_path("../../../etc", folder) == "../../../etc" and current_path("", folder) == ""
+    assert current_path("/elsewhere/data", folder) == "/elsewhere/data"
     (folder / "data").mkdir()
-    assert found_in("/gone/home/studies/sample/data", folder) == str(folder / "data")  # as older versions wrote it
+    assert current_path("/gone/home/studies/sample/data", folder) == str(folder / "data")  # as older versions wrote it
 
 
 def addresses(home) -> set[str]:

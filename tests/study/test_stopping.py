@@ -116,7 +116,7 @@ def test_only_the_search_itself_is_signalled(tmp_path, monkeypatch):
             with pytest.raises(StudyError, match="does not respond to 'stop'"):
                 StudyControl(StudyClient("one", home)).stop()
     assert [one.what for one in Inbox(home.path("one"))()] == ["stop"]  # the launched process receives it
-    CommandSender(StudyClient("one", home)).stop_at_the_start()  # no process runs it
+    CommandSender(StudyClient("one", home)).stop_before_start()  # no process runs it
     assert not home.path("one").exists()
 
 

@@ -1,4 +1,4 @@
-"""A metric of the user's own: a function of truths and answers as they see them."""
+"""A metric of the user's own: a function of decode_targets and answers as they see them."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from lepton_automl.training.averaging import adamw, averaged_weights
 from lepton_automl.training.diverged import Diverged
 from lepton_automl.training.fit import fit
 from lepton_automl.training.loss import Loss
-from lepton_automl.training.scores import own_unit, scores
+from lepton_automl.training.scores import in_target_unit, scores
 from tests.samples import table_spec
 
 PLAN = TrainPlan(epochs=6, batch_size=32, lr=5e-2, warmup=5, seed=3)
@@ -167,7 +167,7 @@ def test_regression_scores_are_in_the_targets_own_unit():
     spec = spec_of("regression", mean=100.0, scale=20.0)
     told: list[dict[str, float]] = []
     fit(net(outputs=1), Rows(PLAN, "regression"), PLAN, spec=spec, on_epoch=lambda _, s: told.append(s) or CONTINUE)
-    assert own_unit(torch.tensor([0.5]), spec).item() == 110.0
+    assert in_target_unit(torch.tensor([0.5]), spec).item() == 110.0
     assert told[-1]["r2"] > 0.8
     assert told[-1]["rmse"] == pytest.approx(20 * (1 - told[-1]["r2"]) ** 0.5, rel=0.5)  # the targets' spread is about 20
 

@@ -163,7 +163,7 @@ def decode_all(album: Album, look: Look, shape: tuple[int, int, int], folder: Pa
     Raises:
         DataError: More than 5 % are damaged; the message names some.
     """
-    pixels = room_for((len(album.pictures), *shape), folder)
+    pixels = allocate_pixels((len(album.pictures), *shape), folder)
     ranges = np.full((len(album.pictures), 2), np.nan)
     deep = set(look.deep)
 
@@ -252,7 +252,7 @@ def _why(damaged: dict[int, str]) -> str:
     return f"; {large}" if large else ""
 
 
-def warn_of(album: Album, damaged: dict[int, str]) -> list[str]:
+def damage_warnings(album: Album, damaged: dict[int, str]) -> list[str]:
     """Warnings about images that are left out."""
     if not damaged:
         return []
@@ -265,7 +265,7 @@ def listed(album: Album, damaged: dict[int, str]) -> str:
     return ", ".join(first) + (f" and {len(damaged) - 5:,} more" if len(damaged) > 5 else "")
 
 
-def room_for(shape: tuple[int, ...], folder: Path) -> Array:
+def allocate_pixels(shape: tuple[int, ...], folder: Path) -> Array:
     """An array for pixels: in memory if it is small, else in a file whose disk space is allocated first.
 
     Raises:

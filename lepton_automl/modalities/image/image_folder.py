@@ -19,7 +19,7 @@ from typing import Any
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.reading import is_table_path, read_table
 from lepton_automl.errors import DataError, InputError
-from lepton_automl.modalities.image.preprocess.pixels import NO_PICTURES
+from lepton_automl.modalities.image.preprocess.pixels import UNSUPPORTED_FORMATS
 
 from .folder_layout import Picture, arrange, files_under, has_classes
 from .label_file import labelled_by_table
@@ -130,7 +130,7 @@ def _album(source: Path, names: list[str], opener: Callable[[str], Any], options
     split = image_options(options).split
 
     Image.init()
-    endings = {ending for ending, kind in Image.EXTENSION.items() if kind in Image.OPEN and kind not in NO_PICTURES}
+    endings = {ending for ending, kind in Image.EXTENSION.items() if kind in Image.OPEN and kind not in UNSUPPORTED_FORMATS}
     visible = [name for name in names if not _hidden(name)]
     chosen = [name for name in visible if PurePosixPath(name).suffix.lower() in endings]
     if not chosen:

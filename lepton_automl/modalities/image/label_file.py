@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lepton_automl.cells import is_missing, to_text
-from lepton_automl.data.label_targets import indicated_labels
+from lepton_automl.data.label_targets import labels_from_indicators
 from lepton_automl.data.reading import WARNINGS
 from lepton_automl.data.split_column import find_split_column, split_roles
 from lepton_automl.data.splits import OPEN
@@ -52,7 +52,7 @@ def labelled_by_table(
         columns = (target,) if isinstance(target, str) else target or ()
         split = find_split_column(frame, {*columns, column}, [])
         if len(columns) > 1 and set(columns) <= set(map(str, frame.columns)):
-            frame = frame.assign(**{SEVERAL: list(indicated_labels({name: frame[name].tolist() for name in columns}))})
+            frame = frame.assign(**{SEVERAL: list(labels_from_indicators({name: frame[name].tolist() for name in columns}))})
             candidates[path] = (frame, column, [SEVERAL], spelling)
             continue
         labels = _label_column(

@@ -89,7 +89,7 @@ class ConvNet(LeptonNet):
         return channels | {"head": Channels(inputs, "")}
 
     @property
-    def block_lists(self) -> tuple[str, ...]:
+    def stage_modules(self) -> tuple[str, ...]:
         """The module that holds the blocks of each stage."""
         return tuple(f"stages.{s}" for s in range(len(self.recipe.stages)))
 

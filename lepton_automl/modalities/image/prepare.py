@@ -14,10 +14,10 @@ from lepton_automl.arrays import Array
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.store import EXAMPLES
 from lepton_automl.errors import ConfigError, DataError
-from lepton_automl.modalities.image.decode import Progress, room_for
+from lepton_automl.modalities.image.decode import Progress, allocate_pixels
 from lepton_automl.modalities.image.options import image_options
 from lepton_automl.modalities.image.preprocess.images import ImagePreprocess
-from lepton_automl.modalities.image.sources import Images, Levels, _in_memory, from_album, idx_files, joined
+from lepton_automl.modalities.image.sources import Images, Levels, _in_memory, from_image_folder, idx_files, joined
 from lepton_automl.modalities.image.spec import INPUT, ImageInput
 from lepton_automl.modality import Prepared, SplitRows
 
@@ -25,7 +25,7 @@ STATISTICS_ROWS = 20_000  # images that mean and standard deviation are computed
 LABEL = "label"
 DIM = 100  # an image whose maximum is this many times below white is on another scale or shows nothing
 FEWEST_GREY = 16  # grey levels that most images should keep
-MOST_CLASSES_BY_GUESS = 1_000  # integers are labels of images, while in tables they may be quantities
+MAX_INFERRED_CLASSES = 1_000  # integers are labels of images, while in tables they may be quantities
 
 
 def levels_of(ranges: Array) -> tuple[Levels | None, list[str], list[str]]:
@@ -84,7 +84,7 @@ class ImageExamples:
         options: The data options.
     """
 
-    most_classes = MOST_CLASSES_BY_GUESS
+    most_classes = MAX_INFERRED_CLASSES
     decimal = "."
 
     def __init__(self, images: Images, options: DataOptions) -> None:
@@ -133,7 +133,7 @@ def image_examples(
     if isinstance(source, str | Path):
         path = Path(source)
         if not (path.is_dir() and idx_files(path)):
-            with from_album(path, Path(test) if test is not None else None, folder, options, progress) as album:
+            with from_image_folder(path, Path(test) if test is not None else None, folder, options, progress) as album:
                 yield ImageExamples(album, options)
             return
     if image_options(options).split is not None:
@@ -144,7 +144,7 @@ def image_examples(
 
 def _select(pixels: Array, rows: Array, folder: Path) -> Array:
     """The images of some rows, in a file if they are many."""
-    chosen = room_for((len(rows), *pixels.shape[1:]), folder)
+    chosen = allocate_pixels((len(rows), *pixels.shape[1:]), folder)
     for at, row in enumerate(rows):
         chosen[at] = pixels[row]
     return chosen

@@ -18,11 +18,11 @@ from lepton_automl.data.options import DataOptions
 from lepton_automl.data.reading import as_array, target_cells
 from lepton_automl.data.splits import OPEN, TEST, TRAIN, VALIDATION
 from lepton_automl.errors import DataError, InputError
-from lepton_automl.modalities.image.decode import Progress, choose_shape, decode_all, fill_deep, listed, look, warn_of
+from lepton_automl.modalities.image.decode import Progress, choose_shape, damage_warnings, decode_all, fill_deep, listed, look
 from lepton_automl.modalities.image.image_folder import album
 from lepton_automl.modalities.image.options import image_options
 from lepton_automl.modalities.image.preprocess.images import ImagePreprocess
-from lepton_automl.modalities.image.preprocess.pixels import CHANNELS, levelled, to_bytes
+from lepton_automl.modalities.image.preprocess.pixels import CHANNELS, scale_to_bytes, to_bytes
 from lepton_automl.modalities.image.spec import INPUT
 
 IDX = re.compile(r"(?P<stem>.*?)images[-.]idx3-ubyte(\.gz)?$")
@@ -53,7 +53,7 @@ class Images:
 
 
 @contextmanager
-def from_album(
+def from_image_folder(
     source: Path, test: Path | None, folder: Path, options: DataOptions, progress: Progress | None
 ) -> Iterator[Images]:
     """The images of a folder or archive, and of a separate test folder; the source stays open until they are loaded."""
@@ -73,7 +73,7 @@ def from_album(
                 fill_deep(source_album, headers, decoded, levels)
             return decoded.pixels
 
-        warnings = [*warn_of(source_album, decoded.damaged), *source_album.warnings]
+        warnings = [*damage_warnings(source_album, decoded.damaged), *source_album.warnings]
         if headers.halved:
             warnings.append(f"{headers.halved:,} colour images have 16 bits per channel, of which the upper 8 are read")
         labels = np.array([source_album.pictures[at].label for at in decoded.good], object)
@@ -86,7 +86,7 @@ def from_album(
             yield images
             return
         like = options.replace(image_size=shape[1:], channels=shape[0], split=None)
-        with from_album(test, None, folder, like, progress) as sealed:
+        with from_image_folder(test, None, folder, like, progress) as sealed:
             yield joined(images, sealed)
 
 
@@ -229,7 +229,7 @@ def _like_bytes(pixels: Array) -> Array:
         DataError: They are on another scale.
     """
     try:
-        return levelled(pixels, None)
+        return scale_to_bytes(pixels, None)
     except InputError as error:
         raise DataError(str(error), where="test", fix="Give bytes, or numbers from 0 to 1 or from 0 to 255.") from error
 

@@ -105,7 +105,7 @@ def fit_columns(
     return findings
 
 
-def own_type(cells: Array) -> Array:
+def inferred_dtype(cells: Array) -> Array:
     """Cells in their own type: test rows in the same table may have turned numbers into objects."""
     if cells.dtype.kind != "O":
         return cells
@@ -122,14 +122,16 @@ def _missing_note(findings: Findings) -> list[str]:
 
 
 def _fit(name: str, column: Array, train: Array, findings: Findings) -> Column | None:
-    cells = own_type(column[train])
+    cells = inferred_dtype(column[train])
     written = _infer_format(name, cells, findings.options, findings.decimal)
     if written.kind == "number":
-        numbers, _ = Reader(written.number, missing=findings.options.missing_in(name), truths=written.truths).numbers(column)
+        numbers, _ = Reader(
+            written.number, missing=findings.options.missing_in(name), decode_targets=written.decode_targets
+        ).numbers(column)
         infinite = np.isinf(numbers)
         if infinite.any() and table_options(findings.options).infinite == "error":
             raise InputError(f"column {infinite_error(name, infinite)}")
-        findings.warnings += [f"{infinite_words(name, infinite)}: treated as missing"] if infinite.any() else []
+        findings.warnings += [f"{infinite_text(name, infinite)}: treated as missing"] if infinite.any() else []
         return _number(name, np.where(infinite, np.nan, numbers)[train], written, findings)
     fitted = _time(name, cells, written, findings) if written.kind == "time" else _category(name, cells, findings)
     findings.notes += written.notes if fitted else ()
@@ -189,14 +191,14 @@ def _number(name: str, numbers: Array, written: Written, findings: Findings) -> 
     return NumberColumn(name, fit_scale(present, targets), fit_robust(present), flag=flag, **settings)
 
 
-def infinite_words(name: str, infinite: Array) -> str:
+def infinite_text(name: str, infinite: Array) -> str:
     """A text on how many numbers of a column are infinite, and where the first is."""
     return f"{name!r} holds {infinite.sum():,} infinite values, the first in row {infinite.argmax()}"
 
 
 def infinite_error(name: str, infinite: Array) -> str:
     """The same as an error."""
-    return f"{infinite_words(name, infinite)}; set infinite='missing' to treat them as missing."
+    return f"{infinite_text(name, infinite)}; set infinite='missing' to treat them as missing."
 
 
 def _numbers_rows(name: str, numbers: Array) -> bool:

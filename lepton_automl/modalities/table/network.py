@@ -140,7 +140,7 @@ class TableNet(LeptonNet):
         return under("trunk", channels) | {"head": Channels("width", "")}
 
     @property
-    def block_lists(self) -> tuple[str, ...]:
+    def stage_modules(self) -> tuple[str, ...]:
         """The module that holds the blocks of the one stage."""
         return ("trunk.blocks",)
 

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.cells import is_missing
-from lepton_automl.data.label_targets import indicated_labels
+from lepton_automl.data.label_targets import labels_from_indicators
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.reader import Reader, is_blank
 from lepton_automl.data.reading import NOTES, SEPARATOR, WARNINGS, checked, is_pair, read_table, table_of_arrays
 from lepton_automl.data.split_column import find_split_column, split_roles
 from lepton_automl.data.splits import OPEN, TEST, TRAIN, VALIDATION
 from lepton_automl.data.store import EXAMPLES
-from lepton_automl.data.targets import MOST_CLASSES_BY_GUESS
+from lepton_automl.data.targets import MAX_INFERRED_CLASSES
 from lepton_automl.data.typed import retyped
 from lepton_automl.data.written import decide, usual_decimal
 from lepton_automl.errors import Complaints, DataError, InputError, did_you_mean
@@ -26,7 +26,7 @@ from lepton_automl.modalities.table.preprocess.columns import CategoryColumn, Co
 from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
 from lepton_automl.modality import Prepared, SplitRows
 
-from .fit_columns import fit_columns, infinite_error, infinite_words, own_type
+from .fit_columns import fit_columns, inferred_dtype, infinite_error, infinite_text
 from .options import table_options
 from .spec import TableInput
 
@@ -102,7 +102,7 @@ class TableExamples:
         source: The source of the table.
     """
 
-    most_classes = MOST_CLASSES_BY_GUESS
+    most_classes = MAX_INFERRED_CLASSES
 
     def __init__(self, frame: pd.DataFrame, test: pd.DataFrame | None, options: DataOptions, source: Any) -> None:
         self._options, self._own, self._where = options, table_options(options), _name(source)
@@ -228,7 +228,7 @@ def _target_cells(part: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
     if len(names) == 1:
         column: pd.Series = part[names[0]]
         return column
-    return pd.Series(indicated_labels({name: part[name].tolist() for name in names}), dtype=object)
+    return pd.Series(labels_from_indicators({name: part[name].tolist() for name in names}), dtype=object)
 
 
 def _targets(frame: pd.DataFrame, options: DataOptions, split_column: str | None, notes: list[str]) -> tuple[str, ...]:
@@ -286,7 +286,7 @@ def _split_keys(parts: list[pd.DataFrame], test: Array, options: DataOptions) ->
 def _times(columns: list[pd.Series], test: Array, options: DataOptions) -> Array:
     """Times, or numbers, to order the rows by; separate test rows need none."""
     name = str(table_options(options).time_column)
-    cells = columns[0].to_numpy() if len(columns) == 1 else own_type(_objects(columns))
+    cells = columns[0].to_numpy() if len(columns) == 1 else inferred_dtype(_objects(columns))
     if cells.dtype.kind in "fiu":
         times = cells.astype(np.float64)
     else:
@@ -344,7 +344,7 @@ def _arrays(
                     table_options(options).infinite == "missing",
                     f"in the test data, column {infinite_error(column.name, infinite)}",
                 )
-                warnings.append(f"in the test data, {infinite_words(column.name, infinite)}: treated as missing")
+                warnings.append(f"in the test data, {infinite_text(column.name, infinite)}: treated as missing")
     complaints.raise_any()
     for column in preprocess.columns:
         if strange := unreadable[column.name]:
@@ -370,7 +370,7 @@ def _readable(column: Column, cells: Array) -> tuple[Array, list[Any], Array]:
             readable = cells.astype(object)
             readable[np.isnan(days)] = None
     else:
-        numbers, odd = Reader(column.notation, missing=column.tokens, truths=column.boolean).numbers(cells)
+        numbers, odd = Reader(column.notation, missing=column.tokens, decode_targets=column.boolean).numbers(cells)
         infinite = np.isinf(numbers)
         readable = np.where(infinite, np.nan, numbers)
     strange = [cell for cell in odd if not (isinstance(cell, str) and (column.lenient or cell.strip() in column.tokens))]

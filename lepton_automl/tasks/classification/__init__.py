@@ -77,7 +77,7 @@ class _Classification(LabelTask):
         weights = self.weights(options.class_weight, targets.classes, balanced.tolist())
         return self.Output(labels=targets.classes, counts=tuple(counts.tolist()), class_weight=weights)
 
-    def truths(self, targets: Array, output: OutputSpec) -> Array:
+    def decode_targets(self, targets: Array, output: OutputSpec) -> Array:
         """The labels of class indices."""
         from .decoder import as_labels
 
@@ -117,7 +117,7 @@ class _Classification(LabelTask):
         del output, decoder
         return class_metrics(answers, targets)
 
-    def ignorant_loss(self, output: OutputSpec) -> float:
+    def untrained_loss(self, output: OutputSpec) -> float:
         """The logarithm of the number of classes."""
         return math.log(output.size) if output.size > 1 else 1.0
 

@@ -103,7 +103,7 @@ class Multilabel(LabelTask):
         weights = self.weights(options.class_weight, targets.classes, balanced)
         return LabelSetOutput(labels=targets.classes, counts=counts, class_weight=weights)
 
-    def truths(self, targets: Array, output: OutputSpec) -> Array:
+    def decode_targets(self, targets: Array, output: OutputSpec) -> Array:
         """The list of labels of each row."""
         from .decoder import LabelSetDecoder
 
@@ -142,7 +142,7 @@ class Multilabel(LabelTask):
         """The values of the scorers."""
         return values_of(self.scorers(output, decoder), answers.numpy(), targets.numpy())
 
-    def ignorant_loss(self, output: OutputSpec) -> float:
+    def untrained_loss(self, output: OutputSpec) -> float:
         """The log loss of probabilities of one half."""
         del output
         return math.log(2)

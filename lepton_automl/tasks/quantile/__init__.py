@@ -128,7 +128,7 @@ class QuantileRegression(NumberTask):
         """The pinball loss of standardised values."""
         return scores["pinball"] / scale_of(output)[1]
 
-    def ignorant_loss(self, output: OutputSpec) -> float:
+    def untrained_loss(self, output: OutputSpec) -> float:
         """About the loss of the target's own quantiles."""
         del output
         return 0.4

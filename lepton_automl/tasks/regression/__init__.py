@@ -102,7 +102,7 @@ class Regression(NumberTask):
         """The squared error of standardised values."""
         return (scores["rmse"] / scale_of(output)[1]) ** 2
 
-    def ignorant_loss(self, output: OutputSpec) -> float:
+    def untrained_loss(self, output: OutputSpec) -> float:
         """The variance of standardised values."""
         del output
         return 1.0

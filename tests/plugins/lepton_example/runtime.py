@@ -36,7 +36,7 @@ class ReferenceRuntime:
         """Floats."""
         return [Variant(runtime=self.name)]
 
-    def milder(self, variant: Variant, source: Source) -> Iterator[Variant]:
+    def fallback_variants(self, variant: Variant, source: Source) -> Iterator[Variant]:
         """None, as it has no int8."""
         return iter(())
 

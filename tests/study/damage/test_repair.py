@@ -119,7 +119,7 @@ def test_creating_a_study_removes_no_trials(home, path):
     before = sorted(home.path(NAME).rglob("*"))
     with pytest.raises(StudyError, match=r"(?s)no journal.*lepton repair sample"):
         home.create(NAME)
-    home.remove_unbegun(NAME)
+    home.remove_unstarted(NAME)
     assert sorted(home.path(NAME).rglob("*")) == before
     assert home.free_name(NAME) == f"{NAME}-2"
 

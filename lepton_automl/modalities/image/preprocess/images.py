@@ -9,10 +9,10 @@ import numpy as np
 
 from lepton_automl.arrays import Array, Json
 from lepton_automl.errors import InputError
-from lepton_automl.modalities.image.preprocess.pixels import CHANNELS, check_size, decode, levelled, pillow, read_image
+from lepton_automl.modalities.image.preprocess.pixels import CHANNELS, check_size, decode, pillow, read_image, scale_to_bytes
 
 from .files import read_images
-from .requests import grey_png, images_of_request, lacking
+from .requests import grey_png, images_of_request, missing_column_error
 
 INPUT = "image"  # the network's one input
 COLUMN = "image"  # the column of a request
@@ -92,7 +92,7 @@ class ImagePreprocess:
         """Images in base64, as bytes or in lists, as uint8 [N, H, W, C]."""
         for number, row in enumerate(rows, 1):
             if COLUMN not in row:
-                raise lacking(number, COLUMN)
+                raise missing_column_error(number, COLUMN)
         cells = [row[COLUMN] for row in rows]
         return images_of_request(cells, limits["max_pixels"], self.shape, self.levels, lambda raw: self.arrays(raw)[INPUT][0])
 
@@ -140,7 +140,7 @@ class ImagePreprocess:
         )
 
     def _bytes(self, array: Array) -> Array:
-        return array if array.dtype == np.uint8 else levelled(array, self.levels)
+        return array if array.dtype == np.uint8 else scale_to_bytes(array, self.levels)
 
 
 def _channels_last(batch: Array) -> Array:

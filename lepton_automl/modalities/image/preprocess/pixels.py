@@ -20,10 +20,10 @@ MOST_PIXELS = (
 MOST_JPEG_PIXELS = 4 * MOST_PIXELS  # a JPEG that is scaled down is decoded at up to an eighth of its sides
 JPEG = b"\xff\xd8\xff"  # the first bytes of a JPEG file
 FEW_PIXELS = 0.01  # share of an image's pixels that may be far above white: hot pixels, not another scale
-NO_PICTURES = {"EPS", "MPEG", "HDF5", "GRIB", "BUFR", "WMF"}  # these need other programs, or do not hold a single image
+UNSUPPORTED_FORMATS = {"EPS", "MPEG", "HDF5", "GRIB", "BUFR", "WMF"}  # these need other programs, or do not hold a single image
 
 
-def levelled(array: Array, levels: tuple[float, float] | None, *, deepest: float = 255.0) -> Array:
+def scale_to_bytes(array: Array, levels: tuple[float, float] | None, *, deepest: float = 255.0) -> Array:
     """Convert values that are not bytes to uint8.
 
     Args:
@@ -104,7 +104,7 @@ def decode(image: Any, shape: tuple[int, int, int], levels: tuple[float, float] 
     Args:
         image: The image; it is loaded here.
         shape: (channels, height, width).
-        levels: Black and white of images that are not bytes; see `levelled`.
+        levels: Black and white of images that are not bytes; see `scale_to_bytes`.
 
     Returns:
         uint8 [C, H, W].
@@ -151,7 +151,7 @@ def _flattened(image: Any, levels: tuple[float, float] | None) -> Any:
     from PIL import Image
 
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(levelled(np.asarray(image), levels, deepest=65535.0))
+        return Image.fromarray(scale_to_bytes(np.asarray(image), levels, deepest=65535.0))
     if "A" not in image.getbands() and "transparency" not in image.info:
         return image
     rgba = image.convert("RGBA")
@@ -193,7 +193,7 @@ def read_image(item: Any, shape: tuple[int, int, int], levels: tuple[float, floa
     library = pillow(f"reading {str(item)!r}")
     try:
         with open_image(item) as image:
-            if image.format in NO_PICTURES:
+            if image.format in UNSUPPORTED_FORMATS:
                 raise InputError(f"files of the format {image.format} are not supported")
             return decode(image, shape, levels)
     except FileNotFoundError:

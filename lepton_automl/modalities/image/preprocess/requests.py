@@ -121,6 +121,6 @@ def grey_png(shape: tuple[int, int, int]) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def lacking(number: int, column: str) -> ValueError:
+def missing_column_error(number: int, column: str) -> ValueError:
     """The error for a row without its image."""
     return ValueError(f"Row {number} has no column {column!r}. {HINT}")

@@ -96,7 +96,7 @@ class Caption:
         """The tokens."""
         return encoded
 
-    def truths(self, targets: Array, output: OutputSpec) -> Array:
+    def decode_targets(self, targets: Array, output: OutputSpec) -> Array:
         """Texts."""
         from .decoder import CaptionDecoder
 
@@ -157,7 +157,7 @@ class Caption:
         """The share of letters that are wrong."""
         return 1 - scores["right_letters"]
 
-    def ignorant_loss(self, output: OutputSpec) -> float:
+    def untrained_loss(self, output: OutputSpec) -> float:
         """All of them."""
         return 1.0
 
@@ -168,9 +168,9 @@ class Caption:
     def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
         """The captions with the most wrong letters."""
         wrong = (answers != targets).mean(1)
-        truths, texts = self.truths(targets, output), self.truths(answers, output)
+        decode_targets, texts = self.decode_targets(targets, output), self.decode_targets(answers, output)
         rows = np.argsort(-wrong, kind="stable")[:worst].tolist()
-        listed = [(row, {"truth": truths[row], "answer": texts[row], "loss": float(wrong[row])}) for row in rows]
+        listed = [(row, {"truth": decode_targets[row], "answer": texts[row], "loss": float(wrong[row])}) for row in rows]
         return Analysis(worst=listed, parts={})
 
     def title(self, spec: DataSpec) -> str:
@@ -203,7 +203,7 @@ class Caption:
 
     def preview(self, stored: Array, output: OutputSpec, most: int) -> TargetPreview:
         """The most frequent captions."""
-        texts, first, counts = np.unique(self.truths(stored, output).astype(str), return_index=True, return_counts=True)
+        texts, first, counts = np.unique(self.decode_targets(stored, output).astype(str), return_index=True, return_counts=True)
         chosen = np.argsort(-counts, kind="stable")[:most]
         return TargetPreview(
             classes=tuple(ClassPreview(label=str(texts[at]), rows=int(counts[at]), first=int(first[at])) for at in chosen)

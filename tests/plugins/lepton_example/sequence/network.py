@@ -14,7 +14,7 @@ from .recipe import PooledRecipe
 class PooledNet(LeptonNet):
     """`forward(values=[N, length], mask=[N, length])` gives [N, outputs]."""
 
-    block_lists = ()
+    stage_modules = ()
 
     def __init__(self, recipe: PooledRecipe) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from .recurrent import RecurrentRecipe
 class RecurrentNet(LeptonNet):
     """`forward(values=[N, length], mask=[N, length])` gives [N, outputs]."""
 
-    block_lists = ()
+    stage_modules = ()
 
     def __init__(self, recipe: RecurrentRecipe) -> None:
         super().__init__()

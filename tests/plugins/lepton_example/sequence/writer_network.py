@@ -17,7 +17,7 @@ class WriterNet(LeptonNet):
     In training, too, the letter that it has written itself is what it goes on from.
     """
 
-    block_lists = ()
+    stage_modules = ()
 
     def __init__(self, recipe: WriterRecipe) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .state import StudyState, Trial
 
 
-def misfit(state: StudyState, event: Event) -> str:
+def inconsistency(state: StudyState, event: Event) -> str:
     """Why an event is inconsistent with a study's state, in words; empty if it is consistent.
 
     Args:
