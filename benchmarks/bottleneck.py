@@ -31,7 +31,7 @@ from lepton_automl.specs import DataSpec, Deployment
 
 from .report import Figure, Result
 from .shrink import parent
-from .tables import Table
+from .table_rivals.data import Table
 
 CHECKOUT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data")

@@ -26,7 +26,7 @@ from lepton_automl import AutoML, Budget
 from .label_sets import CONTESTANTS, LabelSets, digits, services
 from .ledger import Found, Ledger
 from .report import Figure, Result
-from .tables import CHECKOUT, Rows, Table
+from .table_rivals.data import CHECKOUT, Rows, Table
 
 DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data")
 RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "tasks.jsonl"

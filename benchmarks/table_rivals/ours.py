@@ -1,0 +1,76 @@
+"""`python -m benchmarks.table_rivals.ours FOLDER`: search networks for one task; score and latency are those of `best()`."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+
+from benchmarks.environments import versions
+from lepton_automl import AutoML, Budget
+
+from .clock import call_times
+
+
+def main(folder: Path) -> None:
+    """Search, predict the test rows, and time one row; write `answers.npz` and `result.json`."""
+    task = json.loads((folder / "task.json").read_text())
+    train, test = pd.read_parquet(folder / "train.parquet"), pd.read_parquet(folder / "test.parquet")
+    began = time.perf_counter()
+    budget = Budget(minutes=task["minutes"])
+    automl = AutoML(
+        name="ours", budget=budget, seed=task["seed"], workers=task["threads"], home=folder / "home", progress=False
+    )
+    study = automl.fit(
+        train,
+        target=task["target"],
+        categorical=list(task["categories"]),
+        task="regression" if task["regression"] else None,
+        split_column="",
+        test_share=1e-6,  # one row: the outer split is the test split
+    )
+    model = study.best()
+    seconds = time.perf_counter() - began
+    np.savez(folder / "answers.npz", **answers(model, test, task))
+    row = test.iloc[0].to_dict()
+    with threadpool_limits(1):
+        times = call_times(lambda: model.predictor.predict(row))
+    found = {
+        "seconds": round(seconds, 1),
+        "trials": len(study.trials),
+        "front": len(study.models),
+        **times,
+        "versions": versions("numpy", "torch", "onnxruntime", "scikit-learn"),
+    }
+    (folder / "result.json").write_text(json.dumps(found))
+
+
+def answers(model: Any, test: pd.DataFrame, task: dict[str, Any]) -> dict[str, Any]:
+    """The model's answers for the test rows."""
+    predicted = model.predict(test)
+    if not task["regression"]:
+        places = {label: index for index, label in enumerate(task["classes"])}
+        order = [places[str(label)] for label in model.classes]
+        probabilities = np.zeros((len(test), len(places)))
+        probabilities[:, order] = model.predict_proba(test)
+        return {"labels": np.array([places[str(label)] for label in predicted]), "probabilities": probabilities}
+    return {"values": np.asarray(predicted, np.float64), **interval(model, test, task)}
+
+
+def interval(model: Any, test: pd.DataFrame, task: dict[str, Any]) -> dict[str, Any]:
+    """The bounds of the model's intervals, if it has any."""
+    if not task["intervals"] or "coverage" not in inspect.signature(model.predict).parameters:
+        return {}
+    bounds = np.asarray(model.predict(test, coverage=task["coverage"]), np.float64)
+    return {"low": bounds[:, 0], "high": bounds[:, 1]}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
