@@ -62,7 +62,8 @@ class AutoML:
         class_weight: `"balanced"`, or a weight for each label.
         hyperparameters: Hyperparameters to pin to a value, or to replace: `{"model.kernel": 3}`. Settings of the training plan
             that are usually fixed may be added, such as `{"train.batch_size": Categorical(32, 64, 128, default=64)}`.
-        family: The network family to search, such as `"conv"`; by default the usual one for the data.
+        family: The network family to search, such as `"conv"`, or several, the most usual one first; by default the usual
+            one for the data.
         model: A factory of your own networks, `make(config, spec)`, to search instead of the built-in ones; see below.
         space: The hyperparameters of `model` by name, `model.*` or `train.*`, and `prune.ratio` if channels may be pruned.
         sampler: How configurations are proposed: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
@@ -127,7 +128,7 @@ class AutoML:
     seed: int = 0
     class_weight: str | Mapping[Any, float] | None = None
     hyperparameters: Mapping[str, Hyperparameter | Setting] = field(default_factory=dict)
-    family: str | None = None
+    family: str | Sequence[str] | None = None
     model: Callable[[dict[str, Any], DataSpec], Any] | None = None
     space: Mapping[str, Hyperparameter | Setting] | None = None
     sampler: str = "tpe"

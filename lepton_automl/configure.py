@@ -46,12 +46,12 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     earlier = warm_studies(request.warm_start, StudyStore(request.home), complaints)
     check_family(request.family, spec, complaints)
     complaints.raise_any()
-    family = request.family or ""
-    plan = families.usual_plan(spec, family)
+    names = (request.family,) if isinstance(request.family, str) else tuple(request.family or ())
+    plan = families.usual_plan(spec, next(iter(names), ""))
     space = (
         custom_space.restrict(request.hyperparameters)
         if custom_space
-        else families.add_hyperparameters(families.space_for(spec, family), spec, request.hyperparameters)
+        else families.add_hyperparameters(families.space_for(spec, names), spec, request.hyperparameters)
     )
     return StudyConfig(
         name=name,

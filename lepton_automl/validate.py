@@ -69,15 +69,18 @@ def check_model(model: Any, space: Any, complaints: Complaints) -> tuple[Factory
 
 
 def check_family(family: Any, spec: DataSpec | None, complaints: Complaints) -> None:
-    """Check the network family, and whether it fits the data if they are known."""
+    """Check a network family or several, and whether they fit the data if these are known."""
     if family is None:
         return
-    known = names("families")
-    if family not in known:
-        complaints.add(f"there is no network family {family!r}.", one_of(str(family), known))
-    elif spec is not None and not family_named(family).accepts(spec):
-        fits = [name for name in known if family_named(name).accepts(spec)]
-        complaints.add(f"the network family {family!r} does not support these data", f"Families that do: {', '.join(fits)}.")
+    known, requested = names("families"), [family] if isinstance(family, str) else list(family)
+    complaints.check(requested, "family is empty", "Name at least one family, or leave it out.")
+    complaints.check(len(set(requested)) == len(requested), f"family names one twice: {', '.join(map(str, requested))}")
+    for name in requested:
+        if name not in known:
+            complaints.add(f"there is no network family {name!r}.", one_of(str(name), known))
+        elif spec is not None and not family_named(name).accepts(spec):
+            fits = [name for name in known if family_named(name).accepts(spec)]
+            complaints.add(f"the network family {name!r} does not support these data", f"Families that do: {', '.join(fits)}.")
 
 
 def check_place(uri: Any, experiment: Any, complaints: Complaints) -> None:

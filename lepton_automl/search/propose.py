@@ -58,6 +58,7 @@ class Proposer:
         first: Configurations to try before the sampler is asked.
         children: The configurations that a finished trial can be pruned to.
         project: Maps drawn configurations to available ones (a recorded table has only some).
+        drawn: The space that new configurations are drawn from, a part of the study's; by default all of it.
         identity: Equal for two configurations of the same network and training; duplicates are not proposed.
         seed: Seeds the draws near the front and the uniform ones.
     """
@@ -71,13 +72,15 @@ class Proposer:
         first: Iterable[Config] = (),
         children: Callable[[Trial], Iterable[Config]] = lambda _: (),
         project: Callable[[list[Config]], list[Config]] = lambda drawn: drawn,
+        drawn: Space | None = None,
         identity: Callable[[Config], object] = lambda config: tuple(sorted(config.items())),
         seed: int = 0,
     ) -> None:
         self._state, self._sampler, self._forecaster, self._identity = state, sampler, forecaster, identity
         self._children, self._project, self._seed = children, project, seed
         self._space: Space = state.settings.space
-        self._spare = RandomSampler(self._space, seed=seed)
+        self._drawn_space = drawn or self._space
+        self._spare = RandomSampler(self._drawn_space, seed=seed)
         self._queue = [Proposal(self._space.complete(config), "first_design") for config in first]
         self._known: dict[int, object] = {}  # each trial's identity
         self._seen: set[object] = set()
@@ -97,7 +100,7 @@ class Proposer:
         rng = random.Random(f"{self._seed}:retune:{len(self._state.commands)}")  # noqa: S311  # not security-relevant
         model, variations = self._with_pins(self._state.trials[number].proposed.config), dict[object, Config]()
         for _ in range(TRIES * count):
-            config = self._with_pins(vary(self._space, model, rng))
+            config = self._with_pins(vary(self._drawn_space, model, rng))
             if self._is_new(config) and len(variations) < count:
                 variations.setdefault(self._identity(config), config)
         self._enqueue([Proposal(config, "retuned") for config in variations.values()])
@@ -139,13 +142,15 @@ class Proposer:
             self._sampler.tell(observation)
 
     def observation(self, trial: Trial) -> Observation | None:
-        """What the sampler learns of a trial; None for a failure.
+        """What the sampler learns of a trial; None for a failure, and for a network that it cannot draw.
 
         A stopped trial counts by its last score, as the search would stop it again. A trial that exceeded a limit was never
         trained: it gets the worst score of the front, and its violation marks the infeasible region.
         """
         result, settings = trial.result, self._state.settings
         if result is None or result.status == "failed" or trial.search_profile is None:
+            return None
+        if self._drawn_space is not self._space and self._drawn_space.allowed(trial.proposed.config) != trial.proposed.config:
             return None
         score = self._state.last_score(trial)
         violation = max(0.0, settings.deployment.excess(trial.search_profile))
@@ -199,7 +204,7 @@ class Proposer:
         assert self._forecaster is not None
         rng = random.Random(f"{self._seed}:{number}")  # noqa: S311  # not security-relevant
         models, pinned = [model.proposed.config for model in self._state.front()], self._state.pinned
-        around = [self._with_pins(vary(self._space, rng.choice(models), rng)) for _ in range(AROUND)] if models else []
+        around = [self._with_pins(vary(self._drawn_space, rng.choice(models), rng)) for _ in range(AROUND)] if models else []
         drawn = [*self._sampler.ask(number * TRIES, DRAWN, pinned), *around, *self._spare.ask(number, EVEN, pinned)]
         fresh = [Proposal(config, "sampler") for config in self._project(drawn) if self._is_new(config)]
         children = [

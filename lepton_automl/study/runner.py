@@ -222,9 +222,11 @@ def make_proposer(state: StudyState, forecaster: Forecaster) -> Proposer:
 
     def identity(candidate: Config) -> object:
         recipe = families.final_recipe(candidate, config.data, config.prune, config.factory)
-        return str(recipe), tuple(sorted((name, setting) for name, setting in candidate.items() if name.startswith("train.")))
+        active = candidate if config.factory else families.active(candidate, config.data)
+        return str(recipe), tuple(sorted((name, setting) for name, setting in active.items() if name.startswith("train.")))
 
-    sampler = make_sampler(config.sampler, config.space, config.objectives, seed=config.seed, hyperparameters=config.grid)
+    drawn = config.space if config.factory else families.searched(config.space, config.data)
+    sampler = make_sampler(config.sampler, drawn, config.objectives, seed=config.seed, hyperparameters=config.grid)
     usual = families.first_designs(config.space, config.data, config.factory)
     first = warm_start_designs(config.prior_trials, config.space, usual) if sampler.first_designs else ()
     forecasts = forecaster if sampler.forecast else None
@@ -233,7 +235,16 @@ def make_proposer(state: StudyState, forecaster: Forecaster) -> Proposer:
         """What a finished trial's network can be pruned to; a custom network's weights cannot be inherited."""
         return [] if config.factory else families.children(trial.proposed.config, config.space, config.data, config.prune)
 
-    return Proposer(state, sampler, forecaster=forecasts, first=first, children=children, identity=identity, seed=config.seed)
+    return Proposer(
+        state,
+        sampler,
+        forecaster=forecasts,
+        first=first,
+        children=children,
+        drawn=drawn,
+        identity=identity,
+        seed=config.seed,
+    )
 
 
 def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
