@@ -13,6 +13,7 @@ from itertools import zip_longest
 from lepton_automl.custom import CUT, custom_recipe
 from lepton_automl.factory import Factory
 from lepton_automl.family import family_for, family_named
+from lepton_automl.modality import modality_of
 from lepton_automl.plans import PLAN_SETTINGS, PrunePlan, TrainPlan
 from lepton_automl.recipe import Recipe
 from lepton_automl.space import Categorical, Config, Float, Hyperparameter, Setting, Space
@@ -201,6 +202,18 @@ def usual_plan(spec: DataSpec, family: str = "") -> TrainPlan:
 def first_designs(space: Space, spec: DataSpec, factory: Factory | None = None) -> list[Config]:
     """The configurations that a study tries first, within its space; for user-defined networks, only the default one."""
     return [space.nearest(design) for design in ([{}] if factory else initial_designs(spec, families_in(space)))]
+
+
+def usual_names(spec: DataSpec) -> tuple[str, ...]:
+    """The families that a study searches by default: the modality's usual one, and its baseline."""
+    modality = modality_of(spec)
+    return (modality.family, modality.baseline) if modality.baseline else ()
+
+
+def baselines(space: Space, spec: DataSpec) -> list[Config]:
+    """The first designs of families without hyperparameters, with which a study begins whatever its sampler."""
+    single = [name for name in families_in(space) if not family_named(name).space(spec)]
+    return [design for design in first_designs(space, spec) if design[FAMILY] in single] if single else []
 
 
 def initial_designs(spec: DataSpec, names: str | Sequence[str] = "") -> list[Config]:

@@ -5,7 +5,7 @@ A family is a plug-in of the group `lepton_automl.families`. Its module does not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from . import plugins
@@ -51,6 +51,23 @@ class Family(Protocol):
 
     def for_inference(self, network: Any) -> None:
         """Speed up a copy that is no longer trained, in place, without changing its answers."""
+
+
+@runtime_checkable
+class SolvedFamily(Protocol):
+    """A family of which some networks are solved at once rather than trained in steps."""
+
+    def solve(self, recipe: Any, data: Any, wait: Callable[[], None]) -> nn.Module | None:
+        """The network of a recipe with the weights that fit the training rows best.
+
+        Args:
+            recipe: The network.
+            data: A `data.open.Data`; only `data.train` and `data.spec` are used.
+            wait: To be called some times a second; it returns when work may go on, which pauses during measurements.
+
+        Returns:
+            The network; None if a network of this recipe is trained in steps.
+        """
 
 
 @runtime_checkable

@@ -236,6 +236,7 @@ class Modality(Protocol):
         preprocess_modules: The modules that a bundle ships, in the order of their imports; they need NumPy alone.
         preprocess_class: The class among them that `load_preprocess` reads.
         family: The network family that is searched by default.
+        baseline: The family whose solved network is the first trial of a study by default; empty if there is none.
     """
 
     name: str
@@ -247,6 +248,7 @@ class Modality(Protocol):
     preprocess_modules: tuple[str, ...]
     preprocess_class: str
     family: str
+    baseline: str
 
     def recognize(self, source: Any) -> Claim | None:
         """Whether a source is of this kind; the source exists and is not opened for long."""

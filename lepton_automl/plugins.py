@@ -42,6 +42,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "families": {
         "conv": "lepton_automl.modalities.image.family:ConvFamily",
         "table": "lepton_automl.modalities.table.family:TableFamily",
+        "linear_image": "lepton_automl.modalities.image.linear:LinearImageFamily",
+        "linear_table": "lepton_automl.modalities.table.linear:LinearTableFamily",
     },
     "devices": {
         "cpu": "lepton_automl.devices.cpu:Cpu",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from lepton_automl._json import Value
 from lepton_automl.errors import ConfigError
@@ -99,7 +99,56 @@ def narrowed(width: int, share: float, multiple: int) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CustomRecipe(Recipe):
+class FixedRecipe(Recipe):
+    """A network without widths or blocks that could be removed, as far as is known."""
+
+    @property
+    def widths(self) -> Widths:
+        """Empty."""
+        return {}
+
+    def with_widths(self, widths: Widths) -> Self:
+        """The same network: it has no width to replace."""
+        del widths
+        return self
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Empty."""
+        return ()
+
+    def keep_blocks(self, blocks_kept: tuple[tuple[int, ...], ...]) -> Self:
+        """The same network: it has no block to remove."""
+        del blocks_kept
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearRecipe(FixedRecipe):
+    """A linear model.
+
+    Args:
+        inputs: Features that its one layer gets.
+    """
+
+    inputs: int
+
+    def describe(self) -> str:
+        """The number of its inputs."""
+        return f"linear model of {self.inputs} inputs"
+
+    def diagram(self) -> tuple[Box, ...]:
+        """The features and the outputs."""
+        return (("features", self.inputs, f"{self.inputs} features", -1), ("outputs", self.outputs, "one linear layer", -1))
+
+    @property
+    def macs(self) -> int:
+        """One for each weight."""
+        return self.inputs * self.outputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomRecipe(FixedRecipe):
     """A user-defined network, described by how it is made; only its factory knows its widths.
 
     Args:
@@ -114,16 +163,6 @@ class CustomRecipe(Recipe):
     config: dict[str, Any]
     ratio: float = 0.0
     multiple: int = 8
-
-    @property
-    def widths(self) -> Widths:
-        """Empty: none are known by name."""
-        return {}
-
-    def with_widths(self, widths: Widths) -> CustomRecipe:
-        """The same network: it has no width to replace."""
-        del widths
-        return self
 
     def scale(self, share: float, multiple: int = 8) -> CustomRecipe:
         """The same network pruned to this share of its channels."""
@@ -142,16 +181,6 @@ class CustomRecipe(Recipe):
         )
         cut = f", {self.ratio:.0%} cut" if self.ratio else ""
         return f"{self.factory.rpartition(':')[2]}({settings}){cut}"
-
-    @property
-    def depths(self) -> tuple[int, ...]:
-        """Empty: none are known."""
-        return ()
-
-    def keep_blocks(self, blocks_kept: tuple[tuple[int, ...], ...]) -> CustomRecipe:
-        """The same network: it has no block to remove."""
-        del blocks_kept
-        return self
 
 
 def recipe_from_json(data: dict[str, Any]) -> Recipe:

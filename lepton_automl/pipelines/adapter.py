@@ -11,6 +11,7 @@ from lepton_automl import families
 from lepton_automl.compression.shrink import shrink
 from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
+from lepton_automl.family import SolvedFamily, family_named
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.custom import CustomNet
 from lepton_automl.models.files import load
@@ -68,6 +69,9 @@ class NetworkAdapter(Protocol):
     def build(self, recipe: Recipe) -> Network:
         """A new network of a recipe."""
 
+    def solve(self, data: Data, wait: Callable[[], None]) -> Network | None:
+        """The network with solved weights; None if it is trained in steps. `wait` is called some times a second."""
+
     def load(self, folder: Path) -> Network:
         """The network of a finished trial's bundle, with its weights."""
 
@@ -101,6 +105,13 @@ class LeptonAdapter:
     def build(self, recipe: Recipe) -> LeptonNet:
         """A new network of a recipe."""
         return build(recipe, seed=self.plan.seed)
+
+    def solve(self, data: Data, wait: Callable[[], None]) -> LeptonNet | None:
+        """The network with solved weights, if its family solves it."""
+        family = family_named(self.lean.family)
+        solved = family.solve(self.lean, data, wait) if isinstance(family, SolvedFamily) else None
+        assert solved is None or isinstance(solved, LeptonNet)
+        return solved
 
     def load(self, folder: Path) -> LeptonNet:
         """The network of a finished trial's bundle, with its weights."""

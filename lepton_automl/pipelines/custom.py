@@ -7,6 +7,7 @@ import copy
 import functools
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,10 @@ class CustomAdapter:
     def wrap(self, module: torch.nn.Module) -> CustomNet:
         """Wrap the factory's module, before any pruning."""
         return CustomNet(module, custom_recipe(self.config, self.spec, self.factory), self.spec)
+
+    def solve(self, data: Data, wait: Callable[[], None]) -> None:
+        """None: the user's steps train it."""
+        del data, wait
 
     def load(self, folder: Path) -> CustomNet:
         """The network of a finished trial's bundle, with its weights."""

@@ -125,7 +125,8 @@ class TrialRun:
     def train(self, data: Data, *, report_scores: bool, in_fold: bool = False) -> Network:
         """Train a network and prune it to the final recipe.
 
-        No score is computed before pruning: channels that will be removed must not count.
+        No score is computed before pruning: channels that will be removed must not count. A network that its family solves
+        has no epochs.
 
         Args:
             data: The training data.
@@ -133,6 +134,8 @@ class TrialRun:
             in_fold: Whether this is a fold; its last epoch is reported later, with the scores of the fold.
         """
         adapter, epochs, first = self.adapter, self.adapter.plan.epochs, 0
+        if not self.job.parent and (solved := adapter.solve(data, self._wait)) is not None:
+            return solved
         start, self._start = self._start, None
         if start is not None:  # checkpoints have the final recipe, as there is no rung before pruning
             model = adapter.build(adapter.lean)
@@ -175,12 +178,15 @@ class TrialRun:
             if report_scores and self.epochs in self.job.rungs:
                 self.keep(take())
 
-        def wait() -> None:
-            self.heartbeat()
-            self.measurement_lock.wait()
-
-        request = FitRequest(first=first, last=last, on_epoch=on_epoch, wait=wait, score=report_scores, start=start, keep=keep)
+        request = FitRequest(
+            first=first, last=last, on_epoch=on_epoch, wait=self._wait, score=report_scores, start=start, keep=keep
+        )
         self.adapter.train(model, batches, request)
+
+    def _wait(self) -> None:
+        """Show that the worker is alive, and pause while something is measured."""
+        self.heartbeat()
+        self.measurement_lock.wait()
 
     def _inherit(self, data: Data) -> Network:
         """The parent pruned to the final recipe: a child inherits its weights and is only fine-tuned."""

@@ -228,7 +228,9 @@ def make_proposer(state: StudyState, forecaster: Forecaster) -> Proposer:
     drawn = config.space if config.factory else families.searched(config.space, config.data)
     sampler = make_sampler(config.sampler, drawn, config.objectives, seed=config.seed, hyperparameters=config.grid)
     usual = families.first_designs(config.space, config.data, config.factory)
-    first = warm_start_designs(config.prior_trials, config.space, usual) if sampler.first_designs else ()
+    first = [] if config.factory else families.baselines(config.space, config.data)
+    if sampler.first_designs:
+        first += warm_start_designs(config.prior_trials, config.space, usual)
     forecasts = forecaster if sampler.forecast else None
 
     def children(trial: Trial) -> list[Config]:

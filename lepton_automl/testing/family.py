@@ -18,7 +18,7 @@ from lepton_automl.data.open import Data, open_data
 from lepton_automl.data.options import DataOptions
 from lepton_automl.deployment.programs import export_network
 from lepton_automl.families import draw, room, smallest, space_for, usual_plan
-from lepton_automl.family import Family, family_named
+from lepton_automl.family import Family, SolvedFamily, family_named
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load, save
@@ -65,9 +65,10 @@ class FamilyContract:
         assert self.family.accepts(data.spec)
 
     def test_settings_are_those_of_its_networks_and_of_training(self, data: Data) -> None:
-        """Every training setting is a field of its plan."""
+        """Every training setting is a field of its plan. A family that has none has a single network."""
         space = self.family.space(data.spec)
-        assert space and all(name.startswith(("model.", "train.")) for name in space)
+        assert space or len(self.family.initial_designs(data.spec)) == 1
+        assert all(name.startswith(("model.", "train.")) for name in space)
         defaults = {name: setting.default for name, setting in space.items()}
         plan = usual_plan(data.spec, self.family.name).with_settings(room(defaults, "train"))
         assert plan.epochs > 0 and plan.batch_size > 0
@@ -119,6 +120,23 @@ class FamilyContract:
                     loss(network(**inputs), batch).backward()
                     optimizer.step()
             assert self._loss(network, loss, batch) < before, recipe.describe()
+
+    def test_a_solved_network_fits_the_training_rows(self, data: Data) -> None:
+        """Its loss is below that of a new network, and no higher than on the targets of other rows; it can be paused."""
+        if not isinstance(self.family, SolvedFamily):
+            pytest.skip("its networks are trained in steps")
+        plan, rows = usual_plan(data.spec, self.family.name), data.train
+        other_rows = Batch(rows.inputs, rows.targets.roll(1, 0))
+        calls: list[int] = []
+        for recipe in self._recipes(data):
+            network = self.family.solve(recipe, data, lambda: calls.append(1))
+            if network is None:
+                continue
+            assert isinstance(network, LeptonNet) and network.recipe == recipe and calls
+            loss = Loss(data.spec, plan, ensemble=network.ensemble)
+            fitted = self._loss(network, loss, Batch(rows.inputs, rows.targets))
+            assert fitted < self._loss(build(recipe), loss, Batch(rows.inputs, rows.targets))
+            assert fitted <= self._loss(network, loss, other_rows)
 
     def test_a_finished_network_answers_as_in_training(self, data: Data, tmp_path: Path) -> None:
         """What makes it faster does not change its answers, and its exported file gives the same."""

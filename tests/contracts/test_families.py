@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 
 from lepton_automl.modalities.image.family import ConvFamily
+from lepton_automl.modalities.image.linear import LinearImageFamily
 from lepton_automl.modalities.table.family import TableFamily
+from lepton_automl.modalities.table.linear import LinearTableFamily
 from lepton_automl.testing.family import FamilyContract
 
 ROWS = 100
@@ -34,3 +36,18 @@ class TestTableNetworks(FamilyContract):
                 "price": rng.normal(100, 5, ROWS),
             }
         )
+
+
+class TestLinearModelsOfImages(FamilyContract):
+    family = LinearImageFamily()
+
+    def source(self, folder):
+        rng = np.random.default_rng(0)
+        labels = np.arange(ROWS) % 3
+        images = rng.integers(0, 200, (ROWS, 21, 8, 3), np.uint8)
+        images[:, :4, :4, 0] += (20 * labels[:, None, None]).astype(np.uint8)
+        return images, labels
+
+
+class TestLinearModelsOfTables(TestTableNetworks):
+    family = LinearTableFamily()

@@ -34,6 +34,7 @@ class ImageModality:
     Input = ImageInput
     Augmentation = ImageAugmentation
     family = "conv"
+    baseline = "linear_image"
     preprocess_modules = (
         "lepton_automl.modalities.image.preprocess.pixels",
         "lepton_automl.modalities.image.preprocess.requests",

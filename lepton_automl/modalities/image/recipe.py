@@ -7,7 +7,7 @@ from typing import Literal
 
 from lepton_automl._json import Value
 from lepton_automl.errors import ConfigError
-from lepton_automl.recipe import Box, Recipe, Widths
+from lepton_automl.recipe import Box, LinearRecipe, Recipe, Widths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,3 +170,24 @@ class ConvRecipe(Recipe):
             for stage, blocks in zip(self.stages, blocks_kept, strict=True)
         )
         return self.replace(stages=stages)
+
+
+SIDE = 16  # pixels of a side that a linear model sees at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearImageRecipe(LinearRecipe):
+    """A linear model of the pixels of a small copy of the image.
+
+    Args:
+        image: (channels, height, width) of the stored image.
+        side: Pixels of each side of the copy, or the image's own if that has fewer.
+        pixel_mean: Mean of each channel over the training images.
+        pixel_std: Standard deviation of each, likewise.
+    """
+
+    family: str = "linear_image"
+    image: tuple[int, int, int]
+    side: int = SIDE
+    pixel_mean: tuple[float, ...] = ()
+    pixel_std: tuple[float, ...] = ()

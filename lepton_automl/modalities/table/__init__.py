@@ -34,6 +34,7 @@ class TableModality:
     Input = TableInput
     Augmentation = None
     family = "table"
+    baseline = "linear_table"
     preprocess_modules = (
         "lepton_automl.modalities.table.preprocess.scales",
         "lepton_automl.modalities.table.preprocess.columns",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lepton_automl.errors import ConfigError
-from lepton_automl.recipe import Box, Recipe, Widths
+from lepton_automl.recipe import Box, LinearRecipe, Recipe, Widths
 from lepton_automl.texts import many
 
 NAMES = {"mlp": "MLP", "resnet": "ResNet"}
@@ -97,3 +97,17 @@ class TableRecipe(Recipe):
         if self.kind == "mlp" and len(blocks_kept[0]) != len(self.mids):
             raise ConfigError("the blocks of an MLP feed one another; none can be removed", where="shrink")
         return self.replace(mids=tuple(self.mids[b] for b in blocks_kept[0]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearTableRecipe(LinearRecipe):
+    """A linear model of the scaled numbers and of one-hot categories.
+
+    Args:
+        numeric: Numeric features.
+        cardinalities: Number of codes of each categorical column.
+    """
+
+    family: str = "linear_table"
+    numeric: int
+    cardinalities: tuple[int, ...] = ()

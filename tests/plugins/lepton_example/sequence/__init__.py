@@ -27,6 +27,7 @@ class SequenceModality:
     Input = SequenceInput
     Augmentation = None
     family = "pooled"
+    baseline = ""
     preprocess_modules = ("lepton_example.sequence.preprocess",)
     preprocess_class = "SequencePreprocess"
     usage = Usage(
