@@ -112,7 +112,9 @@ def add_hyperparameters(space: Space, spec: DataSpec, changes: Mapping[str, Hype
             added[name] = (
                 change if isinstance(change, Hyperparameter) else Float(0.0, max(1.0, 2.0 * float(setting)), default=setting)
             )
-    return (space | Space(hyperparameters=added)).restrict(changes)
+    changed = (space | Space(hyperparameters=added)).restrict(changes)
+    plan_of(changed.defaults, plan, spec)  # raises the errors of pinned settings now rather than in every trial
+    return changed
 
 
 ADDABLE = ("train.batch_size", "train.beta2", "train.warmup", "train.clip", "train.label_smoothing")

@@ -22,7 +22,7 @@ from lepton_automl.deployment.export import export
 from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.latency import baseline_latency
 from lepton_automl.modalities.image.augment import ImageAugment
-from lepton_automl.modalities.image.spec import INPUT, ImageAugmentation, image_input
+from lepton_automl.modalities.image.spec import INPUT, ImageAugmentation
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.cost import CostProfiler, reference
@@ -30,7 +30,7 @@ from lepton_automl.pipelines.pack import artifact_scores
 from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.profile import Profile
 from lepton_automl.space import Config
-from lepton_automl.specs import Deployment
+from lepton_automl.specs import DataSpec, Deployment
 
 from .plain import optimize
 from .setting import Setting
@@ -43,11 +43,11 @@ ADAMW = 0.3
 class Classifier(pl.LightningModule):
     """A network and its training."""
 
-    def __init__(self, model: LeptonNet, plan: TrainPlan, fill: tuple[float, ...], config: Config) -> None:
+    def __init__(self, model: LeptonNet, plan: TrainPlan, spec: DataSpec, config: Config) -> None:
         super().__init__()
         self.save_hyperparameters(config)
         assert isinstance(plan.augment, ImageAugmentation)
-        self.model, self.plan, self.augment = model, plan, ImageAugment(plan.augment, fill)
+        self.model, self.plan, self.augment = model, plan, ImageAugment(plan.augment, spec)
         self.chance = torch.Generator().manual_seed(plan.seed)
 
     def loss(self, outputs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -93,7 +93,7 @@ def compete(setting: Setting) -> None:
         model = build(families.final_recipe(config, data.spec, PrunePlan()), seed=seed)
         logger = MLFlowLogger("textbook", run_name=f"trial-{trial.number}", tracking_uri=uri)
         trainer = pl.Trainer(max_epochs=plan.epochs, logger=logger, default_root_dir=setting.path / "lightning")
-        classifier = Classifier(model, plan, image_input(data.spec).pixel_mean, config)
+        classifier = Classifier(model, plan, data.spec, config)
         trainer.fit(classifier, loader(data.train, plan, shuffle=True), loader(data.validation, plan))
         accuracy, profile = finished(model.cpu(), data, profiler, setting, trial.number)
         logger.log_metrics({"accuracy": accuracy, "latency_ms": profile.latency_ms})

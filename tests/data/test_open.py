@@ -10,13 +10,6 @@ from lepton_automl.data.datamodule import DataModule, epoch_order
 from lepton_automl.data.open import Data, Split, open_data, open_test
 from lepton_automl.data.options import DataOptions
 from lepton_automl.errors import ConfigError, DataError
-from lepton_automl.modalities.image.augment import (
-    ImageAugment,
-    cutout,
-    flip,
-    mix,
-    shift,
-)
 from lepton_automl.modalities.image.spec import ImageAugmentation
 from lepton_automl.plans import TrainPlan
 
@@ -113,27 +106,6 @@ def test_tables_are_not_augmented(table: Data) -> None:
 def test_mixed_batches_carry_both_targets(images: Data) -> None:
     batch = batches(images, TrainPlan(augment=ImageAugmentation(mixup=0.4)))[0]
     assert batch.inputs["image"].dtype == torch.float32 and batch.other is not None and 0.5 <= batch.share <= 1
-
-
-def test_augmentation_moves_pixels_and_invents_none() -> None:
-    chance = torch.Generator().manual_seed(0)
-    pixels = torch.arange(64, dtype=torch.uint8).view(1, 1, 8, 8).repeat(200, 1, 1, 1)
-    mirrored = flip(pixels, chance)
-    kinds = {bytes(image.flatten().tolist()) for image in mirrored}
-    assert kinds == {bytes(pixels[0].flatten().tolist()), bytes(pixels[0].flip(-1).flatten().tolist())}
-    moved = shift(pixels, 2, chance)
-    assert len({int(image[0, 4, 4]) for image in moved}) == 25  # every shift of -2 to 2 each way
-    assert all(image[0, 3, 3] - image[0, 3, 4] == torch.tensor(255, dtype=torch.uint8) for image in moved)  # neighbours stay
-    blanked = cutout(pixels, 4, torch.full((1, 1, 1, 1), 200, dtype=torch.uint8), chance)
-    holes = (blanked == 200).sum((1, 2, 3))
-    assert holes.max() == 16 and holes.min() >= 4 and torch.equal(blanked[blanked != 200], pixels[blanked != 200])
-    mixed, partner, share = mix(torch.stack([torch.zeros(1, 2, 2), torch.full((1, 2, 2), 100)]).byte(), 1.0, chance)
-    assert mixed[1].mean() == pytest.approx(100 * share if partner[1] == 0 else 100)
-
-
-def test_a_plan_without_augmentation_changes_nothing(images: Data) -> None:
-    rows = images.train.inputs["image"][:5]
-    assert ImageAugment(ImageAugmentation(), images.spec.input.pixel_mean).changed(rows, torch.Generator()) is rows
 
 
 def test_a_damaged_folder_is_an_error(tmp_path: Path) -> None:

@@ -78,11 +78,11 @@ class ImageModality:
         return image_examples(source, test, folder, options, progress)
 
     def augment(self, plan: TrainPlan, spec: DataSpec) -> Augment | None:
-        """Random flips, shifts, cutout and mixup, as the plan sets them."""
+        """Random crops, flips, operations, blanks and mixtures, as the plan sets them."""
         from .augment import ImageAugment
 
         assert isinstance(plan.augment, ImageAugmentation)
-        return ImageAugment(plan.augment, image_input(spec).pixel_mean)
+        return ImageAugment(plan.augment, spec)
 
     def entry(self, spec: DataSpec) -> nn.Module:
         """Standardised pixels."""

@@ -84,16 +84,31 @@ def image_space(spec: DataSpec) -> Space:
         "train.lr": Float(5e-3, 6e-2, default=3e-2, log=True),
         "train.weight_decay": Float(5e-3, 2e-1, default=5e-2, log=True),
         "train.label_smoothing": Float(0.0, 0.2, default=0.1),
-        "train.shift": Float(0.0, 0.15, default=0.0 if small else 0.07),
-        "train.flip": Categorical(False, True, default=False),
-        "train.cutout": Float(0.0, 0.4, default=0.0),
-        "train.mixup": Float(0.0, 0.4, default=0.0),
     }
+    hyperparameters |= _augmentation(spec)
     for stage in range(1, stages + 2):
         hyperparameters[f"model.depth{stage}"] = Integer(1, 3, default=2)
     return Space(hyperparameters=hyperparameters)
 
 
+def _augmentation(spec: DataSpec) -> dict[str, Hyperparameter]:
+    """Hyperparameters of the augmentation."""
+    channels, height, width = image_input(spec).shape
+    small = min(height, width) <= TINY
+    hyperparameters: dict[str, Hyperparameter] = {
+        "train.crop": Float(0.0, 0.8, default=0.0),
+        "train.shift": Float(0.0, 0.15, default=0.0 if small else 0.07),
+        "train.flip": Categorical(False, True, default=False),
+        "train.operation": Float(0.0, 1.0, default=0.0),
+        "train.cutout": Float(0.0, 0.4, default=0.0),
+        "train.erase": Float(0.0, 0.5, default=0.0),
+        "train.mixup": Float(0.0, 0.4, default=0.0),
+        "train.cutmix": Float(0.0, 1.0, default=0.0),
+    }
+    return hyperparameters | ({"train.colour": Float(0.0, 0.6, default=0.0)} if channels == RGB else {})
+
+
+RGB = 3  # channels of an image in colour
 TINY = 12  # pixels of the shorter side; images up to this size are not downsampled early
 
 

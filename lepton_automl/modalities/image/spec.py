@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lepton_automl.errors import Complaints
 from lepton_automl.plans import Augmentation
 from lepton_automl.specs import DataSpec, InputSpec
 
@@ -37,22 +38,41 @@ class ImageAugmentation(Augmentation):
     """How training images are changed at random.
 
     Args:
+        crop: Largest share of an image's area that a random crop leaves out, below 1; the crop is resized to the whole image.
         flip: Whether images may be mirrored (never for digits or text).
         shift: Largest random shift of an image, as a share of its side.
+        operation: Largest strength of one random operation on each image, 0 to 1: a shear, shift or rotation, or of RGB images
+            also a change of brightness, contrast, saturation, sharpness, number of levels or range.
+        colour: Largest relative change of brightness, contrast and saturation of RGB images, 0 to 1.
         cutout: Side of the square that is blanked, as a share of the image's side.
+        erase: Probability that a rectangle of an image is blanked, of 2 to 33 % of its area.
         mixup: Parameter of the Beta distribution that mixes pairs; 0 for none.
+        cutmix: The same for pairs of which one replaces a rectangle of the other. With both, each batch is mixed in one way.
     """
 
     kind = "image"
 
+    crop: float = 0.0
     flip: bool = False
     shift: float = 0.0
+    operation: float = 0.0
+    colour: float = 0.0
     cutout: float = 0.0
+    erase: float = 0.0
     mixup: float = 0.0
+    cutmix: float = 0.0
+
+    def __post_init__(self) -> None:
+        complaints = Complaints("train")
+        complaints.check(0 <= self.crop < 1, f"crop is {self.crop!r}; it must be at least 0 and below 1")
+        for name in ("operation", "colour"):
+            strength = getattr(self, name)
+            complaints.check(0 <= strength <= 1, f"{name} is {strength!r}; it must be from 0 to 1")
+        complaints.raise_any()
 
     def unmixed(self) -> ImageAugmentation:
         """The same without mixing."""
-        return self.replace(mixup=0.0)
+        return self.replace(mixup=0.0, cutmix=0.0)
 
 
 def image_input(spec: DataSpec) -> ImageInput:
