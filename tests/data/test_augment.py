@@ -14,7 +14,7 @@ from lepton_automl import families
 from lepton_automl.errors import ConfigError
 from lepton_automl.modalities.image.augment import ImageAugment
 from lepton_automl.modalities.image.augment.blank import cutout_, erase_
-from lepton_automl.modalities.image.augment.colour import OPERATIONS, Shades, draw_shades, mapped, recolour, smooth
+from lepton_automl.modalities.image.augment.colour import CHANGES, Shades, draw_shades, mapped, recolour, sharpened, smooth
 from lepton_automl.modalities.image.augment.geometry import flip, halved, resample, shift, views
 from lepton_automl.modalities.image.augment.mixing import cutmix, mix
 from lepton_automl.modalities.image.augment.operations import COLOURS, GEOMETRY, draw_operations
@@ -176,22 +176,23 @@ def test_colours_change_by_the_drawn_factors() -> None:
 
 def after(name: str, image: np.ndarray, strength: float) -> np.ndarray:
     changed = image.copy()
-    OPERATIONS[name](changed, strength)
+    CHANGES[name](changed, strength)
     return changed
 
 
 def test_colour_operations_by_strength() -> None:
     image = np.tile(np.float32([[10, 100], [200, 128]]), (3, 1, 1))
-    noise = pictures(1, 3, 6, 7)[0].float().numpy()
-    for name in OPERATIONS:
-        assert np.allclose(after(name, noise, 0.0), noise, atol=1e-3), name
+    noise = pictures(1, 3, 6, 7).float()
+    for name in CHANGES:
+        assert np.allclose(after(name, noise[0].numpy(), 0.0), noise[0].numpy(), atol=1e-3), name
     assert after("posterize", image, 1.0)[0].flatten().tolist() == [0, 64, 192, 128]
     assert after("solarize", image, 1.0)[0].flatten().tolist() == [245, 155, 55, 127]
     stretched = after("autocontrast", image, -1.0)
     assert stretched.min() == 0 and stretched.max() == 255
-    inner = functional.avg_pool2d(torch.from_numpy(noise), 3, 1).numpy()
-    assert np.allclose(smooth(noise)[:, 1:-1, 1:-1], inner, atol=1e-3)
-    assert after("sharpness", noise, 1.0).std() > noise.std() > after("sharpness", noise, -1.0).std()
+    none, full = torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
+    assert torch.allclose(smooth(noise)[..., 1:-1, 1:-1], functional.avg_pool2d(noise, 3, 1), atol=1e-3)
+    assert sharpened(noise, full).std() > noise.std() > sharpened(noise, -full).std()
+    assert torch.allclose(sharpened(noise, none), noise, atol=1e-3)
 
 
 def test_grey_images_keep_their_shades() -> None:

@@ -91,7 +91,7 @@ def _levels(images: Tensor, seen: Tensor, size: tuple[int, int]) -> Tensor | Non
     if max(height / size[0], width / size[1]) < math.sqrt(2):
         return None
     pixels = seen[:, :, :2] * torch.tensor([[width], [height]])  # in the image, for half the width and the height of the view
-    steps = pixels.norm(dim=1) / torch.tensor([size[1], size[0]])  # by one pixel of the result
+    steps: Tensor = pixels.square().sum(1).sqrt() / torch.tensor([size[1], size[0]])  # by one pixel of the result
     return steps.amax(1).clamp(min=1).log2().round().int()
 
 
