@@ -288,9 +288,11 @@ class TestOpened(Event):
 
     Args:
         scores: For each trial on the front, its test scores.
+        intervals: Their 95 % intervals.
     """
 
     scores: dict[int, dict[str, float]]
+    intervals: dict[int, dict[str, tuple[float, float]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from .objective import Objective
 from .plans import PrunePlan, TrainPlan
 from .profile import Measurement, Profile
 from .request import Request, Response
+from .resampled import ResampledScores
 from .space import Config
 from .specs import DataSpec, Deployment
 from .variant import Variant
@@ -196,9 +197,15 @@ class ScoreJob(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelScores(Response):
-    """The answer to a `ScoreJob`: test scores of each trial."""
+    """The answer to a `ScoreJob`.
+
+    Args:
+        scores: The test scores of each trial.
+        intervals: Their 95 % intervals.
+    """
 
     scores: dict[int, dict[str, float]]
+    intervals: dict[int, dict[str, tuple[float, float]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,10 +215,12 @@ class AccelerateJob(Request):
     Args:
         job: The trial that made it.
         scores: Its scores when it was packed.
+        resampled: Likewise on the study's resamples.
     """
 
     job: TrialJob
     scores: dict[str, float]
+    resampled: ResampledScores | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +252,7 @@ class AccelerationResult(Response):
         scores: The scores of the artifact in this variant.
         profile: Its costs.
         tried: The results of all ways, fastest first.
+        resampled: The artifact's scores on the study's resamples; None if its rows are not there.
     """
 
     trial: int
@@ -250,6 +260,7 @@ class AccelerationResult(Response):
     scores: dict[str, float]
     profile: Profile
     tried: tuple[VariantResult, ...]
+    resampled: ResampledScores | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,6 +316,7 @@ class TrialResult(Value):
         fault: What failed: the candidate itself; its worker, which died, hung or ran out of memory; the machine,
             for example with a full disk; or its place, which is gone.
         printed: The end of what its process printed meanwhile; built-in networks print nothing, user-defined ones may.
+        resampled: The scores on the study's resamples of the rows; None if there is no artifact, or its rows were not saved.
     """
 
     trial: int
@@ -320,3 +332,4 @@ class TrialResult(Value):
     traceback: str = ""
     fault: Fault = "candidate"
     printed: str = ""
+    resampled: ResampledScores | None = None

@@ -17,10 +17,11 @@ import numpy as np
 from ._json import Value
 from .arrays import Array
 from .objective import Direction
+from .resampled import LEVELS
 
 RESAMPLES = 1000
 RANKED_RESAMPLES = 200  # of a score that is computed from all rows together each time
-LEVELS = (0.025, 0.975)  # of a 95 % interval
+TWO_SIDED = 1.96  # standard errors of a 95 % interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ class SummedScore:
     def resampled(self, answers: Array, targets: Array, seed: int = 0) -> Array:
         """The scores of the resamples' sums."""
         rows = self.statistics(answers, targets)
-        counts = (np.bincount(drawn, minlength=len(rows)) for drawn in _draws(len(rows), RESAMPLES, seed))
+        counts = (np.bincount(drawn, minlength=len(rows)) for drawn in draws(len(rows), RESAMPLES, seed))
         return np.array([self.score(count.astype(np.float64) @ rows) for count in counts])
 
 
@@ -80,9 +81,12 @@ class RankedScore:
 
     Args:
         score: The score of answers and targets; NaN if it is undefined.
+        of_counts: A faster way for many resamples: called with answers, targets, and how often each resample has each row
+            [B, N], it returns their scores [B], NaN where undefined. None if there is none.
     """
 
     score: Callable[[Array, Array], float]
+    of_counts: Callable[[Array, Array, Array], Array] | None = None
 
     def value(self, answers: Array, targets: Array) -> float:
         """The score of all rows."""
@@ -90,8 +94,8 @@ class RankedScore:
 
     def resampled(self, answers: Array, targets: Array, seed: int = 0) -> Array:
         """The score of each resample."""
-        draws = _draws(len(targets), RANKED_RESAMPLES, seed)
-        return np.array([self.score(answers[drawn], targets[drawn]) for drawn in draws])
+        resamples = draws(len(targets), RANKED_RESAMPLES, seed)
+        return np.array([self.score(answers[drawn], targets[drawn]) for drawn in resamples])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +158,14 @@ def score_difference(scorer: Scorer, first: Array, second: Array, targets: Array
     return ScoreDifference(first=scorer.value(first, targets), second=scorer.value(second, targets), low=low, high=high)
 
 
+def share_interval(share: float, rows: int) -> tuple[float, float]:
+    """The 95 % interval of a share, from its number of rows (Wilson, Probable Inference, 1927)."""
+    square = TWO_SIDED**2 / max(rows, 1)
+    middle = (share + square / 2) / (1 + square)
+    wide = TWO_SIDED * math.sqrt(max(0.0, share * (1 - share) / max(rows, 1) + square / (4 * max(rows, 1)))) / (1 + square)
+    return max(0.0, middle - wide), min(1.0, middle + wide)
+
+
 def _interval(values: Array) -> tuple[float, float]:
     defined = values[np.isfinite(values)]
     if not len(defined):
@@ -162,7 +174,7 @@ def _interval(values: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _draws(rows: int, resamples: int, seed: int) -> Iterator[Array]:
+def draws(rows: int, resamples: int, seed: int) -> Iterator[Array]:
     """The rows of each resample."""
     rng = np.random.default_rng(seed)
     for _ in range(resamples):

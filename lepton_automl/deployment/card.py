@@ -29,6 +29,7 @@ def model_card(
     variant: Variant | None = None,
     probabilities: str = "",
     tuned: Sequence[str] = (),
+    interval: tuple[float, float] | None = None,
 ) -> str:
     """The card in Markdown.
 
@@ -43,11 +44,12 @@ def model_card(
         variant: The runtime and precision that it was measured with; by default float32 in ONNX Runtime.
         probabilities: A sentence on whether its probabilities are calibrated.
         tuned: What of the decoding was tuned on the rows of the scores, such as `"thresholds"`.
+        interval: The 95 % interval of its score in the metric; None if it is not known.
     """
     sections = (
         f"# {markdown(name)}",
         _what(recipe, spec),
-        "## Scores\n\n" + _scores(spec, metric, scores, tuned),
+        "## Scores\n\n" + _scores(spec, metric, scores, tuned, interval),
         "## Speed\n\n" + _speed(deployment, profile, variant or Variant()),
         "## Training data\n\n" + _data(spec),
         "## Limits\n\n" + _limits(spec, probabilities),
@@ -62,13 +64,16 @@ def _what(recipe: Recipe, spec: DataSpec) -> str:
     return f"{usage.article} model that predicts {what}, found by lepton_automl.\n\nNetwork: {markdown(describe(recipe))}."
 
 
-def _scores(spec: DataSpec, metric: str, scores: Mapping[str, float], tuned: Sequence[str]) -> str:
+def _scores(
+    spec: DataSpec, metric: str, scores: Mapping[str, float], tuned: Sequence[str], interval: tuple[float, float] | None
+) -> str:
     rows = (
         f"{spec.validation} validation rows" if spec.validation else f"{spec.folds}-fold cross-validation of {spec.train} rows"
     )
     lines = [f"| {name} | {score:.4g} |" for name, score in sorted(scores.items(), key=lambda item: item[0] != metric)]
     note = f"Measured on this exported file, on {rows}; slightly optimistic, as the model was chosen by `{metric}`"
     note += f" and its {' and '.join(tuned)} were tuned on the same rows." if tuned else "."
+    note += f" The 95 % interval of `{metric}` is {interval[0]:.4g} to {interval[1]:.4g}." if interval else ""
     return "\n".join([note, "", "| score | value |", "|---|---|", *lines])
 
 

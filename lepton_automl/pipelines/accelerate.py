@@ -1,7 +1,8 @@
 """The inference accelerator: tries every allowed variant of a network on the target and keeps the fastest that is good enough.
 
 All variants are exported, opened and timed in one interleaved benchmark with the reference. They are scored, the fastest
-first, until one has an allowed score drop. If a faster int8 variant loses too much, fallback_variants ones are tried: another
+first, until one has an allowed score drop on half of the rows. It is kept if its drop on the other half is allowed too: these
+rows did not choose it. If a faster int8 variant loses too much, fallback_variants ones are tried: another
 quantizer, 7-bit weights, then float32 for the layers that quantization harms most. Finally the winner's runtime settings
 are tuned, and a simpler variant is preferred if it is as fast.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ from lepton_automl.task import drop
 from lepton_automl.variant import Variant
 
 from .cost import reference
+from .variant_scores import VariantScores
 
 SECONDS = 0.4  # seconds of timing per variant; interleaving makes differences more precise than absolute times
 BASELINE = "the network in PyTorch, as the baseline"
@@ -64,7 +66,7 @@ class VariantBench:
     metric: str
     direction: Direction
     call: Callable[[InferenceSession], Callable[[], object]]
-    score: Callable[[InferenceSession], dict[str, float]]
+    score: Callable[[InferenceSession], VariantScores]
     measurement_lock: MeasurementLock
     reference_ms: float | None = None
     progress: Callable[[str], None] = lambda _: None
@@ -81,7 +83,7 @@ class CandidateVariant:
         path: The exported file.
         model: The opened file.
         benchmark: Its last benchmark.
-        scores: Its scores, once computed.
+        scored: Its scores, once computed.
         why: Why it was rejected; empty if it was not.
     """
 
@@ -89,8 +91,13 @@ class CandidateVariant:
     path: Path
     model: InferenceSession
     benchmark: BenchmarkResult | None = None
-    scores: dict[str, float] = field(default_factory=dict)
+    scored: VariantScores | None = None
     why: str = ""
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Its scores on all rows; empty before they are computed."""
+        return self.scored.scores if self.scored else {}
 
     @property
     def latency(self) -> Measurement:
@@ -143,9 +150,9 @@ def accelerate(source: Source, bench: VariantBench, folder: Path) -> BestVariant
     search.add(variants)
     search.benchmark_variants(search.running)
     winner = search.simplest(search.fastest())
-    winner = search.fallback_variants(winner)
+    winner = search.confirmed(search.fallback_variants(winner))
     winner = search.tuned(winner)
-    return BestVariant(winner, search.before, search.results(winner), search.speedup(winner))
+    return BestVariant(winner, search.before.scores, search.results(winner), search.speedup(winner))
 
 
 class _VariantSearch:
@@ -158,7 +165,7 @@ class _VariantSearch:
         self.expected = expected_answers(source.module, source.inputs, alone=bench.alone)
         baseline = torch_session(source.module.eval(), self.bench.deployment.threads)
         self.before = bench.score(baseline)
-        self.baseline = CandidateVariant(Variant(runtime="torch"), source.model, baseline, scores=self.before, why=BASELINE)
+        self.baseline = CandidateVariant(Variant(runtime="torch"), source.model, baseline, scored=self.before, why=BASELINE)
 
     @property
     def running(self) -> list[CandidateVariant]:
@@ -232,15 +239,34 @@ class _VariantSearch:
 
     def _good(self, candidate: CandidateVariant) -> bool:
         """Whether a candidate's score drop is allowed; the score is computed once."""
-        if not candidate.scores:
+        if candidate.scored is None:
             self.bench.progress(f"scoring {candidate.variant.name}")
-            candidate.scores = self.bench.score(candidate.model)
-            loss = drop(self.bench.direction, self.before[self.bench.metric], candidate.scores[self.bench.metric])
+            candidate.scored = self.bench.score(candidate.model)
+            loss = drop(self.bench.direction, self.before.choosing, candidate.scored.choosing)
             if loss > self.bench.deployment.max_score_drop and candidate.variant.precision != "fp32":
                 candidate.why = (
                     f"its {self.bench.metric} drops by {loss:.3g}; at most {self.bench.deployment.max_score_drop:g} is allowed"
                 )
         return not candidate.why
+
+    def confirmed(self, winner: CandidateVariant) -> CandidateVariant:
+        """The winner if its score drop is also allowed on the rows that did not choose it, else the fastest float32 variant.
+
+        Only one lossy variant is decided on these rows: the best of several could pass by chance.
+        """
+        if winner.variant.precision == "fp32" or winner.scored is None:
+            return winner
+        loss = drop(self.bench.direction, self.before.deciding, winner.scored.deciding)
+        if loss <= self.bench.deployment.max_score_drop:
+            return winner
+        for candidate in self.running:
+            if candidate.variant.precision != "fp32":
+                candidate.why = "not decided: another lossy variant was, and failed"
+        winner.why = (
+            f"its {self.bench.metric} drops by {loss:.3g} on the rows that did not choose it; "
+            f"at most {self.bench.deployment.max_score_drop:g} is allowed"
+        )
+        return self.simplest(self.fastest())
 
     def _reasons(self) -> str:
         return " ".join(f"{tried.variant.name}: {tried.outcome}." for tried in self.failed)
@@ -282,7 +308,7 @@ class _VariantSearch:
         variant = winner.variant
         added = self.add(get_runtime(variant.runtime).settings(variant, self.bench.deployment.threads))
         for candidate in added:
-            candidate.scores = winner.scores  # the same file, in the same runtime
+            candidate.scored = winner.scored  # the same file, in the same runtime
         self.benchmark_variants([winner, *added, self.baseline])
         best = min(added, key=lambda candidate: candidate.latency.median, default=winner)
         return best if _speed_relation(best, winner) == "faster" else winner

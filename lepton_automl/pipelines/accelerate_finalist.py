@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -18,12 +19,15 @@ from lepton_automl.measurement_lock import pausing_for_measurements
 from lepton_automl.measuring.resource_profile import bytes_on_disk
 from lepton_automl.models.deployable import deployable
 from lepton_automl.profile import Profile
+from lepton_automl.resampled import ResampledScores
 from lepton_automl.task import drop, metrics_of
+from lepton_automl.training.scores import in_target_unit
 
 from .accelerate import BestVariant, VariantBench, accelerate
 from .cost import CostProfiler
 from .custom import adapter_for
-from .pack import calibration_note, card_of, decoder_of, model_scores, predict_split, with_decoder
+from .pack import calibration_note, card_of, decoder_of, predict_split, resampled_trial, with_decoder
+from .variant_scores import VariantScores, variant_scores
 from .worker_cache import cached_data
 
 FLOAT = "float.onnx"  # beside the bundle; a file, or a folder for several programs: the source of all other artifacts
@@ -49,7 +53,9 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
     with pausing_for_measurements(job.measurement_lock) as measurement_lock, tempfile.TemporaryDirectory() as folder:
         profiler = CostProfiler(data, job.deployment, measurement_lock, job.reference_ms, job.costs)
         best = accelerate(source, _bench(request, profiler, progress), Path(folder))
-        scores = _scores(request, best)
+        answers = predict_split(best.winner.model, data.validation) if len(data.validation) else None
+        scores, decoder = _scores(request, best), decoder_of(bundle)
+        resampled = _resampled(request, scores) if answers is None else resampled_trial(job, scores, answers, decoder)
         latency, wall, _ = best.winner.benchmark or (None, None, None)
         assert latency is not None and wall is not None
         weights = sum(weight.numel() for weight in model.parameters())
@@ -57,12 +63,14 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
         costs = profiler.costs_of(path, model, call, best.winner.variant, source.model)
         profile = Profile(latency=latency, wall=wall, size_bytes=bytes_on_disk(path), parameters=weights, costs=costs)
         result = AccelerationResult(
-            trial=job.trial, variant=best.winner.variant, scores=scores, profile=profile, tried=best.tried
+            trial=job.trial,
+            variant=best.winner.variant,
+            scores=scores,
+            profile=profile,
+            tried=best.tried,
+            resampled=resampled,
         )
-        probabilities = calibration_note(
-            job, predict_split(best.winner.model, data.validation) if len(data.validation) else None
-        )
-        files, decoder = read_bundle(bundle, (WEIGHTS, PROVENANCE)), decoder_of(bundle)
+        files = read_bundle(bundle, (WEIGHTS, PROVENANCE))
         write_bundle(
             bundle,
             model=best.winner.path,
@@ -76,8 +84,9 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
                 profile,
                 scores,
                 result.variant,
-                probabilities=probabilities,
+                probabilities=calibration_note(job, answers),
                 decoder={} if job.data.folds else decoder,
+                resampled=resampled,
             ),
             runtime=result.variant.to_json() | {"batch_size": job.deployment.batch_size},
         )
@@ -103,8 +112,10 @@ def _bench(request: AccelerateJob, profiler: CostProfiler, progress: Callable[[s
     rows = data.validation if len(data.validation) else data.train
     decoder = decoder_of(Path(job.folder) / "bundle")
 
-    def score(model: InferenceSession) -> dict[str, float]:
-        return model_scores(model, rows, data.spec, decoder)
+    truth = in_target_unit(rows.targets, data.spec)
+
+    def score(model: InferenceSession) -> VariantScores:
+        return variant_scores(predict_split(model, rows), truth, data.spec, job.metric, decoder)
 
     return VariantBench(
         deployment=job.deployment,
@@ -129,3 +140,21 @@ def _scores(request: AccelerateJob, best: BestVariant) -> dict[str, float]:
         score_drop = drop(direction, best.before[name], best.winner.scores[name]) if name in best.winner.scores else 0.0
         scores[name] = before * (1 + score_drop) if direction == "minimize" else before - score_drop
     return scores
+
+
+def _resampled(request: AccelerateJob, scores: dict[str, float]) -> ResampledScores | None:
+    """The resamples of cross-validated scores, moved by as much as the scores."""
+    before, metric = request.resampled, request.job.metric
+    if before is None:
+        return None
+    metrics = metrics_of(request.job.data)
+
+    def moved(name: str, value: float) -> float:
+        after, old = scores.get(name, math.nan), request.scores.get(name, math.nan)
+        return value * after / old if metrics[name].direction == "minimize" and old else value + after - old
+
+    return ResampledScores.of(
+        (moved(metric, value) for value in before.drawn),
+        (moved(metric, value) for value in before.left_out),
+        {name: (moved(name, low), moved(name, high)) for name, (low, high) in before.intervals.items() if name in scores},
+    )

@@ -33,12 +33,12 @@ from lepton_automl.shipped import artifact_loader
 from lepton_automl.specs import Deployment
 from lepton_automl.task import metrics_of, task_of
 from lepton_automl.training.custom import without_trainer
-from lepton_automl.training.scores import scores
 from lepton_automl.variant import Variant
 
 from .accelerate import BestVariant, VariantBench, accelerate
 from .cost import quiet_reference
 from .validate_inputs import check_deployment, validate_inputs
+from .variant_scores import VariantScores, variant_scores
 
 SAMPLE_ROWS = 512  # training rows for calibration
 CALL = 512  # rows per call when scoring
@@ -187,13 +187,13 @@ class AccelerationRun:
             guarded=True,
         )
 
-    def _score(self, opened: InferenceSession) -> dict[str, float]:
+    def _score(self, opened: InferenceSession) -> VariantScores:
         spec, validation = self.rows.spec, self.rows.validation
         outputs = torch.cat(
             [torch.from_numpy(opened({ROWS: rows.numpy()})) for rows in torch.split(validation.inputs[ROWS], CALL)]
         )
         answers = task_of(spec).answers(spec.output, members=False, unit=True)(outputs)
-        return scores(answers, validation.targets, spec)
+        return variant_scores(answers.numpy(), validation.targets, spec, self.metric)
 
     def _result(self, best: BestVariant) -> AcceleratedModel:
         assert best.winner.benchmark is not None

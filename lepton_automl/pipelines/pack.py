@@ -27,8 +27,10 @@ from lepton_automl.models.custom import CustomNet
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import WEIGHTS, save
 from lepton_automl.profile import Profile
+from lepton_automl.resampled import ResampledScores
 from lepton_automl.specs import DataSpec
 from lepton_automl.task import task_of
+from lepton_automl.training.resampled import resampled_scores, score_intervals
 from lepton_automl.training.scores import in_target_unit, scores
 from lepton_automl.variant import Variant
 
@@ -44,11 +46,12 @@ DECODER = "decoder"  # a key in the `output` of the preprocessing's JSON
 
 @dataclass(frozen=True)
 class PackedModel:
-    """A finished model: its folder, scores and profile."""
+    """A finished model: its folder, scores and profile, and its scores on the study's resamples."""
 
     folder: Path
     scores: dict[str, float]
     profile: Profile
+    resampled: ResampledScores | None
 
 
 def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cross_validated: dict[str, float]) -> PackedModel:
@@ -77,6 +80,7 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
             if answers is None
             else scores(answers, in_target_unit(data.validation.targets, data.spec), data.spec, decoder)
         )
+        resampled = resampled_trial(job, final_scores, answers, {} if cross_validated else decoder)
         profile = profiler.profile_file(path, model, opened=exported)
         save(model, path.parent)
         write_bundle(
@@ -94,10 +98,11 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
                 Variant(),
                 probabilities=calibration_note(job, answers),
                 decoder={} if cross_validated else decoder,
+                resampled=resampled,
             ),
             runtime=Variant().to_json(),
         )
-    return PackedModel(folder, final_scores, profile)
+    return PackedModel(folder, final_scores, profile, resampled)
 
 
 def artifact_scores(path: Path, split: Split, spec: DataSpec, *, threads: int = 1) -> dict[str, float]:
@@ -105,9 +110,14 @@ def artifact_scores(path: Path, split: Split, spec: DataSpec, *, threads: int = 
     return model_scores(OnnxModel(path, threads), split, spec)
 
 
-def bundle_scores(bundle: Path, split: Split, spec: DataSpec, *, threads: int = 1) -> dict[str, float]:
-    """Scores of a bundle's model in its own runtime on some rows, in the target's unit."""
-    return model_scores(open_bundle(bundle, threads), split, spec, decoder_of(bundle))
+def bundle_scores(
+    bundle: Path, split: Split, spec: DataSpec, *, threads: int = 1
+) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """Scores of a bundle's model in its own runtime on some rows, in the target's unit, and their 95 % intervals."""
+    answers, decoder = predict_split(open_bundle(bundle, threads), split), decoder_of(bundle)
+    truth = in_target_unit(split.targets, spec)
+    values = scores(answers, truth, spec, decoder)
+    return values, score_intervals(values, answers, truth.numpy(), spec, decoder)
 
 
 def model_scores(model: InferenceSession, split: Split, spec: DataSpec, decoder: Json | None = None) -> dict[str, float]:
@@ -128,6 +138,26 @@ def fitted_decoder(job: TrialJob, answers: NDArray[Any] | None) -> Json:
     rows, predicted, _ = unseen
     spec = cached_data(job.data).spec
     return task_of(spec).fit_decoder(predicted, in_target_unit(rows.targets, spec).numpy(), spec.output)
+
+
+def resampled_trial(
+    job: TrialJob, values: dict[str, float], answers: NDArray[Any] | None, decoder: Json
+) -> ResampledScores | None:
+    """A trial's scores on the study's resamples of the rows that its network has not seen; None if they were not saved.
+
+    Args:
+        job: The trial.
+        values: Its scores on all of these rows.
+        answers: Predictions for the validation rows; None for cross-validated trials, whose predictions are in their folder.
+        decoder: Fitted decoder settings.
+    """
+    unseen = _unseen(job, answers)
+    if unseen is None:
+        return None
+    rows, predicted, _ = unseen
+    spec = cached_data(job.data).spec
+    truth = in_target_unit(rows.targets, spec).numpy()
+    return resampled_scores(values, predicted, truth, spec, metric=job.metric, decoder=decoder)
 
 
 def decoder_of(bundle: Path) -> Json:
@@ -193,6 +223,7 @@ def card_of(
     *,
     probabilities: str,
     decoder: Json,
+    resampled: ResampledScores | None,
 ) -> str:
     """The model card of a trial's model; `decoder` has the settings that were fitted on the rows that are scored."""
     return model_card(
@@ -206,4 +237,5 @@ def card_of(
         variant=variant,
         probabilities=probabilities,
         tuned=tuple(decoder),
+        interval=resampled.intervals.get(job.metric) if resampled else None,
     )

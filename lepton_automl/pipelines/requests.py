@@ -109,10 +109,10 @@ class _StepsTimed(Exception):  # noqa: N818  # not an error: it ends the timed f
 def score_models(job: ScoreJob) -> ModelScores:
     """Score finished models on the held-out test rows."""
     test = open_test(job.data)
+    scored = {trial: bundle_scores(Path(bundle), test, job.data, threads=job.threads) for trial, bundle in job.bundles.items()}
     return ModelScores(
-        scores={
-            trial: bundle_scores(Path(bundle), test, job.data, threads=job.threads) for trial, bundle in job.bundles.items()
-        }
+        scores={trial: scores for trial, (scores, _) in scored.items()},
+        intervals={trial: intervals for trial, (_, intervals) in scored.items()},
     )
 
 

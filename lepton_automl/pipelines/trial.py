@@ -63,7 +63,13 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = l
         if run.answers:
             save_held_out(Path(job.folder), [answers for answers, _ in run.answers])
         packed = pack(model, rows, job, profiler, cross_validated)
-        return run.end(status="complete", scores=packed.scores, profile=packed.profile, folder=str(packed.folder))
+        return run.end(
+            status="complete",
+            scores=packed.scores,
+            profile=packed.profile,
+            folder=str(packed.folder),
+            resampled=packed.resampled,
+        )
 
 
 class TrialRun:

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.error_analysis import ErrorAnalysis
+from lepton_automl.metric import share_interval
 
-from .confidence import interval
 from .labels import label
 from .theme import (
     BLUE,
@@ -94,7 +94,7 @@ def calibration_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.
     import plotly.graph_objects as go
 
     bins, most = analysis.calibration, max((band.rows for band in analysis.calibration), default=1)
-    ends = [interval(band.right, band.rows) for band in bins]
+    ends = [share_interval(band.right, band.rows) for band in bins]
     figure = go.Figure()
     line = {"color": GREY, "dash": "dot"}
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, name="perfectly calibrated", hoverinfo="skip")

@@ -95,7 +95,7 @@ class FinalistAccelerator:
     def _accelerated(self, trial: Trial, on_tick: Callable[[], None]) -> Event:
         assert trial.result is not None
         try:
-            request = AccelerateJob(job=self._job(trial), scores=trial.result.scores)
+            request = AccelerateJob(job=self._job(trial), scores=trial.result.scores, resampled=trial.result.resampled)
             result = self._executor.run(request, on_tick)
         except LeptonError as error:
             what = f"the model of trial {trial.number} stays in float32: {error.what}"

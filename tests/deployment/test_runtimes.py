@@ -22,11 +22,11 @@ from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.accelerate import VariantBench, accelerate
+from lepton_automl.pipelines.variant_scores import variant_scores
 from lepton_automl.specs import Deployment
 from lepton_automl.task import drop
 from lepton_automl.tasks.classification import MulticlassOutput
 from lepton_automl.testing.runtime import Pictures, RuntimeContract, source_of
-from lepton_automl.training.scores import scores
 from lepton_automl.variant import Variant
 from tests.samples import table_spec
 
@@ -64,7 +64,7 @@ def stand(source, tmp_path, max_score_drop=0.005, runtimes=(), spoil=None):
 
     def score(model):
         answers = model(rows)
-        return scores(spoil(answers) if spoil else answers, truth, SPEC)
+        return variant_scores(spoil(answers) if spoil else answers, truth, SPEC, "accuracy")
 
     return VariantBench(
         deployment=Deployment(max_score_drop=max_score_drop, runtimes=runtimes), metric="accuracy",

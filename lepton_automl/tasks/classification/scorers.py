@@ -8,6 +8,7 @@ import numpy as np
 
 from lepton_automl.arrays import Array
 from lepton_automl.metric import RankedScore, Scorer, SummedScore, mean_score
+from lepton_automl.ranked import areas_under_roc, mean_of_defined
 
 LEAST = float(np.finfo(np.float32).eps)  # a probability of zero would outweigh all other rows
 
@@ -36,7 +37,7 @@ def class_scorers(classes: int) -> dict[str, Scorer]:
         "accuracy": mean_score(lambda answers, targets: answers.argmax(1) == targets),
         "balanced_accuracy": SummedScore(counts, recall),
         "f1": SummedScore(counts, f1),
-        "auroc": RankedScore(_auroc),
+        "auroc": RankedScore(_auroc, _resampled_auroc),
         "log_loss": mean_score(_log_loss),
     }
 
@@ -45,6 +46,12 @@ def _log_loss(answers: Array, targets: Array) -> Array:
     likely = answers[np.arange(len(targets)), targets].astype(np.float64)
     loss: Array = -np.log(likely.clip(LEAST, 1))
     return loss
+
+
+def _resampled_auroc(answers: Array, targets: Array, counts: Array) -> Array:
+    """As `training.auroc`."""
+    classes = [1] if answers.shape[1] == 2 else range(answers.shape[1])
+    return mean_of_defined(np.stack([areas_under_roc(answers[:, k], targets == k, counts) for k in classes]))
 
 
 def _auroc(answers: Array, targets: Array) -> float:

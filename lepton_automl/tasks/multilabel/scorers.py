@@ -9,6 +9,7 @@ import numpy as np
 
 from lepton_automl.arrays import Array
 from lepton_automl.metric import RankedScore, Scorer, SummedScore, mean_score, ratio
+from lepton_automl.ranked import average_precisions, mean_of_defined
 
 LEAST = float(np.finfo(np.float32).eps)  # a probability of zero would outweigh all other rows
 
@@ -39,7 +40,7 @@ def label_scorers(thresholds: Sequence[float]) -> dict[str, Scorer]:
         return loss
 
     return {
-        "mean_average_precision": RankedScore(_mean_average_precision),
+        "mean_average_precision": RankedScore(_mean_average_precision, _resampled_precision),
         "micro_f1": SummedScore(counts, lambda sums: ratio(2 * sums[: len(levels)].sum(), sums[len(levels) :].sum())),
         "macro_f1": SummedScore(counts, lambda sums: _macro_f1(sums[: len(levels)], sums[len(levels) :])),
         "subset_accuracy": mean_score(lambda answers, targets: (predicted(answers) == (targets > 0.5)).all(1)),
@@ -54,6 +55,13 @@ def _clamped(answers: Array) -> Array:
 def _macro_f1(right: Array, total: Array) -> float:
     known = total > 0
     return float((2 * right[known] / total[known]).mean()) if known.any() else math.nan
+
+
+def _resampled_precision(answers: Array, targets: Array, counts: Array) -> Array:
+    """As `_mean_average_precision`."""
+    answers, truth = _clamped(answers), targets > 0.5
+    labels = range(truth.shape[1])
+    return mean_of_defined(np.stack([average_precisions(answers[:, k], truth[:, k], counts) for k in labels]))
 
 
 def _mean_average_precision(answers: Array, targets: Array) -> float:
