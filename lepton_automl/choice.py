@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from . import front
+from .credible import LATENCY
 from .errors import ConfigError, LimitError, one_of
 from .no_model_advice import no_model
-from .objective import Objective, known_costs
+from .objective import Direction, Objective, known_costs
 from .profile import PROFILED
+from .resampled import ResampledScores, paired_error
 
 if TYPE_CHECKING:
     from .state import StudyState, Trial
 
-LATENCY = "latency_ms"
-FAR_WORSE = 4.0  # times the best model's error; a model beyond it is never the default choice
+FAR_WORSE = 4.0  # times the best model's error; a model beyond it is never the knee
+POINTS = 0.003  # of a share: how far the default choice may be behind the best score
+SHARE = 0.005  # the same of an error, as a share of it
+LEAST_GAIN = 0.1  # share of the latency that a less accurate model must save to be the default choice
 
 
 def choose_model(
@@ -26,17 +31,21 @@ def choose_model(
     max_latency_ms: float | None = None,
     min_score: float | None = None,
     limits: Mapping[str, float] | None = None,
+    knee: bool = False,
 ) -> Trial:
-    """A model from the front.
+    """A model of the front, merged ones included.
 
-    With limits, it is the model with the best score that meets them; with only a minimum score, the fastest that reaches it;
-    with neither, the knee of the front.
+    With limits, it is the model with the best score that meets them; with only a minimum score, the fastest that reaches it.
+    With neither, it is the fastest model that is as good as the most accurate one, as far as that is known: its score is behind
+    by no more than one standard error of the paired difference, and by no more than 0.3 points (an error: 0.5 % of it). A
+    faster model is not taken if it saves less than 10 % of the latency.
 
     Args:
         state: The study.
         max_latency_ms: Maximum latency of one call, in milliseconds.
         min_score: The worst acceptable score, in the metric's own unit (the maximum, if lower is better).
         limits: Maximum costs, by the names of their objectives: `{"memory_bytes": 5e6}`.
+        knee: Choose the knee of the front among the models that meet the limits.
 
     Raises:
         StudyError: No trial is complete.
@@ -44,7 +53,7 @@ def choose_model(
         LimitError: No model on the front meets the limits; the message gives the best values there.
     """
     costs = _limited_costs(state, limits or {})
-    models = state.front()
+    models = state.front(merged=True)
     if not models:
         raise no_model(state)
     goal = state.settings.objectives[0]
@@ -54,9 +63,59 @@ def choose_model(
         good = [m for m in good if goal.cost(state.score(m)) <= goal.cost(min_score)]
     if not good:
         raise LimitError(_nearest(state, models, costs, upper, min_score), where=state.settings.name)
-    if not upper and min_score is None:
+    if knee:
         return _knee(state, good)
+    if not upper and min_score is None:
+        chosen = as_good_as_best([candidate(state, model) for model in good], goal.direction)
+        return next(model for model in good if model.number == chosen.number)
     return good[0] if upper else min(good, key=_latency)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What the default choice knows of a model.
+
+    Args:
+        number: The number of its trial.
+        score: Its score.
+        cost: Its first cost, less is better; 0 if there is none.
+        in_bag: Its scores on the study's resamples, as in `ResampledScores`; empty if there are none.
+        out_of_bag: Likewise on the rows that each resample left out.
+    """
+
+    number: int
+    score: float
+    cost: float
+    in_bag: str = ""
+    out_of_bag: str = ""
+
+
+def candidate(state: StudyState, trial: Trial) -> Candidate:
+    """A trial with an artifact as a candidate."""
+    goal, *costs = state.settings.objectives
+    cost, resampled = costs[0].cost(state.value(trial, costs[0])) if costs else 0.0, trial.resampled or ResampledScores()
+    return Candidate(trial.number, state.value(trial, goal), cost, resampled.in_bag, resampled.out_of_bag)
+
+
+def as_good_as_best(models: Sequence[Candidate], direction: Direction) -> Candidate:
+    """The cheapest model whose score is as good as the best one, as far as that is known; see `choose_model`.
+
+    Args:
+        models: The models, with finite scores and costs.
+        direction: Whether a higher or a lower score is better.
+    """
+    sign = -1 if direction == "maximize" else 1
+    ordered = sorted(models, key=lambda model: (sign * model.score, model.cost, model.number))
+    best, near = ordered[0], [ordered[0]]
+    allowed = SHARE * abs(best.score) if direction == "minimize" or abs(best.score) > 1 else POINTS
+    for model in ordered[1:]:
+        behind = sign * (model.score - best.score)
+        if behind > allowed:
+            break
+        if behind <= paired_error(best.in_bag, model.in_bag):
+            near.append(model)
+    least = min(model.cost for model in near)
+    return next(model for model in near if model.cost - least <= LEAST_GAIN * abs(model.cost))
 
 
 def _limited_costs(state: StudyState, limits: Mapping[str, float]) -> dict[str, Objective]:
@@ -105,7 +164,7 @@ def _nearest(
 
 
 def _knee(state: StudyState, models: list[Trial]) -> Trial:
-    """The knee of the front on logarithmic axes, among the models that are not far worse than the best.
+    """The knee of models on logarithmic axes, among the models that are not far worse than the best.
 
     Otherwise one useless but very fast network would move the knee. Of two models that remain, it is the one
     that is better by the first cost, such as the faster one.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from . import front
 from .choice import choose_model
+from .credible import StudyFront
 from .errors import ConfigError, StudyError
 from .events import (
     AliasMoved,
@@ -37,6 +38,7 @@ from .journal import Journal
 from .no_model_advice import no_model
 from .objective import Objective
 from .profile import Profile
+from .resampled import ResampledScores
 from .space import Config
 from .specs import Deployment
 from .variant import Variant
@@ -130,6 +132,13 @@ class Trial:
         return self.result.scores if self.result else {}
 
     @property
+    def resampled(self) -> ResampledScores | None:
+        """The artifact's scores on the study's resamples; None if there are none."""
+        if self.accelerated:
+            return self.accelerated.resampled
+        return self.result.resampled if self.result else None
+
+    @property
     def epochs(self) -> int:
         """Epochs trained so far."""
         reported = self.reports[-1].epoch if self.reports else 0
@@ -162,7 +171,11 @@ class StudyState:
     idle: float = 0.0  # seconds in which the study was paused, ended or had lost its process
     last_at: float = 0.0
     repairs: int = 0  # how often the journal was repaired
-    _front: list[Trial] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._front = StudyFront(self)
+        if self.trials and self.config:  # a copy
+            self._front.rebuild()
 
     @classmethod
     def replay(cls, journal: Journal) -> StudyState:
@@ -204,17 +217,19 @@ class StudyState:
                 self.idle += max(0.0, event.at - rest.began)
                 self.rests.append(rest)
                 self.paused = self.ended = None
+                self._front.choice_changed()
             case Noted():
                 self.notes.append(event)
                 if event.subject == "mlflow":
                     self.mlflow_trouble = event.text if event.level != "info" else ""
             case ModelAccelerated():
                 self.trials[event.result.trial].accelerated = event.result
-                self._rebuild_front()
+                self._front.rebuild()
             case HyperparametersRanked():
                 self.ranked = event
             case StudyEnded():
                 self.ended = event if self._is_valid_choice(event.chosen) else event.replace(chosen=self._choice())
+                self._front.choice_changed()
             case TestOpened():
                 known = {trial: scores for trial, scores in event.scores.items() if trial in self.trials}
                 self.tested = event.replace(scores=known)
@@ -232,7 +247,7 @@ class StudyState:
         return chosen is None or (chosen in self.trials and self.trials[chosen].is_packed)
 
     def _choice(self) -> int | None:
-        return self.choose().number if self._front else None
+        return self.choose().number if self._front.models else None
 
     def _report(self, trial: Trial, event: TrialReported) -> None:
         before = trial.epochs
@@ -256,29 +271,11 @@ class StudyState:
         if trial.is_packed:
             trial.exceeded_limit = self._broken(trial.search_profile)
         if trial.status == "complete":
-            self._add_to_front(trial)
+            self._front.add(trial)
         elif trial.can_resume and self.settings.factory is None:
             self.checkpointed[trial.number] = trial
             if len(self.checkpointed) > MOST_CHECKPOINTED:
                 del self.checkpointed[next(iter(self.checkpointed))]
-
-    def _rebuild_front(self) -> None:
-        """Compute the front again, after an artifact or a limit changed."""
-        self._front = []
-        for trial in self.trials.values():
-            if trial.status == "complete":
-                self._add_to_front(trial)
-
-    def _add_to_front(self, trial: Trial) -> None:
-        """Add a complete trial to the front if it is not dominated; of equal ones the first stays."""
-        costs = self._costs(trial)
-        if math.isnan(sum(costs)):
-            return
-        members = [(member, self._costs(member)) for member in self._front]
-        if any(all(a <= b for a, b in zip(theirs, costs, strict=True)) for _, theirs in members):
-            return
-        kept = [(member, theirs) for member, theirs in members if not front.dominates(costs, theirs)]
-        self._front = [member for member, _ in sorted([*kept, (trial, costs)], key=lambda pair: (*pair[1], pair[0].number))]
 
     def _apply_command(self, event: CommandReceived) -> None:
         self.commands.append(event)
@@ -296,7 +293,7 @@ class StudyState:
         self.config = self.settings.replace(deployment=deployment)
         for trial in filter(lambda trial: trial.is_packed, self.trials.values()):
             trial.exceeded_limit = self._broken(trial.profile)
-        self._rebuild_front()
+        self._front.rebuild()
         if self.ended:
             self.ended = self.ended.replace(chosen=self._choice())
 
@@ -351,15 +348,21 @@ class StudyState:
         """The costs of trials, shape (trials, objectives), all to be minimised."""
         import numpy as np  # imported here, as `lepton status` does not need it
 
-        rows = [self._costs(trial) for trial in trials]
+        rows = [[goal.cost(self.value(trial, goal)) for goal in self.settings.objectives] for trial in trials]
         return np.array(rows, dtype=np.float64).reshape(len(trials), len(self.settings.objectives))
 
-    def _costs(self, trial: Trial) -> list[float]:
-        return [goal.cost(self.value(trial, goal)) for goal in self.settings.objectives]
+    def front(self, *, merged: bool = False) -> list[Trial]:
+        """The completed trials that are credibly better in something than each other one, best score first.
 
-    def front(self) -> list[Trial]:
-        """The completed trials that no other dominates, best score first."""
-        return list(self._front)
+        Args:
+            merged: Whether to include those that only chance may tell from a listed one: all that no other trial dominates.
+        """
+        return list(self._front.models if merged else self._front.listed)
+
+    @property
+    def merged(self) -> dict[int, int]:
+        """The trials that are merged into one of the front, by number, each with that one's number."""
+        return dict(self._front.merged)
 
     def score(self, trial: Trial) -> float:
         """The study's metric for a completed trial, on the validation split."""
@@ -371,9 +374,10 @@ class StudyState:
         max_latency_ms: float | None = None,
         min_score: float | None = None,
         limits: Mapping[str, float] | None = None,
+        knee: bool = False,
     ) -> Trial:
         """A model from the front; see `choice.choose_model`."""
-        return choose_model(self, max_latency_ms=max_latency_ms, min_score=min_score, limits=limits)
+        return choose_model(self, max_latency_ms=max_latency_ms, min_score=min_score, limits=limits, knee=knee)
 
     def no_model(self) -> StudyError:
         """The error that explains why there is no model to choose."""

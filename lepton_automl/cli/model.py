@@ -12,19 +12,25 @@ from .shared import Json, StudyName, app, opened, print_front
 
 
 @app.command()
-def front(study: StudyName, as_json: Json = False) -> None:
-    """Show the Pareto front: every model that no other beats in both score and latency."""
+def front(
+    study: StudyName,
+    merged: Annotated[
+        bool, typer.Option("--merged", help="Also show the models that differ too little from one of the front.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the Pareto front: every model that is credibly better in score or latency than each other one."""
     handle = opened(study)
     if as_json:
-        print(json.dumps(_front_json(handle)))
+        print(json.dumps(_front_json(handle, merged=merged)))
         return
-    print_front(handle)
+    print_front(handle, merged=merged)
 
 
-def _front_json(handle: Any) -> dict[str, Any]:
-    from lepton_automl.reporting.tables import front_json
+def _front_json(handle: Any, *, merged: bool) -> dict[str, Any]:
+    from lepton_automl.reporting.tables import front_json, merged_table
 
-    return front_json(handle.state)
+    return front_json(handle.state) | ({"merged": merged_table(handle.state)} if merged else {})
 
 
 @app.command()

@@ -50,18 +50,26 @@ def listed(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
 
 
-def print_front(handle: Study) -> None:
-    """Print the front as a table, or why there is none."""
+def print_front(handle: Study, *, merged: bool = False) -> None:
+    """Print the front as a table, with the models that are merged into it if requested, or why there is none."""
     from rich.console import Console
 
     from lepton_automl.no_model_advice import NONE
+    from lepton_automl.reporting.narrative import corrected_sentence
     from lepton_automl.reporting.terminal import front_table
+    from lepton_automl.texts import many
 
     if not handle.state.front():
         print(handle.state.ended.reason if handle.state.ended else f"{NONE} yet")
         return
-    Console(highlight=False).print(front_table(handle.state, limit=None))
-    print("* the chosen model: the knee of the front, where no limit is given")
+    Console(highlight=False).print(front_table(handle.state, limit=None, merged=merged))
+    print("* the chosen model: the fastest whose score is as good as the best one, as far as that is known")
+    if expected := corrected_sentence(handle.state):
+        print(expected)
+    if handle.state.merged and not merged:
+        print(
+            f"{many(len(handle.state.merged), 'more model')} differ too little from one of these: lepton front {handle.name} --merged"
+        )
 
 
 def show_end(study: Study) -> None:

@@ -22,7 +22,7 @@ def why(context: ReportContext, figures: Figures) -> Html:
         "why",
         "Why this model",
         bullet_list(reasons_why),
-        paragraph(narrative.score_uncertainty(context.state)) if reasons_why else "",
+        *map(paragraph, narrative.score_uncertainty(context.state)),
     )
 
 

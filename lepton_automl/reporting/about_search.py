@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lepton_automl.state import StudyState
+from lepton_automl.texts import many
 
 from . import narrative
 from .context import Figures, ReportContext
@@ -16,6 +17,7 @@ from .labels import clean
 from .models import cards, picker
 from .page import Html, collapsible, facts, paragraph, plot, section, table
 from .parallel import parallel_figure
+from .tables import Row, merged_table, with_interval
 from .timeline import timeline_figure
 
 
@@ -24,11 +26,11 @@ def front(context: ReportContext, figures: Figures) -> Html:
     state = context.state
     figures["front-plot"] = front_figure(state)
     titles, rows = shown_front(state)
-    names = [name for name in rows[0] if name not in {"chosen", "latency_ms_low", "latency_ms_high"}] if rows else []
+    names = [name for name in rows[0] if name != "chosen" and not name.endswith(("_low", "_high"))] if rows else []
     shown = table(
         [titles.get(name, name.replace("test_", "test ")) for name in names],
-        ([row[name] for name in names] for row in rows),
-        caption="Every model on the Pareto front, best score first; the chosen one is highlighted.",
+        ([_with_ends(row, name) for name in names] for row in rows),
+        caption="Every model on the Pareto front, best score first, with 95 % intervals; the chosen one is highlighted.",
         highlighted_row=next((at for at, row in enumerate(rows) if row["chosen"]), None),
     )
     return section(
@@ -42,15 +44,48 @@ def front(context: ReportContext, figures: Figures) -> Html:
         picker(state),
         cards(state),
         shown if rows else paragraph("No model is finished yet."),
+        _merged(state),
     )
+
+
+def _with_ends(row: Row, name: str) -> object:
+    """A value of the front's table, with its interval if it has one."""
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    return row[name] if low is None or high is None else with_interval(f"{row[name]:.4g}", (low, high))
+
+
+def _merged(state: StudyState) -> str:
+    """The models that only chance may tell from one of the front."""
+    rows = merged_table(state)
+    if not rows:
+        return ""
+    shown = table(
+        ["trial", "merged into", state.settings.metric, "difference", "standard error", "times its latency"],
+        (
+            [
+                row["trial"],
+                row["into"],
+                row[state.settings.metric],
+                row["score_difference"],
+                row["standard_error"],
+                row["latency_ratio"],
+            ]
+            for row in rows
+        ),
+        caption=(
+            "No other model dominates these, but they are not better than the model that they are merged into by more than one "
+            "standard error of the score, or by more than 3 % of a cost."
+        ),
+    )
+    return collapsible(f"{many(len(rows), 'model')} that differ too little from one of these", shown)
 
 
 def _joined(state: StudyState) -> str:
     """How the front is marked in the plot."""
     if is_plane(state):
-        return "The line joins the models that no other model beats in every objective."
+        return "The line joins the models that are credibly better in something than each other one."
     return (
-        "The large points are the models that no other model beats in every objective; "
+        "The large points are the models that are credibly better in something than each other one; "
         f"their colour is the {clean(colour_axis(state).label)}."
     )
 

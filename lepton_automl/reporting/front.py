@@ -11,7 +11,7 @@ from lepton_automl.state import StudyState, Trial
 from .cost_axes import LATENCY, CostAxis, colour_axis, front_axis, is_plane, other_costs
 from .ends import shown_reason
 from .labels import label
-from .tables import chosen_trial, last_score, network
+from .tables import chosen_trial, last_score, network, score_interval, with_interval
 from .theme import (
     BLUE,
     GREY,
@@ -78,7 +78,8 @@ def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     bar = {"title": {"text": label(colour.title), "side": "right"}, "thickness": 12, "outlinewidth": 0, **WHOLE}
     marker = colours.marker(front, 12) | {"colorbar": bar, "showscale": bool(front)}
     bars = _interval(front) if across.name == LATENCY else None
-    figure.add_scatter(**_points(state, front, "front"), error_x=bars, marker=marker)
+    scored = _score_interval(state, front)
+    figure.add_scatter(**_points(state, front, "front"), error_x=bars, error_y=scored, marker=marker)
     ring = {"symbol": "circle-open", "color": ORANGE, "size": 20, "line": {"width": 3}}
     figure.add_scatter(**_points(state, chosen, "chosen"), marker=ring)
     figure.data[5].update(hoverinfo="skip", hovertemplate=None)  # the point inside the ring has the hover text
@@ -90,12 +91,15 @@ def hover(state: StudyState, trial: Trial) -> str:
     profile, score = trial.profile, last_score(state, trial)
     lines = [
         f"trial {trial.number}: {trial.status}",
-        f"{state.settings.metric} {score:.4f}" if score is not None else "not scored",
+        f"{state.settings.metric} {with_interval(f'{score:.4f}', score_interval(state, trial))}"
+        if score is not None
+        else "not scored",
+        f"merged into trial {state.merged[trial.number]}" if trial.number in state.merged else "",
         network(trial),
         shown_reason(trial),
     ]
     if profile:
-        lines[2:2] = [
+        lines[3:3] = [
             f"{profile.latency_ms:.4g} ms ({profile.latency.low:.4g} to {profile.latency.high:.4g})",
             f"{profile.size_bytes / 1e3:.1f} kB, {profile.parameters:,} parameters, {trial.variant.name}",
             *(f"{cost.label} {cost.show(trial)}" for cost in other_costs(state) if cost.show(trial)),
@@ -200,6 +204,16 @@ class _Colours:
         """The markers of trials."""
         colours = {"color": [_or_none(self._cost.value(trial)) for trial in trials], "colorscale": SCALE}
         return {"size": size, **colours, "line": {"width": 1, "color": GREY}} | self._ends
+
+
+def _score_interval(state: StudyState, trials: list[Trial]) -> dict[str, Any] | None:
+    """The 95 % intervals of the scores; None if none is known."""
+    ends = [score_interval(state, trial) for trial in trials]
+    if not any(ends):
+        return None
+    pairs = [(state.score(trial), *(known or 2 * (state.score(trial),))) for trial, known in zip(trials, ends, strict=True)]
+    up, down = [high - score for score, _, high in pairs], [score - low for score, low, _ in pairs]
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": GREY, "thickness": 1}
 
 
 def _interval(trials: list[Trial]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from .cost_axes import other_costs
 from .ends import shown_reason
 from .labels import clean
 from .page import Html, collapsible, facts, table, text
-from .tables import chosen_trial, last_score, network
+from .tables import chosen_trial, last_score, network, score_interval, with_interval
 
 MOST = 200  # models with details: those of the front, then the latest others
 
@@ -56,7 +56,7 @@ def _card(state: StudyState, trial: Trial) -> str:
     children = [descendant.number for descendant in state.trials.values() if descendant.proposed.parent == trial.number]
     profile = trial.profile
     scores = (
-        table(["score", "validation", *(["test"] if _tested(state, trial) else [])], _scores(state, trial))
+        table(["score (95 % interval)", "validation", *(["test"] if _tested(state, trial) else [])], _scores(state, trial))
         if trial.scores
         else ""
     )
@@ -68,7 +68,9 @@ def _card(state: StudyState, trial: Trial) -> str:
             ("network", network(trial)),
             (
                 "score",
-                narrative.format_score(state, value) if (value := last_score(state, trial)) is not None else "not scored",
+                f"{narrative.format_score(state, value)}{_ends(state, trial)}"
+                if (value := last_score(state, trial)) is not None
+                else "not scored",
             ),
             (
                 "latency",
@@ -79,6 +81,7 @@ def _card(state: StudyState, trial: Trial) -> str:
             ("runs in", trial.variant.name if trial.status == "complete" else ""),
             ("how it ended", f"{narrative.STATUSES[trial.status]} after {trial.epochs} epochs"),
             ("why", shown_reason(trial)),
+            ("merged into", f"trial {state.merged[trial.number]}" if trial.number in state.merged else ""),
             (
                 "origin",
                 ORIGINS.get(trial.proposed.origin, trial.proposed.origin)
@@ -103,9 +106,22 @@ def _tested(state: StudyState, trial: Trial) -> dict[str, float]:
     return state.tested.scores.get(trial.number, {}) if state.tested else {}
 
 
+def _ends(state: StudyState, trial: Trial) -> str:
+    ends = score_interval(state, trial)
+    return f" (95 % interval {narrative.format_interval(state, ends, 'to')})" if ends else ""
+
+
 def _scores(state: StudyState, trial: Trial) -> list[list[object]]:
-    tested = _tested(state, trial)
-    return [[name, value, *([tested.get(name)] if tested else [])] for name, value in trial.scores.items()]
+    tested, intervals = _tested(state, trial), trial.resampled.intervals if trial.resampled else {}
+    test_ends = state.tested.intervals.get(trial.number, {}) if state.tested else {}
+
+    def shown(values: dict[str, float], ends: dict[str, tuple[float, float]], name: str) -> object:
+        return with_interval(f"{values[name]:.4g}", ends[name]) if name in values and name in ends else values.get(name)
+
+    return [
+        [name, shown(trial.scores, intervals, name), *([shown(tested, test_ends, name)] if tested else [])]
+        for name in trial.scores
+    ]
 
 
 def _plain(setting: object) -> object:

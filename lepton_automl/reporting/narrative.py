@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+from lepton_automl.choice import LEAST_GAIN, POINTS, SHARE
+from lepton_automl.corrected import corrected_score
 from lepton_automl.error_analysis import ErrorAnalysis
+from lepton_automl.metric import share_interval
+from lepton_automl.resampled import paired_error
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.texts import join_words, many
 
-from .confidence import interval
 from .cost_axes import LATENCY, other_costs
 from .hypervolume import growth
 from .labels import clean
-from .tables import chosen_trial, network
+from .tables import chosen_trial, network, score_interval, tested_interval
 
 PAIR = 2
 SHARES = {"accuracy", "balanced_accuracy", "f1", "auroc", "r2"}
@@ -59,8 +62,10 @@ def _tried(state: StudyState) -> str:
 def _front_size(state: StudyState) -> str:
     count = len(state.front())
     if count == 1:
-        return "One is on the Pareto front: it is better than all others in every objective."
-    return f"{count} are on the Pareto front: no other network beats any of them in every objective."
+        return "One is on the Pareto front: no other is credibly better in anything."
+    merged = len(state.merged)
+    kept = f" {many(merged, 'more network')} differ{'s' * (merged == 1)} too little from one of these." if merged else ""
+    return f"{count} are on the Pareto front: each is credibly better in something than each other one.{kept}"
 
 
 def _chosen_sentence(state: StudyState, model: Trial) -> str:
@@ -104,19 +109,43 @@ def test_result(state: StudyState) -> str:
         )
     name = state.settings.metric
     value = state.tested.scores[model.number].get(name, math.nan)
-    return f"On the held-out test split ({data.test:,} rows, evaluated once) it reaches {format_score(state, value)}{_within(name, value, data.test)}."
+    return f"On the held-out test split ({data.test:,} rows, evaluated once) it reaches {format_score(state, value)}{_within(state, model, value)}."
 
 
-def score_uncertainty(state: StudyState) -> str:
-    """The confidence interval of the score, as a sentence; empty for metrics other than accuracy."""
-    model, rows = chosen_model(state), state.settings.data.validation
-    if model is None or state.settings.metric != "accuracy" or not rows:
-        return ""
-    low, high = interval(state.score(model), rows)
-    return (
-        f"On {rows:,} rows the accuracy of this model is only known to lie between {100 * low:.1f} and {100 * high:.1f} % "
-        "(95 % interval): smaller differences between models on the front may be chance."
+def score_uncertainty(state: StudyState) -> list[str]:
+    """How far the chosen model's score is known, and what it would be without the luck of having been chosen."""
+    model, rows = chosen_model(state), state.settings.data.validation or state.settings.data.train
+    if model is None:
+        return []
+    ends = score_interval(state, model)
+    if ends is None and state.settings.metric == "accuracy":
+        ends = share_interval(state.score(model), rows)
+    known = (
+        f"On {rows:,} rows the {metric(state)} of this model is only known to lie between {format_interval(state, ends, 'and')} "
+        "(95 % interval): smaller differences may be chance, and models that differ by less than one standard error are merged."
+        if ends
+        else ""
     )
+    return [sentence for sentence in (known, corrected_sentence(state)) if sentence]
+
+
+def corrected_sentence(state: StudyState) -> str:
+    """The score that the default choice is expected to have on new rows; empty if it is not known."""
+    corrected = corrected_score(state)
+    if corrected is None or corrected.models < PAIR:
+        return ""
+    ends = format_interval(state, (corrected.low, corrected.high), "to")
+    return (
+        f"It was chosen among {corrected.models} models by the same rows. Corrected for that, {metric(state)} on new rows is expected "
+        f"to be {format_score(state, corrected.score)} ({ends}; bootstrap bias correction, Tsamardinos et al., 2018). "
+        f"On {100 * corrected.kept:.0f} % of the resamples of the rows the same model is chosen."
+    )
+
+
+def format_interval(state: StudyState, ends: tuple[float, float], between: str) -> str:
+    """An interval of scores as text: `"94.1 and 97.8 %"`."""
+    low, high = (format_score(state, end) for end in ends)
+    return f"{low.removesuffix(' %')} {between} {high}"
 
 
 def why(state: StudyState) -> list[str]:
@@ -125,23 +154,38 @@ def why(state: StudyState) -> list[str]:
     if model is None or model not in front or len(front) < 2:
         return []
     at = front.index(model)
-    goals = [goal for goal in state.settings.objectives if not goal.is_score]
-    costs = ["time" if goal.name == LATENCY else clean(goal.title) for goal in goals]
-    ratios = f"{'Both' if len(costs) == 1 else 'All'} are compared as ratios, and models"
-    compared = ratios if all(goal.scale == "log" for goal in goals) else "Models"
-    knee = (
-        f"No latency limit was set, so the knee of the front was chosen: beyond it, a better score costs much more "
-        f"{join_words(costs)}, and a {'faster' if costs == ['time'] else 'cheaper'} model loses much of the score. "
-        f"{compared} with far more errors than the best one are excluded."
-    )
-    first = "the fastest" if costs[:1] == ["time"] else f"the best by {costs[0]}" if costs else "the best"
-    two = f"Of the models with about as few errors as the best one, {first} was chosen."
-    sentences = [knee if len(front) > 2 else two]
+    sentences = [_rule(state, model)]
     if at > 0:
         sentences.append(_step(state, model, front[at - 1], "The next model with a better score"))
     if at + 1 < len(front):
         sentences.append(_step(state, model, front[at + 1], "The next model with a worse score"))
     return sentences
+
+
+def _rule(state: StudyState, model: Trial) -> str:
+    """The rule of the default choice, with this study's numbers."""
+    goal, *costs = state.settings.objectives
+    if not costs:
+        return "It has the best score, which is the only objective."
+    timed = costs[0].name == LATENCY
+    cheaper, cost = ("faster", "time") if timed else ("cheaper", clean(costs[0].title))
+    error = goal.direction == "minimize" or abs(state.score(model)) > 1
+    most = f"{100 * SHARE:g} % of it" if error else _points(100 * POINTS)
+    best = state.front(merged=True)[0]
+    if best is model:
+        return (
+            f"It has the best score. A {cheaper} model is chosen in its place if its score is behind by no more than one standard "
+            f"error of the difference and no more than {most}, and if it saves {100 * LEAST_GAIN:g} % of the {cost}; there is none."
+        )
+    bags = [trial.resampled.in_bag if trial.resampled else "" for trial in (best, model)]
+    behind, spread = abs(state.score(best) - state.score(model)), paired_error(*bags)
+    gap, doubt = (f"{behind:.3g}", f"{spread:.3g}") if error else (_points(100 * behind), _points(100 * spread))
+    return (
+        f"No limit was set, so the {'fastest' if timed else f'best by {cost}'} model was chosen whose score is as good as the best "
+        f"one, as far as that is known: trial {best.number} is ahead by {gap} ({format_score(state, state.score(best))}), and one "
+        f"standard error of that difference is {doubt}. A model may be behind by that much, and by no more than {most}; a {cheaper} "
+        f"one must save {100 * LEAST_GAIN:g} % of the {cost}."
+    )
 
 
 def _step(state: StudyState, model: Trial, other: Trial, name: str) -> str:
@@ -245,11 +289,15 @@ def format_size(count: int) -> str:
     return f"{count / 1e6:.3g} MB" if count >= 1e6 else f"{count / 1e3:.3g} kB"
 
 
-def _within(name: str, value: float, rows: int) -> str:
-    if name != "accuracy" or math.isnan(value):
+def _within(state: StudyState, model: Trial, value: float) -> str:
+    """The 95 % interval of a test score; empty if it is not known."""
+    ends = tested_interval(state, model)
+    if ends is None and state.settings.metric == "accuracy" and not math.isnan(value):
+        ends = share_interval(value, state.settings.data.test)
+    if ends is None:
         return ""
-    low, high = interval(value, rows)
-    return f" (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+    half = f", ±{_points(50 * (ends[1] - ends[0]))}" if state.settings.metric in SHARES else ""
+    return f" (95 % interval {format_interval(state, ends, 'to')}{half})"
 
 
 def _scored_rows(state: StudyState) -> str:

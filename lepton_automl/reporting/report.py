@@ -12,6 +12,7 @@ from . import about_model, about_search, about_study, narrative
 from .context import Figures, ReportContext
 from .labels import clean
 from .page import Html, bullet_list, page, paragraph, text
+from .tables import score_interval, tested_interval
 
 
 def report_html(context: ReportContext) -> str:
@@ -65,8 +66,14 @@ def _cards(context: ReportContext) -> Html:
     latency = model.profile.latency
     rows = state.settings.deployment.batch_size
     shown = [
-        (narrative.format_score(state, state.score(model)), f"{narrative.metric(state)}, validation"),
-        (narrative.format_score(state, tested) if tested is not None else "not yet used", f"{narrative.metric(state)}, test")
+        (
+            narrative.format_score(state, state.score(model)),
+            f"{narrative.metric(state)}, validation{_ends(state, score_interval(state, model))}",
+        ),
+        (
+            narrative.format_score(state, tested) if tested is not None else "not yet used",
+            f"{narrative.metric(state)}, test{_ends(state, tested_interval(state, model))}",
+        )
         if state.settings.data.test
         else ("", ""),
         (f"{latency.median:.3g} ms", f"per call of {rows:,} row{'s' * (rows > 1)} ({latency.low:.3g} to {latency.high:.3g})"),
@@ -77,6 +84,11 @@ def _cards(context: ReportContext) -> Html:
         f'<div class="card"><b>{text(figure)}</b><span>{text(under)}</span></div>' for figure, under in shown if figure
     )
     return Html(f'<div class="cards">{inner}</div>')
+
+
+def _ends(state: StudyState, ends: tuple[float, float] | None) -> str:
+    """An interval of scores in brackets; empty if it is not known."""
+    return f" ({narrative.format_interval(state, ends, 'to')})" if ends else ""
 
 
 SECTIONS: tuple[Callable[[ReportContext, Figures], Html], ...] = (

@@ -32,6 +32,7 @@ from lepton_automl.state import StudyState, Trial
 
 from .cost_axes import other_costs
 from .status import budget_used, running_trials, startup_step
+from .tables import score_interval, tested_interval, with_interval
 
 ROWS = 12  # models of the front that fit on a screen
 
@@ -149,20 +150,21 @@ def panel(state: StudyState, now: float) -> Group:
     return Group(head, bar, front_table(state), Text(activity or running_trials(state), style="dim"))
 
 
-def front_table(state: StudyState, *, limit: int | None = ROWS) -> Table:
-    """The front as a table, with the chosen model marked."""
+def front_table(state: StudyState, *, limit: int | None = ROWS, merged: bool = False) -> Table:
+    """The front as a table, with the chosen model marked, and with the models that are merged into it if requested."""
     test = state.tested.scores if state.tested else {}
     others = other_costs(state)
     costs = ["latency ms", "size kB", *(cost.title.replace(",", "") for cost in others)]
     table = Table("trial", state.settings.metric, *(["test"] if test else []), *costs, "runs in", "network", box=None)
     chosen = state.choose().number if state.front() else None
-    for trial in state.front()[:limit]:
+    for trial in state.front(merged=merged)[:limit]:
         profile = trial.profile
         assert profile is not None and trial.result is not None
         tested = [f"{test[trial.number][state.settings.metric]:.4f}" if trial.number in test else "-"] if test else []
+        tested = [with_interval(text, tested_interval(state, trial)) for text in tested]
         table.add_row(
-            f"{trial.number}{' *' if trial.number == chosen else ''}",
-            f"{state.score(trial):.4f}",
+            f"{trial.number}{' *' if trial.number == chosen else ''}{_into(state, trial)}",
+            with_interval(f"{state.score(trial):.4f}", score_interval(state, trial)),
             *tested,
             f"{profile.latency_ms:.4f}",
             f"{profile.size_bytes / 1e3:.1f}",
@@ -171,3 +173,8 @@ def front_table(state: StudyState, *, limit: int | None = ROWS) -> Table:
             describe(recipe_from_json(trial.result.recipe)),
         )
     return table
+
+
+def _into(state: StudyState, trial: Trial) -> str:
+    """What a model is merged into; empty for one of the front."""
+    return f" (as {state.merged[trial.number]})" if trial.number in state.merged else ""

@@ -88,7 +88,7 @@ class Forecaster:
             self._update_frontier()
         if self._ends >= self._next:
             self._next = self._ends * (1 + EVERY)
-            on_front = {model.number for model in self._state.front()}
+            on_front = {model.number for model in self._state.front(merged=True)}
             latest = list(self._observations)[-WINDOW:]
             self._recent = [self._observations[number] for number in sorted(on_front.union(latest) & self._observations.keys())]
             self._fitted = None

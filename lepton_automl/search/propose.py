@@ -165,7 +165,7 @@ class Proposer:
         return Observation(trial.proposed.config, tuple(values), violation)
 
     def _worst(self, goal: Objective) -> float:
-        front = self._state.front()
+        front = self._state.front(merged=True)
         return self._state.score(front[-1]) if front else 0.0 if goal.direction == "maximize" else 1e6
 
     # Proposals
@@ -203,13 +203,13 @@ class Proposer:
         """New networks, and children of the front's models."""
         assert self._forecaster is not None
         rng = random.Random(f"{self._seed}:{number}")  # noqa: S311  # not security-relevant
-        models, pinned = [model.proposed.config for model in self._state.front()], self._state.pinned
+        models, pinned = [model.proposed.config for model in self._state.front(merged=True)], self._state.pinned
         around = [self._with_pins(vary(self._drawn_space, rng.choice(models), rng)) for _ in range(AROUND)] if models else []
         drawn = [*self._sampler.ask(number * TRIES, DRAWN, pinned), *around, *self._spare.ask(number, EVEN, pinned)]
         fresh = [Proposal(config, "sampler") for config in self._project(drawn) if self._is_new(config)]
         children = [
             Proposal(config, "child", model.number)
-            for model in self._state.front()
+            for model in self._state.front(merged=True)
             for config in self._children(model)
             if self._is_new(config) and self._respects_pins(config)
         ]

@@ -36,7 +36,7 @@ def prior_trials(earlier: StudyState, space: Space) -> tuple[PriorTrial, ...]:
     known = [(trial, goal.cost(earlier.last_score(trial))) for trial in earlier.trials.values() if trial.result]
     scored = [(trial, cost) for trial, cost in known if math.isfinite(cost)]
     costs = np.sort([cost for _, cost in scored])
-    front = {trial.number for trial in earlier.front()}
+    front = {trial.number for trial in earlier.front(merged=True)}
     scored = [pair for number, pair in enumerate(scored) if pair[0].number in front or number >= len(scored) - MOST]
     prior = []
     for trial, cost in scored:

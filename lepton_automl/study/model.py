@@ -49,6 +49,12 @@ class Model:
         return self.study.state.score(self.study.state.trial(self.number))
 
     @property
+    def score_interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of `score`, by a bootstrap of the validation rows; None if it is not known."""
+        resampled = self.study.state.trial(self.number).resampled
+        return resampled.intervals.get(self.study.state.settings.metric) if resampled else None
+
+    @property
     def latency_ms(self) -> float:
         """Latency of one call on the deployment device, in milliseconds."""
         profile = self.study.state.trial(self.number).profile

@@ -19,6 +19,8 @@ from .worker import ask_worker
 if TYPE_CHECKING:  # and imported where they are used: `lepton status` does without them
     import pandas as pd
 
+    from lepton_automl.corrected import CorrectedScore
+
     from .model import Model
 
 
@@ -65,14 +67,46 @@ class StudyModels:
 
         return pd.DataFrame(front_table(self._study.state), columns=front_columns(self._study.state))
 
+    @property
+    def merged(self) -> pd.DataFrame:
+        """The models that only chance may tell from one of the front: one row per model.
+
+        No other model dominates them, but the front has one that they are not credibly better than, by more than one standard
+        error of the score and by more than 3 % of a cost.
+
+        Returns:
+            The columns of `front`; `into`, the number of that model; and how they differ from it: `score_difference`,
+            `standard_error` of it, and `latency_ratio`.
+        """
+        import pandas as pd
+
+        from lepton_automl.reporting.tables import merged_columns, merged_table
+
+        return pd.DataFrame(merged_table(self._study.state), columns=merged_columns(self._study.state))
+
+    @property
+    def corrected(self) -> CorrectedScore | None:
+        """What the default choice, `best()`, is expected to score on new rows: its score without the luck of having been chosen.
+
+        By bootstrap bias correction (Tsamardinos and others, 2018); None if no model has resampled scores.
+        """
+        from lepton_automl.corrected import corrected_score
+
+        return corrected_score(self._study.state)
+
     def best(
         self,
         *,
         max_latency_ms: float | None = None,
         min_score: float | None = None,
         limits: Mapping[str, float] | None = None,
+        knee: bool = False,
     ) -> Model:
         """A model from the front, chosen by validation scores only.
+
+        Without a wish, it is the fastest model whose score is as good as the best one, as far as that is known: behind it by at
+        most one standard error of the paired difference, and at most 0.3 points (0.5 % of an error such as RMSE). A faster
+        model is not taken if it saves less than 10 % of the latency.
 
         Args:
             max_latency_ms: Choose the best-scored model within this latency.
@@ -80,9 +114,11 @@ class StudyModels:
                 if less is better.
             limits: Choose the best-scored model within these upper limits by cost: `{"memory_bytes": 5e6}`. They may be
                 on latency, size, the number of weights, and every cost that is an objective.
+            knee: Choose the knee of the front, among the models within the limits if there are any: beyond it, a better score
+                costs much more time. It may be well behind the best score.
 
         Returns:
-            The model; the knee of the front if nothing is given.
+            The model. With limits, it may be one that is merged into a model of the front.
 
         Raises:
             LimitError: No model on the front qualifies.
@@ -90,7 +126,7 @@ class StudyModels:
         """
         from .model import Model
 
-        trial = self._study.state.choose(max_latency_ms=max_latency_ms, min_score=min_score, limits=limits)
+        trial = self._study.state.choose(max_latency_ms=max_latency_ms, min_score=min_score, limits=limits, knee=knee)
         return Model(self._study, trial.number)
 
     def compare(self, first: int, second: int, *, split: AnalysisSplit | None = None) -> pd.DataFrame:
@@ -129,7 +165,7 @@ class StudyModels:
         return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
     def evaluate_test(self) -> pd.DataFrame:
-        """Open the sealed test split, once, and score the whole front.
+        """Open the sealed test split, once, and score the whole front, merged models included.
 
         A second call returns the scores of the first: choosing again after seeing them would make the test worthless.
 
@@ -144,11 +180,11 @@ class StudyModels:
             self._study.check_intact()
             self._check_testable(state)
             settings = state.settings
-            bundles = {model.number: str(self._study.bundle(model.number)) for model in state.front()}
+            bundles = {model.number: str(self._study.bundle(model.number)) for model in state.front(merged=True)}
             data = settings.data.replace(folder=str(self._study.folder / "data"))
             scored = ask_worker(self._study, ScoreJob(data=data, bundles=bundles, threads=settings.deployment.threads))
             assert isinstance(scored, ModelScores)
-            self._study.note(TestOpened(at=time.time(), scores=scored.scores))
+            self._study.note(TestOpened(at=time.time(), scores=scored.scores, intervals=scored.intervals))
             StudyTracking(self._study).mirror_or_warn(report=True)
         return self.front
 

@@ -145,9 +145,10 @@ class Study:
         max_latency_ms: float | None = None,
         min_score: float | None = None,
         limits: Mapping[str, float] | None = None,
+        knee: bool = False,
     ) -> Model:
         """A model from the front, chosen by validation scores only; see `StudyModels.best`."""
-        return self.models.best(max_latency_ms=max_latency_ms, min_score=min_score, limits=limits)
+        return self.models.best(max_latency_ms=max_latency_ms, min_score=min_score, limits=limits, knee=knee)
 
     def model(self, trial: int) -> Model:
         """The model of one trial, on the front or not: `study.models[trial]`."""

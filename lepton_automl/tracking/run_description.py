@@ -133,7 +133,9 @@ def _other_objectives(state: StudyState) -> list[Objective]:
 def _outcome(state: StudyState, trial: Trial) -> str:
     """The last score and the costs of a trial."""
     metric, score = state.settings.metric, state.score(trial) if trial.status == "complete" else state.last_score(trial)
-    scored = f"{metric} {score:.4g}" if score == score else f"no {metric} yet"  # noqa: PLR0124  # NaN is not itself
+    ends = trial.resampled.intervals.get(metric) if trial.resampled else None
+    interval = f" ({ends[0]:.4g} to {ends[1]:.4g})" if ends else ""
+    scored = f"{metric} {score:.4g}{interval}" if score == score else f"no {metric} yet"  # noqa: PLR0124  # NaN is not itself
     return f"{scored}{_at(trial.profile)}"
 
 

@@ -12,7 +12,7 @@ from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.profile import Measurement
 from lepton_automl.reporting.cost_axes import other_costs
 from lepton_automl.reporting.labels import html_text
-from lepton_automl.reporting.tables import last_score
+from lepton_automl.reporting.tables import last_score, with_interval
 from lepton_automl.state import StudyState, Trial
 
 from .errors import error_analysis_html
@@ -107,10 +107,17 @@ def detail_html(state: StudyState, trial: Trial) -> str:
 def _facts(state: StudyState, trial: Trial) -> dict[str, str]:
     profile, score = trial.profile, last_score(state, trial)
     origin = trial.proposed.origin + (f" of trial {trial.proposed.parent}" * trial.is_child)
-    scores = {name: f"{value:.4f}" for name, value in trial.scores.items() if name != state.settings.metric}
-    known = {state.settings.metric: "" if score is None else f"{score:.4f}"} | scores
+    ends = trial.resampled.intervals if trial.resampled else {}
+    scores = {} if score is None else {state.settings.metric: score}
+    known = {name: with_interval(f"{value:.4f}", ends.get(name)) for name, value in (scores | trial.scores).items()}
     if state.tested and trial.number in state.tested.scores:
-        known |= {f"test {name}": f"{value:.4f}" for name, value in state.tested.scores[trial.number].items()}
+        tested = state.tested.intervals.get(trial.number, {})
+        known |= {
+            f"test {name}": with_interval(f"{value:.4f}", tested.get(name))
+            for name, value in state.tested.scores[trial.number].items()
+        }
+    if trial.number in state.merged:
+        known["merged into"] = f"trial {state.merged[trial.number]}, from which it differs too little"
     if profile:
         low, high = profile.latency.low, profile.latency.high
         known |= {

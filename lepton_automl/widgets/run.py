@@ -8,9 +8,11 @@ from typing import Any
 
 import ipywidgets as w
 
+from lepton_automl.corrected import corrected_score
 from lepton_automl.reporting.cost_axes import CostAxis, other_costs
 from lepton_automl.reporting.labels import html_text
 from lepton_automl.reporting.status import status_json
+from lepton_automl.reporting.tables import score_interval, with_interval
 from lepton_automl.state import StudyState, Trial
 
 from .drawing import DIM, INK, LINE, SOFT, Drawing
@@ -102,6 +104,7 @@ def run_facts(snapshot: StudySnapshot) -> dict[str, str]:
     state = snapshot.state
     facts = {
         f"best {state.settings.metric}": best(state),
+        f"{state.settings.metric} expected of the choice": expected(state),
         "fastest on the front": fastest(state),
         **{f"least {cost.label}": least(state, cost) for cost in other_costs(state) if cost.objective.direction == "minimize"},
         "on the front": str(len(state.front())),
@@ -124,7 +127,16 @@ def _status_counts(counts: dict[str, int]) -> str:
 def best(state: StudyState) -> str:
     """The best score so far, with its trial; empty if none is complete."""
     front = state.front()
-    return f"{state.score(front[0]):.4f} (trial {front[0].number})" if front else ""
+    if not front:
+        return ""
+    score = with_interval(f"{state.score(front[0]):.4f}", score_interval(state, front[0]))
+    return f"{score}, trial {front[0].number}" if score.endswith(")") else f"{score} (trial {front[0].number})"
+
+
+def expected(state: StudyState) -> str:
+    """The score of the default choice, corrected for having been chosen; empty if it is not known."""
+    corrected = corrected_score(state)
+    return with_interval(f"{corrected.score:.4f}", (corrected.low, corrected.high)) if corrected else ""
 
 
 def fastest(state: StudyState) -> str:

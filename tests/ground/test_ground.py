@@ -173,7 +173,7 @@ def test_a_journal_that_cannot_be_written_is_an_error(tmp_path):
 def test_the_state_knows_the_front_and_chooses_from_it(study_state):
     state = study_state([(0.90, 1.0), (0.97, 2.0), (0.98, 8.0), (0.95, 4.0)])
     assert [trial.number for trial in state.front()] == [2, 1, 0]
-    assert state.choose().number == 1
+    assert state.choose(knee=True).number == 1 and state.choose().number == 2
     assert state.choose(max_latency_ms=1.5).number == 0
     assert state.choose(max_latency_ms=9).number == 2
     assert state.choose(min_score=0.96).number == 1

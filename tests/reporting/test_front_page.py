@@ -26,7 +26,7 @@ def test_the_page_contains_every_trial_and_no_foreign_markup(study_state):
     assert page.startswith("<!DOCTYPE html>") and "<script src=" not in page and "plotly.js v" in page
     assert "<script>alert" not in page and "</script><b>" not in page and "&lt;script&gt;alert(1)" in page
     assert all(f"trial {n}: " in page for n in range(6)) and "limit 9 ms" in page
-    assert '<tr class="chosen"><td class="number">1</td><td class="number">0.97</td>' in page
+    assert '<tr class="chosen"><td class="number">2</td><td class="number">0.98</td>' in page
 
 
 def test_tables_are_plain_rows(study_state):
