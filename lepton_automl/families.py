@@ -32,10 +32,10 @@ def space_for(spec: DataSpec, names: str | Sequence[str] = "") -> Space:
     """
     names = _as_tuple(names)
     hyperparameters: dict[str, Hyperparameter] = {}
-    for family in names or ("",):
+    for number, family in enumerate(names or ("",)):
         for name, hyperparameter in family_for(spec, family).space(spec).items():
             # A name that users may add for all families must not be defined by a later one alone.
-            shared = name in hyperparameters or not hyperparameters or name not in ADDABLE
+            shared = number == 0 or name in hyperparameters or name not in ADDABLE
             if not shared or hyperparameters.setdefault(name, hyperparameter) != hyperparameter:
                 hyperparameters[own_name(name, family)] = hyperparameter
     hyperparameters[CUT] = Float(0.0, 0.75, default=0.0)
