@@ -58,6 +58,11 @@ def run_module(python: Path | str, module: str, arguments: Sequence[str], *, thr
         raise RuntimeError(f"{' '.join(command)} ended with {ended.returncode}:\n{output}")
 
 
+def last_line(error: Exception) -> str:
+    """The last line of an error's text."""
+    return str(error).strip().splitlines()[-1]
+
+
 def versions(*packages: str) -> dict[str, str]:
     """The version of Python, and of each of these packages that is installed."""
     installed = {"python": platform.python_version()}

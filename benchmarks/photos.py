@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .environments import WORK
+from .environments import WORK, last_line
 from .photo_rivals.data import Photos
 from .photo_rivals.systems import CLOCK, OURS, SYSTEMS, Contest, codes
 from .photo_rivals.verdict import OneFolder, verdict
@@ -72,14 +72,14 @@ def complete(record: Record, contest: Contest, systems: list[str]) -> list[str]:
             line = record.once(key(system), lambda system=system: contest.run(system))  # type: ignore[misc]  # mypy cannot infer a lambda's default
             print(f"{contest.photos.name} {contest.seed} {system}: {line['accuracy']:.2f} %", flush=True)
         except RuntimeError as error:  # the others are recorded all the same
-            failures.append(f"{contest.photos.name} {contest.seed} {system} failed: {error}")
-            print(failures[-1], flush=True)
+            print(error, flush=True)
+            failures.append(f"{contest.photos.name} {contest.seed} {system} failed: {last_line(error)}")
     done = [system for system in systems if key(system) in record.lines]
     if fresh or key(CLOCK) not in record.lines:
         try:
             record.add(key(CLOCK), contest.time(done))
         except RuntimeError as error:
-            failures.append(f"{contest.photos.name} {contest.seed} is not timed: {error}")
+            failures.append(f"{contest.photos.name} {contest.seed} is not timed: {last_line(error)}")
     return failures
 
 

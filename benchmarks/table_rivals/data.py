@@ -21,6 +21,7 @@ TEST_SHARE = 0.2  # share of the rows in the outer test split, which no system s
 # (92.6 % accuracy, the share of the largest class; 99.7 % without it), and the comparison would be meaningless.
 LEAST_OF_CLASS = 10
 COVERAGE = 0.9  # of the intervals that are scored
+BINS = 15  # of the calibration error
 LEAST_PROBABILITY = 1e-7  # for the log-loss: about the resolution of float32
 Rows = NDArray[np.int64]
 
@@ -93,17 +94,25 @@ class Table:
 
         Returns:
             `score`: accuracy in percent, or RMSE. `second`: the log-loss, or the interval score (Gneiting & Raftery, JASA
-            102, 2007, section 6.2) of central 90 % intervals; None without intervals. `covered`: their coverage in percent.
+            102, 2007, section 6.2) of central 90 % intervals; None without intervals. `covered`: the percent of the test rows
+            whose interval or set of labels holds the truth; None without. `calibration_error`: for classes, the mean distance
+            of confidence and accuracy in percent, in bins of equally many rows (Guo et al., ICML 2017); else None.
         """
         rows = self.test_rows(split)
         with np.load(folder / "answers.npz") as content:
             answers = dict(content)
         if self.regression:
-            return {"score": self.score(answers["values"], rows), **self._intervals(answers, rows)}
+            score = self.score(answers["values"], rows)
+            return {"score": score, **self._intervals(answers, rows), "calibration_error": None}
         index = pd.Index(self.classes).get_indexer(pd.Index(self.target.iloc[rows].map(str)))
         likelihoods = answers["probabilities"][np.arange(len(rows)), index].clip(LEAST_PROBABILITY, 1)
         accuracy = 100 * float(np.mean(answers["labels"] == index))
-        return {"score": accuracy, "second": float(-np.log(likelihoods).mean()), "covered": None}
+        return {
+            "score": accuracy,
+            "second": float(-np.log(likelihoods).mean()),
+            "covered": 100 * float(np.mean(answers["sets"][np.arange(len(rows)), index])) if "sets" in answers else None,
+            "calibration_error": calibration_error(answers["probabilities"], index),
+        }
 
     def _intervals(self, answers: dict[str, NDArray[Any]], rows: Rows) -> dict[str, float | None]:
         if "low" not in answers:
@@ -112,3 +121,10 @@ class Table:
         below, above = np.maximum(low - truth, 0), np.maximum(truth - high, 0)
         score = float(np.mean(high - low + 2 / (1 - COVERAGE) * (below + above)))
         return {"second": score, "covered": 100 * float(np.mean((below == 0) & (above == 0)))}
+
+
+def calibration_error(probabilities: NDArray[Any], truth: Rows) -> float:
+    """The expected calibration error of the most probable labels, in percent."""
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == truth
+    bins = [part for part in np.array_split(np.argsort(confidence), BINS) if len(part)]
+    return float(sum(100 * abs(confidence[part].sum() - right[part].sum()) for part in bins) / len(truth))

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from benchmarks.environments import versions
 from lepton_automl import AutoML, Budget
+from lepton_automl.errors import ConfigError
 
 from .clock import call_times
 
@@ -54,22 +55,30 @@ def main(folder: Path) -> None:
 
 def answers(model: Any, test: pd.DataFrame, task: dict[str, Any]) -> dict[str, Any]:
     """The model's answers for the test rows."""
-    predicted = model.predict(test)
-    if not task["regression"]:
-        places = {label: index for index, label in enumerate(task["classes"])}
-        order = [places[str(label)] for label in model.classes]
-        probabilities = np.zeros((len(test), len(places)))
-        probabilities[:, order] = model.predict_proba(test)
-        return {"labels": np.array([places[str(label)] for label in predicted]), "probabilities": probabilities}
-    return {"values": np.asarray(predicted, np.float64), **interval(model, test, task)}
+    predicted, known = model.predict(test), regions(model, test, task)
+    if task["regression"]:
+        bounds = {} if known is None else dict(zip(("low", "high"), np.asarray(known, np.float64).T, strict=True))
+        return {"values": np.asarray(predicted, np.float64), **bounds}
+    places = {label: index for index, label in enumerate(task["classes"])}
+    order = [places[str(label)] for label in model.classes]
+    probabilities = np.zeros((len(test), len(places)))
+    probabilities[:, order] = model.predict_proba(test)
+    found = {"labels": np.array([places[str(label)] for label in predicted]), "probabilities": probabilities}
+    if known is not None:
+        found["sets"] = np.zeros((len(test), len(places)), bool)
+        for row, labels in enumerate(known):
+            found["sets"][row, [places[str(label)] for label in labels]] = True
+    return found
 
 
-def interval(model: Any, test: pd.DataFrame, task: dict[str, Any]) -> dict[str, Any]:
-    """The bounds of the model's intervals, if it has any."""
-    if not task["intervals"] or "coverage" not in inspect.signature(model.predict).parameters:
-        return {}
-    bounds = np.asarray(model.predict(test, coverage=task["coverage"]), np.float64)
-    return {"low": bounds[:, 0], "high": bounds[:, 1]}
+def regions(model: Any, test: pd.DataFrame, task: dict[str, Any]) -> Any:
+    """The model's intervals or sets of labels; None if it has none, as after a search on few rows."""
+    if "coverage" not in inspect.signature(model.predict).parameters:
+        return None
+    try:
+        return model.predict(test, coverage=task["coverage"])
+    except ConfigError:
+        return None
 
 
 if __name__ == "__main__":

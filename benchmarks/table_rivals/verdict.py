@@ -40,7 +40,7 @@ class OneTable:
 
     def mean(self, system: str, field: str = "score") -> float:
         """The mean over the splits; NaN if the field is missing."""
-        values = [line[field] for line in self.lines[system]]
+        values = [line.get(field) for line in self.lines[system]]
         return math.nan if None in values else statistics.mean(values)
 
     def behind(self, system: str, other: str) -> list[float]:
@@ -90,6 +90,9 @@ def verdict(tables: Sequence[OneTable]) -> tuple[list[Figure], list[str]]:
         figures.append(Figure(name="worst_gap", value=worst.share_of_allowed("catboost"), target="<= 1"))
     if "autogluon" in systems:
         figures.append(Figure(name="speedup_min", value=min(table.speedup("autogluon") for table in tables), target=">= 50"))
+    covered = [table.mean(OURS, "covered") for table in tables]
+    if known := [share for share in covered if not math.isnan(share)]:
+        figures.append(Figure(name="coverage", value=statistics.mean(known), unit="%", target="89 to 91"))
     notes = [
         f"Mean ranks: {', '.join(f'{name} {rank:.2f}' for name, rank in sorted(ranks.items(), key=lambda item: item[1]))}."
     ]
