@@ -44,7 +44,7 @@ def run(
     """Compare the systems by the record; `--folder` names a folder or an archive of photos whose runs are completed first."""
     names = systems.split(",")
     path = Path(results) if results else COMMITTED if record or not folder else OWN
-    known = Record(path, SAME, codes(names))
+    known = Record(path, SAME, codes(SYSTEMS))
     failures = list[str]()
     if folder:
         photos = Photos.read(Path(folder))

@@ -34,7 +34,7 @@ class Record:
     Args:
         path: The file of JSON lines.
         same: Names of the fields that identify a run, in the order of a key; one of them is `system`.
-        codes: The digest of each system's present code, by name.
+        codes: The digest of each system's present code, by name; lines of other systems are left alone.
     """
 
     def __init__(self, path: Path, same: tuple[str, ...], codes: Mapping[str, str]) -> None:
@@ -46,9 +46,9 @@ class Record:
                 known = json.loads(line)
             except json.JSONDecodeError:
                 continue  # cut off by an interruption
-            key = tuple(known[name] for name in same)
-            accepted = known["code"] == codes.get(known["system"])
-            (self.lines if accepted else refused)[key] = known  # the later one if keys are equal
+            key, system = tuple(known[name] for name in same), known["system"]
+            if system in codes:
+                (self.lines if known["code"] == codes[system] else refused)[key] = known  # the later one if keys are equal
         self.refused = [line for key, line in refused.items() if key not in self.lines]
 
     def once(self, key: Key, run: Callable[[], Line]) -> Line:

@@ -39,6 +39,7 @@ def test_a_record_is_resumed_and_refuses_lines_of_older_code_by_name(tmp_path):
 
     later = Record(path, SAME, {"ours": "b", "peer": "p"})
     assert [line["system"] for line in later.lines.values()] == ["peer"]
+    assert not Record(path, SAME, {"peer": "p"}).refused  # ours is not asked about
     (refusal,) = later.refusals()
     assert "older ours" in refusal and "adult/0" in refusal
     assert later.once(("adult", 0, "ours"), run)["score"] == 3
