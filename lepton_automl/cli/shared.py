@@ -74,6 +74,7 @@ def print_front(handle: Study, *, merged: bool = False) -> None:
 
 def show_end(study: Study) -> None:
     """Print the result of a search: the front, the chosen model and how to load it."""
+    from lepton_automl.reporting.tables import tested_interval, with_interval
     from lepton_automl.tracking.secrets import masked
 
     model = study.best()  # raises if there is none
@@ -81,7 +82,8 @@ def show_end(study: Study) -> None:
     metric = study.state.settings.metric
     print(f"\nchosen: {model}")
     if model.test_scores:
-        print(f"test {metric} of the chosen model: {model.test_scores[metric]:.4f}")
+        ends = tested_interval(study.state, study.state.trial(model.number))
+        print(f"test {metric} of the chosen model: {with_interval(f'{model.test_scores[metric]:.4f}', ends)}")
     if study.state.registered:
         print(f"load it anywhere: mlflow.pyfunc.load_model('models:/{study.name}@champion')")
         print(f"  with MLFLOW_TRACKING_URI={masked(study.tracking.uri)}")

@@ -143,14 +143,15 @@ def _curve(state: StudyState, trial: Trial) -> Iterator[Point]:
 
 
 def _figures(state: StudyState, trial: Trial) -> dict[str, float]:
-    """The final metrics of a trial. `score` is the study's metric, for completed trials only."""
+    """The final metrics of a trial. `score` is the study's metric with its 95 % interval, for completed trials only."""
     result = trial.result
     assert result is not None
     spent = {"epochs": result.epochs, "seconds": result.seconds}
     if result.status in {"stopped", "infeasible"}:
         return {**result.scores, **_main_costs(trial.search_profile), **spent}
     score = state.search_value(trial, state.settings.objectives[0]) if result.status == "complete" else math.nan
-    head = {} if math.isnan(score) else {"score": score}
+    ends = result.resampled.intervals.get(state.settings.metric) if result.resampled else None
+    head = {} if math.isnan(score) else {"score": score, **({"score.low": ends[0], "score.high": ends[1]} if ends else {})}
     cost_metrics = costs(trial.search_profile) if trial.search_profile else {}
     return {**head, **cost_metrics, **result.scores, **spent, "cpu_seconds": result.cpu_seconds}
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from lepton_automl.reporting.cost_axes import LATENCY, SIZE, CostAxis, front_axis, is_plane, other_costs, shown_front
 from lepton_automl.reporting.labels import clean
 from lepton_automl.reporting.status import status_lines
-from lepton_automl.reporting.tables import last_score
+from lepton_automl.reporting.tables import Row, last_score, with_interval
 from lepton_automl.reporting.theme import even_ticks, linear_ends, log_ends, log_ticks
 from lepton_automl.state import StudyState, Trial
 
@@ -41,7 +41,13 @@ def _front(state: StudyState) -> tuple[list[str], list[list[str]]]:
     titles, rows = shown_front(state)
     further = (cost.name for cost in other_costs(state))
     names = ["trial", state.settings.metric, LATENCY, SIZE, *further, "variant", "network"]
-    return [titles.get(name, name) for name in names], [[cell(row[name]) for name in names] for row in rows[:ROWS]]
+    return [titles.get(name, name) for name in names], [[_cell(row, name) for name in names] for row in rows[:ROWS]]
+
+
+def _cell(row: Row, name: str) -> str:
+    """The text of a cell; the latency's interval is left out."""
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    return cell(row[name]) if name == LATENCY or low is None or high is None else with_interval(cell(row[name]), (low, high))
 
 
 def draw_snapshot(drawing: Drawing, snapshot: StudySnapshot, code: str) -> None:

@@ -13,9 +13,14 @@ from lepton_automl import AutoML, Budget, BundleError, ConfigError, Deployment, 
 from lepton_automl.data.demo import digits
 from lepton_automl.deployment.open_artifact import RUNTIME
 from lepton_automl.events import ModelAccelerated, StudyEnded
+from lepton_automl.jobs import AccelerateJob, TrialJob
 from lepton_automl.journal import Journal
+from lepton_automl.pipelines.accelerate_finalist import _resampled
+from lepton_automl.plans import PrunePlan, TrainPlan
+from lepton_automl.resampled import ResampledScores
 from lepton_automl.state import StudyState
 from lepton_automl.variant import Variant
+from tests import samples
 
 torch.set_num_threads(1)
 ITSELF = "the network in PyTorch, as the baseline"
@@ -108,8 +113,35 @@ def test_a_studys_front_is_drawn_from_its_artifacts(tmp_path):
     # What was scored is what answers.
     model = load_model(best.export(tmp_path / "out"))
     assert (model.predict(images) == labels).mean() > 0.5
+    assert trial.result.resampled and trial.accelerated.resampled.intervals["accuracy"] == best.score_interval
+    low, high = best.score_interval
+    assert low <= best.score <= high and "The 95 % interval of `accuracy` is" in (best.path / "README.md").read_text()
+    assert study.models.corrected.models == sum(model.status == "complete" for model in state.trials.values())
+    assert len(study.models.merged) == len(state.merged)
     tested = study.evaluate_test()
-    assert tested.test_accuracy.notna().all()
+    assert tested.test_accuracy.notna().all() and (tested.test_accuracy_low <= tested.test_accuracy).all()
+    assert (tested.accuracy_low <= tested.accuracy).all() and (tested.test_accuracy <= tested.test_accuracy_high).all()
+
+
+def test_cross_validated_resamples_move_with_the_scores_of_the_faster_file():
+    job = TrialJob(
+        trial=0,
+        uid="a",
+        config={},
+        data=samples.image_spec(folds=5),
+        deployment=Deployment(),
+        train=TrainPlan(),
+        prune=PrunePlan(),
+        metric="accuracy",
+        folder="",
+        measurement_lock="",
+    )
+    before = ResampledScores.of([0.9, 0.8], [0.7, 0.6], {"accuracy": (0.8, 0.95), "log_loss": (0.4, 0.6)})
+    request = AccelerateJob(job=job, scores={"accuracy": 0.9, "log_loss": 0.5}, resampled=before)
+    moved = _resampled(request, {"accuracy": 0.89, "log_loss": 0.55})
+    assert moved.drawn == pytest.approx((0.89, 0.79)) and moved.left_out == pytest.approx((0.69, 0.59))
+    assert moved.intervals == {"accuracy": (0.79, 0.94), "log_loss": (0.44, 0.66)}
+    assert _resampled(request.replace(resampled=None), {}) is None
 
 
 def test_an_older_journals_models_run_in_floats():

@@ -95,6 +95,11 @@ def test_an_interrupted_trial_resumes_from_its_last_rung_to_equal_weights(
     assert nothing is None
     epochs, after, result = walked(broken)
     assert epochs == again and result.epochs == expected.epochs and result.scores == expected.scores
+    low, high = result.resampled.intervals["accuracy"]
+    assert result.resampled == expected.resampled and len(result.resampled.drawn) == 200
+    assert low <= result.scores["accuracy"] <= high and np.mean(result.resampled.drawn) == pytest.approx(
+        result.scores["accuracy"], abs=0.01
+    )
     assert all(np.array_equal(array, weights(broken)[name]) for name, array in weights(whole).items())
     assert killed_after == 0 or after[0] > before[epochs[0] - 1]  # the clock goes on where it stood
 
