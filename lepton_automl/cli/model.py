@@ -40,6 +40,9 @@ def predict(
     max_latency_ms: Annotated[
         float | None, typer.Option(help="Use the model with the best score within this latency, instead of the chosen one.")
     ] = None,
+    knee: Annotated[
+        bool, typer.Option("--knee", help="Use the knee of the front, beyond which a better score costs much more time.")
+    ] = False,
     proba: Annotated[
         bool, typer.Option("--proba", help="Print probabilities instead of labels, one line of JSON per row.")
     ] = False,
@@ -48,7 +51,7 @@ def predict(
     from lepton_automl.deployment.command import answer_lines, read_examples
 
     handle = opened(study)
-    model = handle.best(max_latency_ms=max_latency_ms)
+    model = handle.best(max_latency_ms=max_latency_ms, knee=knee)
     rows = read_examples(file, model.predictor.preprocess)
     for line in answer_lines(model.predictor, rows, proba=proba):
         print(line)
@@ -96,8 +99,11 @@ def export(
     max_latency_ms: Annotated[
         float | None, typer.Option(help="Use the model with the best score within this latency, instead of the chosen one.")
     ] = None,
+    knee: Annotated[
+        bool, typer.Option("--knee", help="Use the knee of the front, beyond which a better score costs much more time.")
+    ] = False,
     key: Annotated[Path | None, typer.Option(help="Sign the bundle with the Ed25519 private key in this PEM file.")] = None,
 ) -> None:
     """Export the chosen model as a bundle: a folder that needs only NumPy and the runtime of the model to predict."""
-    folder = opened(study).best(max_latency_ms=max_latency_ms).export(out, key=key)
+    folder = opened(study).best(max_latency_ms=max_latency_ms, knee=knee).export(out, key=key)
     print(f"{folder}\nTry: python {folder / 'predict.py'} INPUT")

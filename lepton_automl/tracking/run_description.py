@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lepton_automl.corrected import corrected_score
 from lepton_automl.errors import LeptonError
 from lepton_automl.objective import Objective
 from lepton_automl.profile import PROFILED, Profile
@@ -10,6 +11,7 @@ from lepton_automl.state import StudyState, Trial
 from lepton_automl.texts import code_span, markdown
 from lepton_automl.variant import Variant
 
+MANY = 2  # models from which one is chosen
 MOST = 30  # rows; a tag holds 8,000 characters
 WHERE = "The Views menu above the run list offers two views: the Pareto front, and all trials in order."
 LONGEST = 300  # characters of an arbitrary text
@@ -98,7 +100,18 @@ def _chosen(state: StudyState) -> str:
     ]
     known = f"; registered as {named[-1]}" if named else ""
     trial = state.trials[number]
-    return f"Chosen: **trial {number}**, {code_span(_shape(trial))}: {_outcome(state, trial)}{known}. {_tested(state, trial)}".strip()
+    return f"Chosen: **trial {number}**, {code_span(_shape(trial))}: {_outcome(state, trial)}{known}. {_tested(state, trial)}{_corrected(state)}".strip()
+
+
+def _corrected(state: StudyState) -> str:
+    """The score that the default choice is expected to have on new rows; empty if it is not known."""
+    corrected = corrected_score(state)
+    if corrected is None or corrected.models < MANY:
+        return ""
+    return (
+        f" Corrected for having been chosen among {corrected.models} models: {state.settings.metric} {corrected.score:.4g} "
+        f"({corrected.low:.4g} to {corrected.high:.4g})."
+    )
 
 
 def _table(state: StudyState) -> str:
@@ -119,7 +132,7 @@ def _row(state: StudyState, trial: Trial) -> str:
     chosen = " (chosen)" if state.ended and state.ended.chosen == trial.number else ""
     costs = f"{profile.latency_ms:.3g} | {profile.size_bytes / 1e3:.3g} | {profile.parameters:,}" if profile else " | | "
     extra_cells = "".join(f" {state.value(trial, goal):,.10g} |" for goal in _other_objectives(state))
-    return f"| {trial.number}{chosen} | {state.score(trial):.4g} | {costs} |{extra_cells}"
+    return f"| {trial.number}{chosen} | {state.score(trial):.4g}{_interval(state, trial)} | {costs} |{extra_cells}"
 
 
 def _other_objectives(state: StudyState) -> list[Objective]:
@@ -133,10 +146,15 @@ def _other_objectives(state: StudyState) -> list[Objective]:
 def _outcome(state: StudyState, trial: Trial) -> str:
     """The last score and the costs of a trial."""
     metric, score = state.settings.metric, state.score(trial) if trial.status == "complete" else state.last_score(trial)
-    ends = trial.resampled.intervals.get(metric) if trial.resampled else None
-    interval = f" ({ends[0]:.4g} to {ends[1]:.4g})" if ends else ""
+    interval = _interval(state, trial)
     scored = f"{metric} {score:.4g}{interval}" if score == score else f"no {metric} yet"  # noqa: PLR0124  # NaN is not itself
     return f"{scored}{_at(trial.profile)}"
+
+
+def _interval(state: StudyState, trial: Trial) -> str:
+    """The 95 % interval of a model's score in brackets; empty if it is not known."""
+    ends = trial.resampled.intervals.get(state.settings.metric) if trial.resampled else None
+    return f" ({ends[0]:.4g} to {ends[1]:.4g})" if ends else ""
 
 
 def _at(profile: Profile | None) -> str:
