@@ -157,13 +157,13 @@ def _searches(minutes: float) -> Iterator[Figure]:
     reversed_pairs, kept = [], []
     for name in ("digits", *TABLES):
         with tempfile.TemporaryDirectory() as home:
-            study = AutoML(name=name, home=home, budget=Budget(minutes=minutes), progress=False)
+            automl = AutoML(name=name, home=home, budget=Budget(minutes=minutes), progress=False)
             if name == "digits":
-                study = study.fit(*load_digits(return_X_y=True), wait=True)
+                study = automl.fit(*load_digits(return_X_y=True), wait=True)
             else:
                 table = Table.read(name)
                 frame = table.features.assign(**{str(table.target.name): table.target})
-                study = study.fit(frame, target=str(table.target.name), wait=True)
+                study = automl.fit(frame, target=str(table.target.name), wait=True)
             study.evaluate_test()
             state, known = study.state, study.models.corrected
             yield Figure(name=f"front_{name}", value=len(state.front()))
