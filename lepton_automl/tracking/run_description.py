@@ -100,7 +100,7 @@ def _chosen(state: StudyState) -> str:
     ]
     known = f"; registered as {named[-1]}" if named else ""
     trial = state.trials[number]
-    return f"Chosen: **trial {number}**, {code_span(_shape(trial))}: {_outcome(state, trial)}{known}. {_tested(state, trial)}{_corrected(state)}".strip()
+    return f"Chosen: **trial {number}**, {code_span(_shape(trial))}: {_outcome(state, trial)}{known}. {' '.join(filter(None, (_tested(state, trial), _corrected(state))))}".strip()
 
 
 def _corrected(state: StudyState) -> str:
@@ -109,7 +109,7 @@ def _corrected(state: StudyState) -> str:
     if corrected is None or corrected.models < MANY:
         return ""
     return (
-        f" Corrected for having been chosen among {corrected.models} models: {state.settings.metric} {corrected.score:.4g} "
+        f"Corrected for having been chosen among {corrected.models} models: {state.settings.metric} {corrected.score:.4g} "
         f"({corrected.low:.4g} to {corrected.high:.4g})."
     )
 
