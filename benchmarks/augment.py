@@ -10,16 +10,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
 
 from lepton_automl import families
+from lepton_automl.data.datamodule import Batch
 from lepton_automl.modalities.image.augment import ImageAugment
 from lepton_automl.modalities.image.spec import INPUT, ImageAugmentation, ImageInput
 from lepton_automl.models.build import build
-from lepton_automl.plans import PrunePlan, TrainPlan
+from lepton_automl.plans import PrunePlan
 from lepton_automl.specs import DataSpec
 from lepton_automl.tasks.classification import MulticlassOutput
 from lepton_automl.training.averaging import adamw
+from lepton_automl.training.loss import Loss
 
 from .report import Figure, Result
 
@@ -53,16 +55,16 @@ def spec_of(shape: tuple[int, int, int]) -> DataSpec:
 
 
 def training_step(spec: DataSpec, images: Tensor) -> Callable[[], None]:
-    """One step of the family's first design, of width 16."""
+    """One step of the family's first design, of width 16, as in training."""
     network = build(families.final_recipe(families.space_for(spec).defaults, spec, PrunePlan()), seed=0)
-    targets = torch.arange(ROWS) % CLASSES
-    optimizer = adamw(network, TrainPlan(), 1)
+    plan, batch = families.usual_plan(spec), Batch({INPUT: images}, torch.arange(ROWS) % CLASSES)
+    loss, optimizer, weights = Loss(spec, plan, ensemble=False), adamw(network, plan, 1), list(network.parameters())
     optimizer.train()
     network.train()
 
     def step() -> None:
-        loss = cross_entropy(network(**{INPUT: images}), targets)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(loss(network(**batch.inputs), batch))
+        clip_grad_norm_(weights, plan.clip)
         optimizer.step()
         optimizer.zero_grad()
 
