@@ -64,6 +64,9 @@ class AutoML:
             that are usually fixed may be added, such as `{"train.batch_size": Categorical(32, 64, 128, default=64)}`.
         family: The network family to search, such as `"conv"`, or several, the most usual one first; by default the usual
             one for the data.
+        pretrained: Published weights that networks for images may start from: `"auto"` for all that are on this machine,
+            `"none"`, names of backbones such as `"efficientnet_lite0"`, or the path of a file or folder of weights. Nothing is
+            downloaded; `study.data.notes` names what is used, or what to install.
         model: A factory of your own networks, `make(config, spec)`, to search instead of the built-in ones; see below.
         space: The hyperparameters of `model` by name, `model.*` or `train.*`, and `prune.ratio` if channels may be pruned.
         sampler: How configurations are proposed: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
@@ -129,6 +132,7 @@ class AutoML:
     class_weight: str | Mapping[Any, float] | None = None
     hyperparameters: Mapping[str, Hyperparameter | Setting] = field(default_factory=dict)
     family: str | Sequence[str] | None = None
+    pretrained: str | Path | Sequence[str] = "auto"
     model: Callable[[dict[str, Any], DataSpec], Any] | None = None
     space: Mapping[str, Hyperparameter | Setting] | None = None
     sampler: str = "tpe"
@@ -148,6 +152,8 @@ class AutoML:
         for name in ("objectives", "grid"):
             value = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str | Objective) else tuple(value or ()))
+        named = [self.pretrained] if isinstance(self.pretrained, str | Path) else self.pretrained or ["none"]
+        object.__setattr__(self, "pretrained", ",".join(map(str, named)))
         object.__setattr__(self, "callbacks", (self.callbacks,) if callable(self.callbacks) else tuple(self.callbacks))
         for name, default in (("deployment", Deployment()), ("budget", Budget(minutes=10)), ("hyperparameters", {})):
             if getattr(self, name) is None:
@@ -292,6 +298,7 @@ class FitCall:
             {
                 "seed": request.seed,
                 "class_weight": request.class_weight,
+                "pretrained": request.pretrained,
                 "name": "" if isinstance(data, str | Path) else name,
             },
         )

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
+from lepton_automl import plugins
 from lepton_automl.custom import CUT, custom_recipe
 from lepton_automl.factory import Factory
-from lepton_automl.family import family_for, family_named
+from lepton_automl.family import StartingFamily, family_for, family_named
 from lepton_automl.modality import modality_of
 from lepton_automl.plans import PLAN_SETTINGS, PrunePlan, TrainPlan
 from lepton_automl.recipe import Recipe
@@ -207,9 +208,14 @@ def first_designs(space: Space, spec: DataSpec, factory: Factory | None = None) 
 
 
 def usual_names(spec: DataSpec) -> tuple[str, ...]:
-    """The families that a study searches by default: the modality's usual one, and its baseline."""
+    """The families that a study searches by default: the modality's usual one, its baseline, and those with published weights.
+
+    The latter only where such weights are with the data.
+    """
     modality = modality_of(spec)
-    return (modality.family, modality.baseline) if modality.baseline else ()
+    published = (name for name in plugins.names("families") if isinstance(family_named(name), StartingFamily))
+    others = [modality.baseline] * bool(modality.baseline) + [name for name in published if family_named(name).accepts(spec)]
+    return (modality.family, *others) if others else ()
 
 
 def baselines(space: Space, spec: DataSpec) -> list[Config]:

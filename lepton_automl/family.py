@@ -83,6 +83,20 @@ class ProgramFamily(Protocol):
         """
 
 
+@runtime_checkable
+class StartingFamily(Protocol):
+    """A family whose networks start from weights that were published, or learned elsewhere, and are kept with the data."""
+
+    def start(self, network: Any, data: Any, wait: Callable[[], None]) -> None:
+        """Load these weights into a newly built network that has not been pruned, in place.
+
+        Args:
+            network: The network.
+            data: A `data.open.Data`; only `data.train` and `data.spec` are used.
+            wait: To be called some times a second; it returns when work may go on, which pauses during measurements.
+        """
+
+
 def family_named(name: str) -> Family:
     """A family by its name.
 

@@ -41,6 +41,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "families": {
         "conv": "lepton_automl.modalities.image.family:ConvFamily",
+        "pretrained": "lepton_automl.modalities.image.pretrained.family:PretrainedFamily",
         "table": "lepton_automl.modalities.table.family:TableFamily",
         "linear_image": "lepton_automl.modalities.image.linear:LinearImageFamily",
         "linear_table": "lepton_automl.modalities.table.linear:LinearTableFamily",

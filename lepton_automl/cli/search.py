@@ -98,6 +98,9 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
     sampler: Annotated[
         str, search_option(help="The algorithm that proposes networks: tpe, gp, nsga2, random, grid or a plug-in.")
     ] = "tpe",
+    pretrained: Annotated[
+        str, search_option(help="Published weights to start from: auto, none, names separated by commas, or a path.")
+    ] = "auto",
     grid: Annotated[str | None, search_option(help="The hyperparameters of a grid search, separated by commas.")] = None,
     warm_start: Annotated[str | None, search_option(help="Earlier studies to learn from, separated by commas.")] = None,
     seed: Annotated[int, search_option(help="Random seed of splits, proposals, weights and batches.")] = 0,
@@ -147,6 +150,7 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         seed=seed,
         class_weight=class_weight,
         sampler=sampler,
+        pretrained=pretrained,
         grid=listed(grid),
         warm_start=listed(warm_start),
         tracking_uri=tracking_uri,

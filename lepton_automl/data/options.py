@@ -37,6 +37,7 @@ class DataOptions(Value):
         folds: Folds to cross-validate over; 0 for a validation split; None for 5 folds below 1,000 rows.
         class_weight: `"balanced"`, a weight for each label (1 for those not named), or None.
         seed: Seeds the random splits.
+        pretrained: Published weights to keep with the data, for networks to start from: see `AutoML`.
         particular: The options of each modality and task, one object each.
 
     Raises:
@@ -56,6 +57,7 @@ class DataOptions(Value):
     folds: int | None = None
     class_weight: Any = None
     seed: int = 0
+    pretrained: str = "none"
     particular: dict[str, Any] = field(default_factory=dict)
 
     def __init__(self, **settings: Any) -> None:
@@ -101,6 +103,8 @@ class DataOptions(Value):
         valid = folds is None or (isinstance(folds, int) and not isinstance(folds, bool) and (folds == 0 or 2 <= folds <= 20))
         complaints.check(valid, f"folds is {folds!r}; it must be 0, or from 2 to 20")
         complaints.check(self.decimal in (None, ".", ","), f"decimal is {self.decimal!r}; it must be '.' or ','")
+        valid = isinstance(self.pretrained, str)
+        complaints.check(valid, f"pretrained is {self.pretrained!r}; it must be 'auto', 'none', names or a path")
         complaints.check(self.dayfirst in (None, True, False), f"dayfirst is {self.dayfirst!r}; it must be True or False")
         weight = self.class_weight
         complaints.check(
@@ -137,6 +141,9 @@ class DataOptions(Value):
             ConfigError: An option of another modality is set; all such options are listed.
         """
         complaints = Complaints("DataOptions")
+        if self.pretrained not in {"auto", "none"} and not getattr(modality, "pretrained", False):
+            what = f"pretrained is {self.pretrained!r}; there are no published networks for {modality.usage.plural}"
+            complaints.add(what, "Leave pretrained out.")
         for group, plugin, options in _particular():
             if group == "modalities" and plugin != modality.name:
                 chosen, default = self.particular[f"{group}.{plugin}"], options()

@@ -22,6 +22,8 @@ ROWS, TEST_FOLDER = "rows", "test"
 SPEC, MARK = "spec.json", ".preparing"
 PREPROCESS = "preprocess.json"
 EXAMPLE = "example"  # the raw examples: an array, or JSON
+WEIGHTS = "weights"  # the folder of published weights that networks start from, by backbone
+WEIGHT_FILES = (".safetensors", ".pth", ".pt")
 EXAMPLES = 3  # raw examples stored beside the arrays
 CHUNK = 4096  # rows copied at a time
 
@@ -69,6 +71,12 @@ def _clear(folder: Path) -> None:
             path.unlink()
         if (folder / part).is_dir():
             (folder / part).rmdir()
+    weights = folder / WEIGHTS
+    for path in weights.iterdir() if weights.is_dir() else ():
+        if path.suffix in WEIGHT_FILES:
+            path.unlink()
+    with suppress(OSError):  # missing, or it holds other files
+        weights.rmdir()
     for name in (SPEC, PREPROCESS, f"{EXAMPLE}.json", f"{EXAMPLE}.npy"):
         (folder / name).unlink(missing_ok=True)
 

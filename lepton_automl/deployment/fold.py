@@ -10,7 +10,7 @@ from .graph import Array, GraphWriter
 
 
 def fold(graph: GraphWriter) -> None:
-    """Fold batch norms into the convolution or linear layer beside them, and input scales into the convolution after.
+    """Fold batch norms into the convolution or linear layer beside them, and paddings and scales into the convolution after.
 
     All of it is exact up to rounding: `(W x + b) s + t = (s W) x + (s b + t)` (Jacob et al., CVPR 2018, section 3.2),
     `W (x s + t) + b = (W s) x + (W t + b)` (where no border is padded), and `W (x / s) = (W / s) x` (also at borders
@@ -18,6 +18,7 @@ def fold(graph: GraphWriter) -> None:
     """
     _fold_batch_norms(graph)
     _fold_norms_ahead(graph)
+    _fold_paddings(graph)
     _fold_scales(graph)
     fuse_embeddings(graph)
 
@@ -52,6 +53,26 @@ def _fold_norms_ahead(graph: GraphWriter) -> None:
         _set_weights(graph, linear, weight * factor.astype(weight.dtype), weight @ shift + bias)
         linear.input[0] = norm.input[0]
         graph.nodes.remove(norm)
+
+
+def _fold_paddings(graph: GraphWriter) -> None:
+    """Let a convolution pad its input with zeros itself; uneven paddings, as TensorFlow has them, are separate in torch."""
+    makers, uses = graph.makers(), graph.uses()
+    for conv in [node for node in graph.nodes if node.op_type == "Conv"]:
+        pad = makers.get(conv.input[0])
+        if pad is None or pad.op_type != "Pad" or uses[conv.input[0]] > 1 or pad.attribute[0].s != b"constant":
+            continue
+        sizes, filler = graph.weights.get(pad.input[1]), graph.weights.get(pad.input[2])
+        own = next(item for item in conv.attribute if item.name == "pads")
+        if sizes is None or filler is None or filler.any() or (sizes < 0).any():
+            continue
+        before, after = sizes[: len(sizes) // 2], sizes[len(sizes) // 2 :]
+        if before[:2].any() or after[:2].any():
+            continue
+        added = [int(size) for size in (*before[2:], *after[2:])]
+        own.ints[:] = [size + more for size, more in zip(own.ints, added, strict=True)]
+        conv.input[0] = pad.input[0]
+        graph.nodes.remove(pad)
 
 
 def _fold_scales(graph: GraphWriter) -> None:

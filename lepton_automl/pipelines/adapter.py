@@ -11,7 +11,7 @@ from lepton_automl import families
 from lepton_automl.compression.shrink import shrink
 from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
-from lepton_automl.family import SolvedFamily, family_named
+from lepton_automl.family import SolvedFamily, StartingFamily, family_named
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.custom import CustomNet
 from lepton_automl.models.files import load
@@ -72,6 +72,14 @@ class NetworkAdapter(Protocol):
     def solve(self, data: Data, wait: Callable[[], None]) -> Network | None:
         """The network with solved weights; None if it is trained in steps. `wait` is called some times a second."""
 
+    def start(self, data: Data, wait: Callable[[], None]) -> Network:
+        """A new network of the recipe before pruning, with the weights that its training starts from.
+
+        Args:
+            data: The training data.
+            wait: Called some times a second.
+        """
+
     def load(self, folder: Path) -> Network:
         """The network of a finished trial's bundle, with its weights."""
 
@@ -112,6 +120,13 @@ class LeptonAdapter:
         solved = family.solve(self.lean, data, wait) if isinstance(family, SolvedFamily) else None
         assert solved is None or isinstance(solved, LeptonNet)
         return solved
+
+    def start(self, data: Data, wait: Callable[[], None]) -> LeptonNet:
+        """A new network of the recipe before pruning, with published weights if its family has some."""
+        network, family = self.build(self.whole), family_named(self.whole.family)
+        if isinstance(family, StartingFamily):
+            family.start(network, data, wait)
+        return network
 
     def load(self, folder: Path) -> LeptonNet:
         """The network of a finished trial's bundle, with its weights."""

@@ -94,6 +94,11 @@ class CustomAdapter:
         model = self.wrap(self.make())
         return self.cut(model, recipe) if recipe.ratio else model
 
+    def start(self, data: Data, wait: Callable[[], None]) -> CustomNet:
+        """A new network of the recipe before pruning."""
+        del data, wait
+        return self.build(self.whole)
+
     def wrap(self, module: torch.nn.Module) -> CustomNet:
         """Wrap the factory's module, before any pruning."""
         return CustomNet(module, custom_recipe(self.config, self.spec, self.factory), self.spec)

@@ -148,7 +148,7 @@ class TrialRun:
             rest = adapter.batches(data, model)
             self._fit(model, rest, start.epoch, epochs, report_scores=report_scores, in_fold=in_fold, start=start)
             return model
-        model = self._inherit(data) if self.job.parent else adapter.build(adapter.whole)
+        model = self._inherit(data) if self.job.parent else adapter.start(data, self._wait)
         batches = adapter.batches(data, model)
         if adapter.lean != model.recipe:
             first = self.prune_plan.cut_epoch(epochs)

@@ -20,22 +20,25 @@ def adamw(model: nn.Module, plan: TrainPlan, steps: int) -> AdamWScheduleFree:
 
     It keeps a running average of the weights and needs no horizon, so that training may stop early or run in two fits. On
     Fashion-MNIST it scored higher than warm-up-stable-decay and cosine, at the end and at every earlier rung. Weight decay
-    applies only to matrices and kernels called `weight`, not to norms and biases.
+    applies only to matrices and kernels called `weight`, not to norms and biases. A network's `learning_rate` gives the share of the
+    plan's rate that a weight is trained with.
 
     Args:
         model: The network.
         plan: The training plan.
         steps: Steps of one epoch.
     """
-    decayed: list[nn.Parameter] = []
-    undecayed: list[nn.Parameter] = []
+    share_of = getattr(model, "learning_rate", lambda _: 1.0)
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, weight in model.named_parameters():
         if weight.requires_grad:
             matrix = weight.ndim > 1 and name.rpartition(".")[2] == "weight"
-            (decayed if matrix else undecayed).append(weight)
-    groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": undecayed, "weight_decay": 0.0}]
+            groups.setdefault((share_of(name), matrix), []).append(weight)
     return AdamWScheduleFree(
-        [group for group in groups if group["params"]],
+        [
+            {"params": weights, "lr": plan.lr * share, "weight_decay": plan.weight_decay if matrix else 0.0}
+            for (share, matrix), weights in sorted(groups.items(), key=lambda group: group[0], reverse=True)
+        ],
         lr=plan.lr,
         betas=(0.9, plan.beta2),
         warmup_steps=max(1, min(plan.warmup, 2 * steps)),

@@ -119,7 +119,7 @@ class More(View):
         known = {name: value for name, value in self.automl_arguments().items() if name in ("seed", "class_weight")}
         if self._seed_error():
             known.pop("seed")
-        return self.fit_arguments | known
+        return self.fit_arguments | known | {"pretrained": "auto"}
 
     def _seed_error(self) -> str:
         seed = self.seed.value

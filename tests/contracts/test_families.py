@@ -4,12 +4,16 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+import pytest
+import torch
 
 from lepton_automl.modalities.image.family import ConvFamily
 from lepton_automl.modalities.image.linear import LinearImageFamily
+from lepton_automl.modalities.image.pretrained.family import PretrainedFamily
 from lepton_automl.modalities.table.family import TableFamily
 from lepton_automl.modalities.table.linear import LinearTableFamily
 from lepton_automl.testing.family import FamilyContract
+from tests.published_weights import mobilenet_v3_small
 
 ROWS = 100
 
@@ -20,6 +24,23 @@ class TestConvNetworks(FamilyContract):
     def source(self, folder):
         rng = np.random.default_rng(0)
         return rng.integers(0, 256, (ROWS, 8, 8), np.uint8), np.arange(ROWS) % 3
+
+
+class TestPretrainedNetworks(FamilyContract):
+    family = PretrainedFamily()
+    options: ClassVar = {"pretrained": "mobilenet_v3_small"}
+
+    @pytest.fixture(autouse=True)
+    def cache(self, tmp_path, monkeypatch):
+        """torch.hub's cache with weights of random numbers under the published names."""
+        folder = tmp_path / "cache" / "hub" / "checkpoints"
+        folder.mkdir(parents=True)
+        torch.save(mobilenet_v3_small(), folder / "mobilenet_v3_small-0.pth")
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+
+    def source(self, folder):
+        rng = np.random.default_rng(0)
+        return rng.integers(0, 256, (ROWS, 32, 32, 3), np.uint8), np.arange(ROWS) % 3
 
 
 class TestTableNetworks(FamilyContract):

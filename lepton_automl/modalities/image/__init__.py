@@ -35,6 +35,7 @@ class ImageModality:
     Augmentation = ImageAugmentation
     family = "conv"
     baseline = "linear_image"
+    pretrained = True
     preprocess_modules = (
         "lepton_automl.modalities.image.preprocess.pixels",
         "lepton_automl.modalities.image.preprocess.requests",

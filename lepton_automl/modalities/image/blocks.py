@@ -44,13 +44,13 @@ def conv_norm_map(inputs: str, outputs: str) -> WidthMap:
 class SqueezeExcite(nn.Module):
     """Scales each channel by a gate computed from all channels' means (Hu et al., Squeeze-and-Excitation, 2018)."""
 
-    def __init__(self, channels: int, squeeze: int) -> None:
+    def __init__(self, channels: int, squeeze: int, gate: nn.Module | None = None) -> None:
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.reduce = nn.Conv2d(channels, squeeze, 1)
         self.relu = nn.ReLU()
         self.expand = nn.Conv2d(squeeze, channels, 1)
-        self.gate = nn.Sigmoid()
+        self.gate = gate or nn.Sigmoid()
 
     def forward(self, pixels: Tensor) -> Tensor:
         """[N, C, H, W] to the same shape."""

@@ -17,6 +17,7 @@ from lepton_automl.errors import ConfigError, DataError
 from lepton_automl.modalities.image.decode import Progress, allocate_pixels
 from lepton_automl.modalities.image.options import image_options
 from lepton_automl.modalities.image.preprocess.images import ImagePreprocess
+from lepton_automl.modalities.image.pretrained.find import copy_weights, find_weights, note_of
 from lepton_automl.modalities.image.sources import Images, Levels, _in_memory, from_image_folder, idx_files, joined
 from lepton_automl.modalities.image.spec import INPUT, ImageInput
 from lepton_automl.modality import Prepared, SplitRows
@@ -25,6 +26,7 @@ STATISTICS_ROWS = 20_000  # images that mean and standard deviation are computed
 LABEL = "label"
 DIM = 100  # an image whose maximum is this many times below white is on another scale or shows nothing
 FEWEST_GREY = 16  # grey levels that most images should keep
+FEWEST_PIXELS = 32  # of the shorter side: published networks halve their input five times
 MAX_INFERRED_CLASSES = 1_000  # integers are labels of images, while in tables they may be quantities
 
 
@@ -88,7 +90,7 @@ class ImageExamples:
     decimal = "."
 
     def __init__(self, images: Images, options: DataOptions) -> None:
-        self._images = images
+        self._images, self._pretrained = images, options.pretrained
         self.target = options.target if isinstance(options.target, str) else ", ".join(options.target or (LABEL,))
         self.targets, self.roles = images.labels, images.roles
         self.notes, self.warnings = images.notes, images.warnings
@@ -109,8 +111,13 @@ class ImageExamples:
         pixels = loaded if len(rows) == len(loaded) else _select(loaded, rows, folder)
         mean, deviation = _statistics(pixels, train)
         shape = (int(pixels.shape[1]), int(pixels.shape[2]), int(pixels.shape[3]))
+        weights = find_weights(self._pretrained) if min(shape[1:]) >= FEWEST_PIXELS else []
+        copy_weights(weights, folder)
+        if min(shape[1:]) >= FEWEST_PIXELS:
+            notes = [*notes, *note_of(weights, self._pretrained)]
+        names = tuple(found.backbone for found in weights)
         return Prepared(
-            input=ImageInput(shape=shape, pixel_mean=mean, pixel_std=deviation),
+            input=ImageInput(shape=shape, pixel_mean=mean, pixel_std=deviation, pretrained=names),
             preprocess=ImagePreprocess(shape, split.output, levels),
             arrays={INPUT: pixels},
             hashes=_hashes(pixels),

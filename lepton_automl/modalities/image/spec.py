@@ -19,6 +19,7 @@ class ImageInput(InputSpec):
         shape: (channels, height, width).
         pixel_mean: Mean of each channel over the training images, in 0 to 255.
         pixel_std: Standard deviation of each, likewise.
+        pretrained: Published networks whose weights are in the data's folder; see `pretrained.backbones`.
     """
 
     kind = "image"
@@ -26,6 +27,7 @@ class ImageInput(InputSpec):
     shape: tuple[int, int, int]
     pixel_mean: tuple[float, ...] = ()
     pixel_std: tuple[float, ...] = ()
+    pretrained: tuple[str, ...] = ()
 
     @property
     def network_shape(self) -> tuple[int, ...]:
