@@ -56,8 +56,10 @@ class AutoML:
         budget: The budget of the search; by default ten minutes.
         objectives: What to optimise: `"accuracy"` (the metric), `"latency"`, `"size"`, `"memory"`, `"cold_start"`, `"energy"`,
             `"parameters"`, `"macs"`, those of plug-ins, and `Objective.of(function)` for a user-defined cost.
-        metric: The score; by default accuracy, or RMSE for regression. A user-defined score is a function of decode_targets and answers,
-            like scikit-learn's, or `CustomMetric.of(function, direction="minimize")`.
+        metric: The score; by default accuracy, or RMSE for regression. Also `"balanced_accuracy"`, `"f1"`, `"auroc"`,
+            `"average_precision"`, `"mcc"`, `"log_loss"`; `"mae"`, `"r2"`, `"mape"`, `"rmsle"`. A
+            user-defined score is a function of decode_targets and answers, like scikit-learn's, or
+            `CustomMetric.of(function, direction="minimize")`.
         seed: Seed of splits, proposals, weights and batches.
         class_weight: `"balanced"`, or a weight for each label.
         hyperparameters: Hyperparameters to pin to a value, or to replace: `{"model.kernel": 3}`. Settings of the training plan

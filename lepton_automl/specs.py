@@ -222,6 +222,11 @@ class OutputSpec(PluginValue):
         """The number of outputs of a network for one example."""
         raise NotImplementedError
 
+    def undefined(self, metric: str) -> str:
+        """Why a metric of the task is not defined for these targets; empty if it is defined."""
+        del metric
+        return ""
+
     def shipped(self) -> dict[str, Any]:
         """What a bundle's decoder needs to know, as JSON."""
         return {"classes": list(self.classes)}

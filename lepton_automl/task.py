@@ -334,10 +334,14 @@ def check_metric(metric: str, spec: DataSpec) -> Direction:
     """The direction of a metric.
 
     Raises:
-        ConfigError: There is no such metric for the data.
+        ConfigError: There is no such metric for the data, or it is not defined for their targets.
     """
     known = metrics_of(spec)
     if metric not in known:
         what = f"there is no metric {metric!r} for a {spec.task} task"
         raise ConfigError(what, where="metric", fix=one_of(metric, known))
+    if reason := spec.output.undefined(metric):
+        others = [name for name in known if not spec.output.undefined(name)]
+        fix = f"Choose another: {', '.join(others)}."
+        raise ConfigError(f"the metric {metric!r} is not defined for this target: {reason}", where="metric", fix=fix)
     return known[metric].direction

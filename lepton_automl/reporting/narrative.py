@@ -19,8 +19,22 @@ from .labels import clean
 from .tables import chosen_trial, network, score_interval, tested_interval
 
 PAIR = 2
-SHARES = {"accuracy", "balanced_accuracy", "f1", "auroc", "r2"}
-METRIC_NAMES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "auroc": "AUROC", "log_loss": "log loss", "f1": "F1", "rmse": "RMSE", "mae": "mean absolute error", "r2": "R²"}  # fmt: skip
+SHARES = {"accuracy", "balanced_accuracy", "f1", "auroc", "average_precision", "r2"}  # differences are shown in points
+PER_CENT = {"accuracy", "balanced_accuracy", "f1", "mape"}
+METRIC_NAMES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "mcc": "MCC",
+    "log_loss": "log loss",
+    "f1": "F1",
+    "rmse": "RMSE",
+    "mae": "mean absolute error",
+    "r2": "R²",
+    "mape": "MAPE",
+    "rmsle": "RMSLE",
+}
 STATUSES = {"complete": "trained to the end", "stopped": "stopped early", "infeasible": "over a hard limit", "failed": "failed", "running": "still running"}  # fmt: skip
 FOLDS = "Scores were cross-validated: each row was predicted by a network that was not trained on it."
 
@@ -37,8 +51,8 @@ def metric(state: StudyState) -> str:
 
 
 def format_score(state: StudyState, value: float) -> str:
-    """A score as text: a share in per cent."""
-    return f"{100 * value:.1f} %" if state.settings.metric in SHARES - {"auroc", "r2"} else f"{value:.4g}"
+    """A score as text: some shares in per cent."""
+    return f"{100 * value:.1f} %" if state.settings.metric in PER_CENT else f"{value:.4g}"
 
 
 def summary(state: StudyState) -> list[str]:

@@ -152,7 +152,7 @@ def test_two_models_are_compared_on_the_same_rows(study):
     complete = study.trials[study.trials.status == "complete"].trial.tolist()
     first, second = complete[0], complete[-1]  # a slow machine may complete one alone
     found = study.models.compare(first, second)
-    assert list(found.index) == ["accuracy", "balanced_accuracy", "f1", "auroc", "log_loss"]
+    assert list(found.index) == ["accuracy", "balanced_accuracy", "f1", "auroc", "average_precision", "mcc", "log_loss"]
     assert found.loc["accuracy", ["first", "second"]].tolist() == pytest.approx(
         [study.models[number].score for number in (first, second)]
     )

@@ -7,7 +7,9 @@ import torch
 from lepton_automl.data.labelled import labelled
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.targets import read_targets
-from lepton_automl.task import task_named
+from lepton_automl.errors import ConfigError
+from lepton_automl.task import check_metric, task_named
+from tests.samples import table_spec
 
 NUMBERS = np.array([1.5, 2.0, 4.25, 8.0, 9.5])
 
@@ -25,3 +27,14 @@ def test_bare_targets_are_standardised_as_those_of_a_source(name):
 def test_a_users_own_tensors_have_a_deviation_of_one():
     pairs = torch.zeros(5, 2), torch.from_numpy(NUMBERS).float()
     assert labelled(pairs, pairs, 1).train.targets.std(correction=0).item() == pytest.approx(1)
+
+
+def test_a_metric_that_the_targets_do_not_allow_is_refused_before_the_search():
+    task, options = task_named("regression"), DataOptions(task="regression")
+    outputs = [task.output(read_targets(numbers, options, "y"), np.arange(5), options) for numbers in (NUMBERS, NUMBERS - 2)]
+    kept, refused = (table_spec(output=output) for output in outputs)
+    assert check_metric("rmsle", kept) == check_metric("mape", refused) == "minimize"
+    with pytest.raises(
+        ConfigError, match=r"not defined for this target: some targets are below zero(?s:.*)rmse, mae, r2, mape"
+    ):
+        check_metric("rmsle", refused)

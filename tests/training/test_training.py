@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import warnings
 
@@ -142,6 +143,9 @@ def test_scores_agree_with_scikit_learn():
         assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(truth, best))
         assert found["f1"] == pytest.approx(metrics.f1_score(truth, best, average="macro"))
         assert found["auroc"] == pytest.approx(metrics.roc_auc_score(truth, area, multi_class="ovr"), abs=1e-5)
+        each = np.eye(classes)[truth] if classes > 2 else truth
+        assert found["average_precision"] == pytest.approx(metrics.average_precision_score(each, area), abs=1e-5)
+        assert found["mcc"] == pytest.approx(metrics.matthews_corrcoef(truth, best))
         assert found["log_loss"] == pytest.approx(metrics.log_loss(truth, told), rel=1e-4)
     truth, told = draw.normal(50, 10, 100), draw.normal(50, 10, 100)
     found = scores(told, truth, spec_of("regression"))
@@ -149,6 +153,8 @@ def test_scores_agree_with_scikit_learn():
     assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(truth, told))
     assert found["mae"] == pytest.approx(metrics.mean_absolute_error(truth, told))
     assert found["r2"] == pytest.approx(metrics.r2_score(truth, told))
+    assert found["mape"] == pytest.approx(metrics.mean_absolute_percentage_error(truth, told))
+    assert found["rmsle"] == pytest.approx(metrics.root_mean_squared_log_error(truth, told))
 
 
 def test_a_score_that_is_not_defined_is_left_out():
@@ -160,7 +166,12 @@ def test_a_score_that_is_not_defined_is_left_out():
         equal = scores(torch.ones(3), torch.full((3,), 2.0), spec_of("regression"))
     assert without_one["auroc"] == without_one["balanced_accuracy"] == without_one["f1"] == 1.0
     assert "auroc" not in single and single["accuracy"] == 0.5
-    assert equal == {"rmse": 1.0, "mae": 1.0}
+    assert equal == {"rmse": 1.0, "mae": 1.0, "mape": 0.5, "rmsle": pytest.approx(math.log(3 / 2))}
+    assert single["mcc"] == 0.0, "without a second class there is no correlation"
+    spread = scores(torch.tensor([-1.0, 3.0]), torch.tensor([0.0, 2.0]), spec_of("regression"))
+    assert spread["mape"] == 0.5, "a target of zero has no percentage"
+    assert spread["rmsle"] == pytest.approx(math.log(4 / 3) / 2**0.5), "an answer below zero counts as zero"
+    assert "rmsle" not in scores(torch.ones(2), torch.tensor([-0.5, 2.0]), spec_of("regression"))
 
 
 def test_regression_scores_are_in_the_targets_own_unit():

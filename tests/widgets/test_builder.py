@@ -49,7 +49,7 @@ def test_it_shows_what_was_inferred_and_offers_to_correct_it(home):
     assert [value for _, value in made.goals.metric.control.options][:2] == [None, "accuracy"]
     made.data.target.control.value = "price"
     assert "regression of price" in [seen(made), made.inferred.value][1] and "<svg" in made.inferred.value
-    assert [value for _, value in made.goals.metric.control.options] == [None, "rmse", "mae", "r2"]
+    assert [value for _, value in made.goals.metric.control.options] == [None, "rmse", "mae", "r2", "mape", "rmsle"]
     made.data.ignore.control.value = ("sold",)
     seen(made)
     assert "yes" not in made.inferred.value

@@ -46,6 +46,8 @@ class _Classification(LabelTask):
         "balanced_accuracy": Metric(direction="maximize"),
         "f1": Metric(direction="maximize"),
         "auroc": Metric(direction="maximize"),
+        "average_precision": Metric(direction="maximize"),
+        "mcc": Metric(direction="maximize", unit=""),
         "log_loss": Metric(direction="minimize", unit=""),
     }
     share_metric = "accuracy"
@@ -162,8 +164,8 @@ class _Classification(LabelTask):
         return label_preview(output.classes, counts, lambda at: first.get(at, -1), most)
 
     def score_range(self, metric: str, output: OutputSpec) -> float:
-        """1 for shares; else the log loss of guessing."""
-        return 1.0 if self.metrics[metric].unit == "share" else math.log(max(TWO, output.size))
+        """The log loss of guessing; 1 for the others."""
+        return math.log(max(TWO, output.size)) if metric == "log_loss" else 1.0
 
 
 class Binary(_Classification):

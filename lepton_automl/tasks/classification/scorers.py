@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import numpy as np
 
 from lepton_automl.arrays import Array
 from lepton_automl.metric import RankedScore, Scorer, SummedScore, mean_score
-from lepton_automl.ranked import areas_under_roc, mean_of_defined
+from lepton_automl.ranked import areas_under_roc, average_precisions, mean_of_defined
 
 LEAST = float(np.finfo(np.float32).eps)  # a probability of zero would outweigh all other rows
 
@@ -33,11 +33,20 @@ def class_scorers(classes: int) -> dict[str, Scorer]:
         known = real + answered > 0
         return float((2 * right[known] / (real + answered)[known]).mean())
 
+    def mcc(sums: Array) -> float:
+        """Gorodkin, Comparing two K-category assignments by a K-category correlation coefficient, 2004."""
+        right, real, answered = sums.reshape(3, classes)
+        rows = real.sum()
+        spread = (rows**2 - (real**2).sum()) * (rows**2 - (answered**2).sum())
+        return float((right.sum() * rows - real @ answered) / np.sqrt(spread)) if spread > 0 else 0.0
+
     return {
         "accuracy": mean_score(lambda answers, targets: answers.argmax(1) == targets),
         "balanced_accuracy": SummedScore(counts, recall),
         "f1": SummedScore(counts, f1),
-        "auroc": RankedScore(_auroc, _resampled_auroc),
+        "auroc": RankedScore(lambda answers, targets: _areas(answers, targets)[0], _resampled(areas_under_roc)),
+        "average_precision": RankedScore(lambda answers, targets: _areas(answers, targets)[1], _resampled(average_precisions)),
+        "mcc": SummedScore(counts, mcc),
         "log_loss": mean_score(_log_loss),
     }
 
@@ -48,15 +57,19 @@ def _log_loss(answers: Array, targets: Array) -> Array:
     return loss
 
 
-def _resampled_auroc(answers: Array, targets: Array, counts: Array) -> Array:
-    """As `training.auroc`."""
-    classes = [1] if answers.shape[1] == 2 else range(answers.shape[1])
-    return mean_of_defined(np.stack([areas_under_roc(answers[:, k], targets == k, counts) for k in classes]))
+def _resampled(of_class: Callable[[Array, Array, Array], Array]) -> Callable[[Array, Array, Array], Array]:
+    """As `training.areas`, for many resamples at once."""
+
+    def scores(answers: Array, targets: Array, counts: Array) -> Array:
+        classes = [1] if answers.shape[1] == 2 else range(answers.shape[1])
+        return mean_of_defined(np.stack([of_class(answers[:, k], targets == k, counts) for k in classes]))
+
+    return scores
 
 
-def _auroc(answers: Array, targets: Array) -> float:
+def _areas(answers: Array, targets: Array) -> tuple[float, float]:
     import torch
 
-    from .training import auroc
+    from .training import areas
 
-    return auroc(torch.from_numpy(answers).float().clamp(0, 1), torch.from_numpy(targets)) if len(targets) else math.nan
+    return areas(torch.from_numpy(answers).float().clamp(0, 1), torch.from_numpy(targets))

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, nll_loss
-from torchmetrics.functional.classification import binary_auroc
+
+TWO = 2
 
 
 class CrossEntropy(nn.Module):
@@ -48,7 +49,7 @@ def class_metrics(answers: Tensor, targets: Tensor) -> dict[str, float]:
         targets: Class indices [N].
 
     Returns:
-        The scores by name; `auroc` is NaN if all rows are of one class.
+        The scores by name; `auroc` and `average_precision` may be NaN, see `areas`.
     """
     answers = answers.float().clamp(0, 1)
     classes = answers.shape[1]
@@ -58,22 +59,46 @@ def class_metrics(answers: Tensor, targets: Tensor) -> dict[str, float]:
     present, known = real > 0, real + answered > 0
     # Rounding may turn a small probability into zero, whose logarithm would outweigh all other rows.
     likely = answers.clamp_min(torch.finfo(answers.dtype).eps).log()
+    area, precision = areas(answers, targets)
+    rows = real.sum()
+    spread = (rows**2 - (real**2).sum()) * (rows**2 - (answered**2).sum())
+    mcc = (right.sum() * rows - real @ answered) / spread.sqrt()
     return {
         "accuracy": (right.sum() / real.sum()).item(),
         "balanced_accuracy": (right[present] / real[present]).mean().item(),
         "f1": (2 * right[known] / (real + answered)[known]).mean().item(),
-        "auroc": auroc(answers, targets),
+        "auroc": area,
+        "average_precision": precision,
+        "mcc": mcc.item() if spread > 0 else 0.0,
         "log_loss": nll_loss(likely, targets).item(),
     }
 
 
-def auroc(answers: Tensor, targets: Tensor) -> float:
-    """Area under the ROC curve: of class 1 if there are two, else the mean over classes, each against the rest.
+def areas(answers: Tensor, targets: Tensor) -> tuple[float, float]:
+    """Area under the ROC curve, and average precision: of class 1 if there are two classes, else the mean over classes.
 
-    A class without rows has no curve and is left out of the mean; the area is NaN if all rows are of one class.
+    Average precision is the sum of the precisions at each threshold, weighted by the increase in recall. A class without rows is
+    left out of both means, a class of all rows out of the first; a mean over nothing is NaN.
+
+    Args:
+        answers: Probabilities [N, K].
+        targets: Class indices [N].
     """
-    classes = [1] if answers.shape[1] == 2 else range(answers.shape[1])
     counts = torch.bincount(targets, minlength=answers.shape[1]).tolist()
-    curves = [k for k in classes if 0 < counts[k] < len(targets)]
-    areas = [binary_auroc(answers[:, k], (targets == k).long(), validate_args=False).item() for k in curves]
-    return sum(areas) / len(areas) if areas else math.nan
+    classes = [1] if answers.shape[1] == TWO else range(answers.shape[1])
+    curves = [(k, *_curve(answers[:, k], targets == k)) for k in classes if counts[k]]
+    roc = [area for k, area, _ in curves if counts[k] < len(targets)]
+    return (sum(roc) / len(roc) if roc else math.nan, sum(ap for _, _, ap in curves) / len(curves) if curves else math.nan)
+
+
+def _curve(probabilities: Tensor, positive: Tensor) -> tuple[float, float]:
+    """Area under the ROC curve, and average precision, of one class [N] that has rows."""
+    ordered, order = probabilities.sort(descending=True)
+    last = torch.cat([ordered[1:] != ordered[:-1], ordered.new_ones(1, dtype=torch.bool)])  # equal ones share a threshold
+    hits = positive[order].double().cumsum(0)[last]
+    answered = torch.arange(1, len(ordered) + 1, dtype=torch.double)[last]
+    misses = answered - hits
+    gained, passed = hits.diff(prepend=hits.new_zeros(1)), misses.diff(prepend=hits.new_zeros(1))
+    negatives = max(misses[-1].item(), 1.0)
+    area = (passed * (hits - gained / 2)).sum().item() / (negatives * hits[-1].item())
+    return area, (gained * hits / answered).sum().item() / hits[-1].item()

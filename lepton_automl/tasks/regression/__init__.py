@@ -24,14 +24,24 @@ FEW = 2  # up to this many different numbers are classes
 
 @dataclass(frozen=True, kw_only=True)
 class NumberOutput(StandardisedOutput):
-    """The scale of the numbers."""
+    """The scale of the numbers.
+
+    Args:
+        negative: Whether some targets are below zero, so that errors of logarithms are not defined.
+    """
 
     kind = "regression"
+
+    negative: bool = False
 
     @property
     def size(self) -> int:
         """One value."""
         return 1
+
+    def undefined(self, metric: str) -> str:
+        """`rmsle` needs targets of at least 0."""
+        return "some targets are below zero" if metric == "rmsle" and self.negative else ""
 
 
 class Regression(NumberTask):
@@ -43,6 +53,8 @@ class Regression(NumberTask):
         "rmse": Metric(direction="minimize", unit="target"),
         "mae": Metric(direction="minimize", unit="target"),
         "r2": Metric(direction="maximize"),
+        "mape": Metric(direction="minimize", unit=""),
+        "rmsle": Metric(direction="minimize", unit=""),
     }
     share_metric = "r2"
     decoder_modules = ("lepton_automl.tasks.regression.decoder",)
@@ -62,7 +74,7 @@ class Regression(NumberTask):
     def output(self, targets: Targets, train: Array, options: Any) -> NumberOutput:
         """Mean and standard deviation of the training rows."""
         del options
-        return NumberOutput(**fit_scale(targets.encoded[train]))
+        return NumberOutput(**fit_scale(targets.encoded[train]), negative=bool((targets.encoded < 0).any()))
 
     def fits_tensor(self, targets: Array) -> bool:
         """Whether the targets are floats [N]."""
