@@ -222,6 +222,11 @@ class OutputSpec(PluginValue):
         """The number of outputs of a network for one example."""
         raise NotImplementedError
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided about the targets, for the user."""
+        return ()
+
     def undefined(self, metric: str) -> str:
         """Why a metric of the task is not defined for these targets; empty if it is defined."""
         del metric

@@ -57,9 +57,8 @@ def standardised(numbers: Array, mean: float, scale: float) -> Array:
     return np.clip((numbers - mean) / scale, -FARTHEST, FARTHEST).astype(np.float32)
 
 
-def number_preview(stored: Array, mean: float, scale: float) -> TargetPreview:
-    """A histogram of stored numbers, in their own unit."""
-    values = np.asarray(stored, np.float64) * scale + mean
+def number_preview(values: Array, mean: float) -> TargetPreview:
+    """A histogram of numbers in the target's own unit, float64 [N]."""
     counts, steps = np.histogram(values, BINS)
     ends = (float(steps[0]), float(steps[-1]))
     return TargetPreview(histogram=tuple(counts.tolist()), ends=ends, summary=f"{mean:.4g} on average")

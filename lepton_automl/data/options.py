@@ -35,6 +35,8 @@ class DataOptions(Value):
         test_share: Share of the rows for the test split, if no test data are given.
         validation_share: Share of the other rows for the validation split, at most 10,000 rows.
         folds: Folds to cross-validate over; 0 for a validation split; None for 5 folds below 1,000 rows.
+        target_transform: Whether networks learn a number itself (`"none"`), its logarithm (`"log"`) or its square root (`"sqrt"`); by
+            default decided on the training rows. Scores and answers are in the target's own unit in any case.
         class_weight: `"balanced"`, a weight for each label (1 for those not named), or None.
         seed: Seeds the random splits.
         pretrained: Published weights to keep with the data, for networks to start from: see `AutoML`.
@@ -55,6 +57,7 @@ class DataOptions(Value):
     test_share: float = 0.2
     validation_share: float = 0.2
     folds: int | None = None
+    target_transform: Literal["auto", "none", "log", "sqrt"] = "auto"
     class_weight: Any = None
     seed: int = 0
     pretrained: str = "none"
@@ -106,6 +109,12 @@ class DataOptions(Value):
         valid = isinstance(self.pretrained, str)
         complaints.check(valid, f"pretrained is {self.pretrained!r}; it must be 'auto', 'none', names or a path")
         complaints.check(self.dayfirst in (None, True, False), f"dayfirst is {self.dayfirst!r}; it must be True or False")
+        transforms = ("auto", "none", "log", "sqrt")
+        complaints.check(
+            self.target_transform in transforms,
+            f"target_transform is {self.target_transform!r}",
+            one_of(str(self.target_transform), transforms),
+        )
         weight = self.class_weight
         complaints.check(
             weight is None or weight == "balanced" or (isinstance(weight, dict) and all(w > 0 for w in weight.values())),

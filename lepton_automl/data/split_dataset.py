@@ -86,7 +86,7 @@ class SplitDataset:
             validation=len(self.roles.rows(VALIDATION)),
             test=len(self.roles.rows(TEST)),
             folds=self.roles.folds,
-            notes=(*self.targets.notes, *self.roles.notes, *prepared.notes),
+            notes=(*self.targets.notes, *self.spec.notes, *self.roles.notes, *prepared.notes),
             warnings=(*self.targets.warnings, *prepared.warnings, *self._shared(prepared.hashes)),
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lepton_automl.target_transform import TargetTransform
+
 
 class Probabilities(nn.Module):
     """Probabilities from logits. The members' probabilities are averaged, not their logits (Gorishniy et al., TabM, ICLR 2025).
@@ -31,13 +33,26 @@ class Numbers(nn.Module):
         mean: Added after scaling: the number for a standardised output of 0.
         scale: Factor from standardised outputs to numbers.
         flat: Whether a row has one number, K = 1, so that answers are [N].
+        transform: The transform to invert, in place of mean and scale; None if targets were only shifted and scaled.
     """
 
-    def __init__(self, *, members: bool, mean: float = 0.0, scale: float = 1.0, flat: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        members: bool,
+        mean: float = 0.0,
+        scale: float = 1.0,
+        flat: bool = False,
+        transform: TargetTransform | None = None,
+    ) -> None:
         super().__init__()
-        self.members, self.mean, self.scale, self.flat = members, mean, scale, flat
+        self.members, self.mean, self.scale, self.flat, self.transform = members, mean, scale, flat, transform
 
     def forward(self, outputs: Tensor) -> Tensor:
         """[N, K] or [N, members, K] to numbers [N, K], or [N]; quantiles of one row may still cross."""
         numbers = outputs.mean(1) if self.members else outputs
-        return (numbers.reshape(-1) if self.flat else numbers) * self.scale + self.mean
+        numbers = numbers.reshape(-1) if self.flat else numbers
+        if self.transform is None:
+            return numbers * self.scale + self.mean
+        # An exponential would turn an answer far outside the training range into an absurd one.
+        return self.transform.to_unit(numbers.clamp(self.transform.low, self.transform.high))

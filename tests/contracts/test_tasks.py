@@ -40,6 +40,25 @@ class TestRegression(TaskContract):
         return stored[:, None]
 
 
+class TestSkewedNumbers(TestRegression):
+    options: ClassVar = {"target_transform": "log"}
+
+    def cells(self, rows):
+        return np.random.default_rng(0).lognormal(2, 1, rows)
+
+
+class TestSkewedQuantiles(TestSkewedNumbers):
+    task = QuantileRegression()
+    options: ClassVar = {"quantiles": (0.1, 0.5, 0.9), "target_transform": "sqrt"}
+    inferred = False
+
+    def perfect(self, stored, output):
+        return np.repeat(stored[:, None], output.size, 1)
+
+    def truth(self, cells, context):
+        return [[cell] * 3 for cell in cells.tolist()]
+
+
 class TestQuantiles(TaskContract):
     task = QuantileRegression()
     options: ClassVar = {"quantiles": (0.1, 0.5, 0.9)}

@@ -79,5 +79,5 @@ def test_answers_that_are_made_of_the_input_too_cannot_be_scored(monkeypatch):
 
     monkeypatch.setattr("lepton_automl.training.scores.load_decoder", lambda output: Continued())
     spec = samples.table_spec().replace(metric=CustomMetric.of(accuracy_score, name="own"))
-    with pytest.raises(ConfigError, match=r"(?s)only of the input's 'last'.*on=\"outputs\""):
+    with pytest.raises(ConfigError, match=r"(?s)without the input's 'last'.*on=\"outputs\""):
         scores(np.array([[0.9, 0.1]]), np.array([0]), spec)

@@ -10,7 +10,7 @@ import numpy as np
 
 from lepton_automl._json import Value
 from lepton_automl.arrays import Array, Json
-from lepton_automl.data.number_task import NumberTask, StandardisedOutput, fit_scale, scale_of
+from lepton_automl.data.number_task import NumberTask, StandardisedOutput, fit_scale, scale_of, standardised_output
 from lepton_automl.errors import Complaints
 from lepton_automl.metric import Metric, Scorer
 from lepton_automl.modality import Claim
@@ -91,7 +91,9 @@ class QuantileRegression(NumberTask):
     def output(self, targets: Targets, train: Array, options: Any) -> QuantileOutput:
         """The requested quantiles, and mean and standard deviation of the training rows."""
         chosen: QuantileOptions = options.of("tasks", self.name)
-        return QuantileOutput(quantiles=chosen.quantiles or USUAL, **fit_scale(targets.encoded[train]))
+        return QuantileOutput(
+            quantiles=chosen.quantiles or USUAL, **fit_scale(targets.encoded[train], options.target_transform)
+        )
 
     def fits_tensor(self, targets: Array) -> bool:
         """False: this task is only used if the options request it."""
@@ -115,7 +117,8 @@ class QuantileRegression(NumberTask):
         from lepton_automl.training.answers import Numbers
 
         mean, scale = scale_of(output) if unit else (0.0, 1.0)
-        return Numbers(members=members, mean=mean, scale=scale)
+        transform = standardised_output(output).transform if unit else None
+        return Numbers(members=members, mean=mean, scale=scale, transform=transform)
 
     def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
         """Pinball loss, the error of the shares below the quantiles, and the median's error."""

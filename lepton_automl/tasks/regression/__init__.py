@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from lepton_automl.arrays import Array, Json
-from lepton_automl.data.number_task import NumberTask, StandardisedOutput, fit_scale, scale_of
+from lepton_automl.data.number_task import NumberTask, StandardisedOutput, fit_scale, scale_of, standardised_output
 from lepton_automl.metric import Metric, Scorer
 from lepton_automl.modality import Claim
 from lepton_automl.plans import TrainPlan
@@ -72,9 +72,10 @@ class Regression(NumberTask):
         return None
 
     def output(self, targets: Targets, train: Array, options: Any) -> NumberOutput:
-        """Mean and standard deviation of the training rows."""
-        del options
-        return NumberOutput(**fit_scale(targets.encoded[train]), negative=bool((targets.encoded < 0).any()))
+        """Mean and standard deviation of the training rows, and a transform if they are skewed."""
+        return NumberOutput(
+            **fit_scale(targets.encoded[train], options.target_transform), negative=bool((targets.encoded < 0).any())
+        )
 
     def fits_tensor(self, targets: Array) -> bool:
         """Whether the targets are floats [N]."""
@@ -97,7 +98,8 @@ class Regression(NumberTask):
         from lepton_automl.training.answers import Numbers
 
         mean, scale = scale_of(output) if unit else (0.0, 1.0)
-        return Numbers(members=members, mean=mean, scale=scale, flat=True)
+        transform = standardised_output(output).transform if unit else None
+        return Numbers(members=members, mean=mean, scale=scale, flat=True, transform=transform)
 
     def from_unit(self, outputs: Tensor, output: OutputSpec) -> Tensor:
         """Standardised values [N, 1]."""
