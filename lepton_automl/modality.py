@@ -74,7 +74,7 @@ class ColumnPreview(Value):
 
     Args:
         name: Its name.
-        kind: `"number"`, `"time"` or `"category"`.
+        kind: `"number"`, `"time"`, `"text"` or `"category"`.
         details: Further information on it.
         example: One of its cells.
     """

@@ -12,8 +12,9 @@ import pandas as pd
 
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
-from lepton_automl.modalities.table.preprocess.columns import NumberColumn, TimeColumn
+from lepton_automl.modalities.table.preprocess.columns import NumberColumn
 from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
+from lepton_automl.modalities.table.preprocess.times import TimeColumn
 from lepton_automl.shipped import load_preprocess
 from lepton_automl.specs import DataSpec
 from lepton_automl.tasks.regression import NumberOutput

@@ -69,9 +69,13 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
     ignore: Annotated[str | None, data_option(help="Columns to ignore, separated by commas.")] = None,
     categorical: Annotated[str | None, data_option(help="Columns to read as categories, separated by commas.")] = None,
     numeric: Annotated[str | None, data_option(help="Columns to read as numbers, separated by commas.")] = None,
+    text: Annotated[str | None, data_option(help="Columns to read as free text, separated by commas.")] = None,
     missing: Annotated[str | None, data_option(help="Texts that stand for a missing value, separated by commas.")] = None,
     decimal: Annotated[str | None, data_option(help="The decimal separator: `.` or `,`.")] = None,
     dayfirst: Annotated[bool | None, data_option(help="Read 1/2/2024 as the first of February.")] = None,
+    target_transform: Annotated[
+        str | None, data_option(help="Learn a number's `log` or `sqrt`, or `none`; default: by its skew.")
+    ] = None,
     class_weight: Annotated[str | None, data_option(help="`balanced` gives rare classes a higher weight.")] = None,
     minutes: Annotated[float | None, budget_option(help="Minutes of search; default: 10, without another budget.")] = None,
     trials: Annotated[int | None, budget_option(help="Maximum number of trials.")] = None,
@@ -168,9 +172,11 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         "ignore": listed(ignore),
         "categorical": listed(categorical),
         "numeric": listed(numeric),
+        "text": listed(text),
         "missing": listed(missing),
         "decimal": decimal,
         "dayfirst": dayfirst,
+        "target_transform": target_transform,
     }
     arguments = {key: value for key, value in options.items() if value or value is False}
     if split is not None:

@@ -22,9 +22,10 @@ from lepton_automl.deployment.bundle import FIRST_SOURCES, LAST_SOURCES
 from lepton_automl.errors import InputError
 from lepton_automl.modalities.image.preprocess.images import ImagePreprocess
 from lepton_automl.modalities.table.preprocess import rows as table_rows
-from lepton_automl.modalities.table.preprocess.columns import CategoryColumn, NumberColumn, TimeColumn
+from lepton_automl.modalities.table.preprocess.columns import CategoryColumn, NumberColumn
 from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
 from lepton_automl.modalities.table.preprocess.scales import QuantileScale, RobustScale
+from lepton_automl.modalities.table.preprocess.times import TimeColumn
 from lepton_automl.modalities.table.quantile_knots import fit_robust, fit_scale
 from lepton_automl.modality import modality_named
 from lepton_automl.shipped import load_preprocess

@@ -20,8 +20,8 @@ from .spec import TableInput, table_input
 if TYPE_CHECKING:
     from torch import nn
 
-KINDS = {"number": "numeric", "time": "time", "category": "categorical"}
-MLFLOW_TYPES = {"number": "double", "time": "datetime", "category": "string"}
+KINDS = {"number": "numeric", "time": "time", "text": "text", "category": "categorical"}
+MLFLOW_TYPES = {"number": "double", "time": "datetime", "text": "string", "category": "string"}
 AXES = 2
 
 
@@ -37,6 +37,8 @@ class TableModality:
     baseline = "linear_table"
     preprocess_modules = (
         "lepton_automl.modalities.table.preprocess.scales",
+        "lepton_automl.modalities.table.preprocess.times",
+        "lepton_automl.modalities.table.preprocess.texts",
         "lepton_automl.modalities.table.preprocess.columns",
         "lepton_automl.modalities.table.preprocess.files",
         "lepton_automl.modalities.table.preprocess.rows",
@@ -97,10 +99,12 @@ class TableModality:
         return f"a table with {join_words(counted)}" if counted else "a table"
 
     def row(self, spec: DataSpec) -> str:
-        """The number of categorical and of numeric columns."""
+        """The number of categorical, of numeric and of text columns."""
         own = table_input(spec)
         categories, numbers = len(own.cardinalities), own.numeric - own.plain
-        return f"{many(categories, 'categorical column')}, {many(numbers, 'numeric column')}"
+        texts = [kind for _, kind in own.columns].count("text")
+        parts = [many(categories, "categorical column"), many(numbers, "numeric column")]
+        return ", ".join([*parts, *([many(texts, "text column")] if texts else [])])
 
     def facts(self, spec: DataSpec) -> dict[str, Any]:
         """The number of columns."""

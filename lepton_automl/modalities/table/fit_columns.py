@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl.cells import INFINITE, to_text
+from lepton_automl.cells import INFINITE
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.reader import Reader, is_blank
 from lepton_automl.data.typed import retyped
@@ -22,43 +20,17 @@ from lepton_automl.data.written import (
     usual_decimal,
 )
 from lepton_automl.errors import Complaints, DataError, InputError
-from lepton_automl.modalities.table.preprocess.columns import (
-    CYCLES,
-    CategoryColumn,
-    Column,
-    NumberColumn,
-    TimeColumn,
-    round_cycle,
-)
+from lepton_automl.modalities.table.preprocess.columns import Column, NumberColumn
 
+from .findings import Findings, constant_note
+from .fit_categories import fit_categories
+from .fit_times import fit_times
 from .options import table_options
 from .quantile_knots import fit_robust, fit_scale
 
 Array = NDArray[Any]
-MOST_CATEGORIES = 255
-LEAST_OF_CATEGORY = 2  # rows; nothing reliable can be learned from a category that occurs once
 ID_NAME = re.compile(r"(^|[^a-z])(id|index|uuid|key|rownum|unnamed: 0)$")
 MOST_LISTED = 20  # columns in one note
-
-
-@dataclass
-class Findings:
-    """What is inferred about the columns.
-
-    Args:
-        options: The data options; they may set which columns are numbers or categories, and what infinite numbers mean.
-        targets: Targets of the training rows; None if fitting must not use them.
-        decimal: The decimal sign of numbers that can be read with either.
-        missing: Training cells without a value, by column.
-    """
-
-    options: DataOptions
-    targets: Array | None = None
-    decimal: str = "."
-    columns: list[Column] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    missing: dict[str, int] = field(default_factory=dict)
 
 
 def fit_columns(
@@ -133,7 +105,7 @@ def _fit(name: str, column: Array, train: Array, findings: Findings) -> Column |
             raise InputError(f"column {infinite_error(name, infinite)}")
         findings.warnings += [f"{infinite_text(name, infinite)}: treated as missing"] if infinite.any() else []
         return _number(name, np.where(infinite, np.nan, numbers)[train], written, findings)
-    fitted = _time(name, cells, written, findings) if written.kind == "time" else _category(name, cells, findings)
+    fitted = fit_times(name, cells, written, findings) if written.kind == "time" else fit_categories(name, cells, findings)
     findings.notes += written.notes if fitted else ()
     findings.warnings += written.warnings if fitted else ()
     return fitted
@@ -175,7 +147,7 @@ def _number(name: str, numbers: Array, written: Written, findings: Findings) -> 
     present = numbers[~np.isnan(numbers)]
     flag = len(present) < len(numbers)
     if not len(present) or (not flag and present.min() == present.max()):
-        findings.notes.append(_constant(name, empty=not len(present)))
+        findings.notes.append(constant_note(name, empty=not len(present)))
         return None
     findings.notes += written.notes
     findings.warnings += written.warnings
@@ -207,56 +179,3 @@ def _numbers_rows(name: str, numbers: Array) -> bool:
         return False
     named = ID_NAME.search(name.lower()) is not None
     return named or bool((np.diff(numbers) == 1).all())
-
-
-def _constant(name: str, *, empty: bool) -> str:
-    return f"{name!r} is left out: " + ("it is empty" if empty else "it is the same in every training row")
-
-
-def _time(name: str, cells: Array, written: Written, findings: Findings) -> TimeColumn | None:
-    days, _ = Reader(date=written.date).days(cells)
-    present = days[~np.isnan(days)]
-    flag = len(present) < len(days)
-    if not len(present) or (not flag and np.ptp(present) == 0):
-        findings.notes.append(_constant(name, empty=not len(present)))
-        return None
-    cycles = [cycle for cycle in CYCLES if _covers_cycle(present, cycle)]
-    findings.notes.append(f"{name!r} is a point in time: days since 1970" + "".join(f", time of {cycle}" for cycle in cycles))
-    findings.missing[name] = len(days) - len(present)
-    infinite = (INFINITE,) if table_options(findings.options).infinite == "missing" else ()
-    tokens = (*written.tokens, *sorted(findings.options.missing_in(name)), *infinite)
-    settings: dict[str, Any] = {"tokens": tokens, "notation": written.date, "lenient": written.lenient}
-    return TimeColumn(name, fit_scale(present), cycles=cycles, flag=flag, **settings)
-
-
-def _covers_cycle(days: Array, cycle: str) -> bool:
-    """Whether the days cover the cycle more than once and differ within it."""
-    spread = max(float(np.std(wave)) for wave in round_cycle(days, cycle))
-    return bool(np.ptp(days) > CYCLES[cycle] and spread > 0.01)
-
-
-def _category(name: str, cells: Array, findings: Findings) -> CategoryColumn | None:
-    empty = findings.options.missing_in(name)
-    texts = [None if is_blank(cell, empty) else to_text(cell) for cell in cells.tolist()]
-    counts = Counter(text for text in texts if text is not None)
-    if len(counts) + (None in texts) < 2:
-        findings.notes.append(_constant(name, empty=not counts))
-        return None
-    if (
-        name not in table_options(findings.options).categorical
-        and len(counts) > 20
-        and len(counts) > 0.9 * sum(counts.values())
-    ):
-        findings.notes.append(f"{name!r} is left out: nearly every row has its own value, as in an identifier")
-        return None
-    frequent = [text for text, count in counts.items() if count >= LEAST_OF_CATEGORY]
-    categories = sorted(sorted(frequent, key=lambda text: (-counts[text], text))[:MOST_CATEGORIES])
-    if len(categories) < len(counts):
-        findings.notes.append(
-            f"{name!r} has {len(counts):,} values; only the {len(categories):,} most frequent are kept as categories"
-        )
-    if not categories:
-        findings.notes.append(f"{name!r} is left out: no value occurs twice")
-        return None
-    findings.missing[name] = texts.count(None)
-    return CategoryColumn(name, categories)

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.cells import EPOCH
-from lepton_automl.modalities.table.preprocess.columns import CategoryColumn, NumberColumn, TimeColumn
+from lepton_automl.modalities.table.preprocess.columns import CategoryColumn, NumberColumn
 from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
 from lepton_automl.modalities.table.preprocess.scales import RobustScale
+from lepton_automl.modalities.table.preprocess.texts import TextColumn
+from lepton_automl.modalities.table.preprocess.times import TimeColumn
 
 Array = NDArray[Any]
 NEAR = 2.9  # of 3: larger distances are clipped too strongly to be inverted
@@ -22,7 +24,7 @@ def original_rows(preprocess: TablePreprocess, inputs: Mapping[str, Array], rows
     """Some rows of a table in their original units.
 
     Scaled values are scaled back, to six digits; columns of integers are rounded to integers. Values that training does not
-    distinguish (rare and unknown categories, missing cells) become None.
+    distinguish (rare and unknown categories, missing cells) become None, as do texts, of which only their features are stored.
 
     Args:
         preprocess: The preprocessing of the rows.
@@ -39,6 +41,8 @@ def original_rows(preprocess: TablePreprocess, inputs: Mapping[str, Array], rows
             assert codes is not None
             columns[column.name] = [_category(column, int(code)) for code in codes[:, categories]]
             categories += 1
+        elif isinstance(column, TextColumn):
+            columns[column.name] = [None] * len(rows)
         elif isinstance(column, TimeColumn):
             columns[column.name] = [_moment(column, features, at) for at in range(len(rows))]
         else:
@@ -47,7 +51,7 @@ def original_rows(preprocess: TablePreprocess, inputs: Mapping[str, Array], rows
 
 
 def _category(column: CategoryColumn, code: int) -> str | None:
-    return column.categories[code - 1] if code else None
+    return column.categories[code - 1] if 0 < code <= len(column.categories) else None
 
 
 def _number(column: NumberColumn, features: dict[str, Array], at: int) -> float | None:

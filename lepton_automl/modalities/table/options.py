@@ -21,6 +21,7 @@ class TableOptions(Value):
         ignore: Columns to leave out.
         categorical: Columns to treat as categories.
         numeric: Columns to treat as numbers.
+        text: Columns to treat as free text.
         infinite: What to do with infinite numbers: `"error"`, or treat them as `"missing"`.
     """
 
@@ -30,13 +31,14 @@ class TableOptions(Value):
     ignore: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
     infinite: Literal["error", "missing"] = "error"
 
     def __post_init__(self) -> None:
         for name in ("split_column", "group_column", "time_column"):
             column: Any = getattr(self, name)
             object.__setattr__(self, name, None if column is None else str(column))
-        for name in ("ignore", "categorical", "numeric"):  # a single name and lists are accepted, too
+        for name in ("ignore", "categorical", "numeric", "text"):  # a single name and lists are accepted, too
             columns: Any = getattr(self, name)
             object.__setattr__(self, name, (columns,) if isinstance(columns, str) else tuple(map(str, columns)))
 
@@ -45,8 +47,9 @@ class TableOptions(Value):
         complaints.check(
             self.infinite in ("error", "missing"), f"infinite is {self.infinite!r}; it must be 'error' or 'missing'"
         )
-        both = sorted(set(self.categorical) & set(self.numeric))
-        complaints.check(not both, f"{', '.join(both)} cannot be both categorical and numeric")
+        for first, second in (("categorical", "numeric"), ("categorical", "text"), ("numeric", "text")):
+            both = sorted(set(getattr(self, first)) & set(getattr(self, second)))
+            complaints.check(not both, f"{', '.join(both)} cannot be both {first} and {second}")
 
 
 def table_options(options: DataOptions) -> TableOptions:

@@ -22,8 +22,10 @@ from lepton_automl.data.targets import MAX_INFERRED_CLASSES
 from lepton_automl.data.typed import retyped
 from lepton_automl.data.written import decide, usual_decimal
 from lepton_automl.errors import Complaints, DataError, InputError, did_you_mean
-from lepton_automl.modalities.table.preprocess.columns import CategoryColumn, Column, TimeColumn
+from lepton_automl.modalities.table.preprocess.columns import CategoryColumn, Column
 from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
+from lepton_automl.modalities.table.preprocess.texts import TextColumn
+from lepton_automl.modalities.table.preprocess.times import TimeColumn
 from lepton_automl.modality import Prepared, SplitRows
 
 from .fit_columns import fit_columns, inferred_dtype, infinite_error, infinite_text
@@ -137,6 +139,8 @@ class TableExamples:
         findings = fit_columns(cells[0], split.train, self._options, self._where, split.train_targets, file=self._file)
         preprocess = TablePreprocess(findings.columns, split.output)
         arrays, cell_warnings = _arrays(cells, preprocess, self._options, self._where)
+        for feature, values in findings.held_out.items():
+            arrays["numeric"][split.train, preprocess.features.index(feature)] = values
         return Prepared(
             input=TableInput(
                 numeric=len(preprocess.features),
@@ -200,6 +204,7 @@ def _check_names(frame: pd.DataFrame, options: DataOptions, name: str) -> None:
         *table_options(options).ignore,
         *table_options(options).categorical,
         *table_options(options).numeric,
+        *table_options(options).text,
     ]
     for column in names:
         if column not in frame.columns:
@@ -361,7 +366,7 @@ def _arrays(
 def _readable(column: Column, cells: Array) -> tuple[Array, list[Any], Array]:
     """Cells that the column can read, those that it cannot (they become missing), and a mask of infinite ones."""
     infinite = np.zeros(len(cells), bool)
-    if isinstance(column, CategoryColumn):
+    if isinstance(column, CategoryColumn | TextColumn):
         return cells, [], infinite
     if isinstance(column, TimeColumn):
         days, odd = Reader(date=column.notation).days(cells)

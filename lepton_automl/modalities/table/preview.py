@@ -11,6 +11,7 @@ from lepton_automl.modality import ColumnPreview
 
 from .preprocess.columns import CategoryColumn, NumberColumn
 from .preprocess.rows import TablePreprocess
+from .preprocess.texts import TextColumn
 
 
 def column_previews(folder: Path) -> tuple[ColumnPreview, ...]:
@@ -25,7 +26,9 @@ def column_previews(folder: Path) -> tuple[ColumnPreview, ...]:
 
 def _details(column: Any) -> str:
     if isinstance(column, CategoryColumn):
-        return f"{len(column.categories)} categories"
+        return f"{len(column.categories)} categories{', known by their targets' if column.encoded else ''}"
+    if isinstance(column, TextColumn):
+        return f"free text, {len(column.terms):,} terms{', some missing' if column.flag else ''}"
     knots = column.scale.knots if isinstance(column, NumberColumn) else []
     ends = [f"{knots[0]:.4g} to {knots[-1]:.4g}"] if knots else []
     return ", ".join([*ends, *(["some missing"] if column.flag else [])])

@@ -15,7 +15,7 @@ class TableInput(InputSpec):
         numeric: Number of numeric features.
         plain: How many of them, the last ones, are auxiliary features that are never embedded.
         cardinalities: Number of codes of each categorical column, including the unknown one.
-        columns: Name and kind (`"number"`, `"time"`, `"category"`) of each column that a model reads.
+        columns: Name and kind (`"number"`, `"time"`, `"text"`, `"category"`) of each column that a model reads.
     """
 
     kind = "table"

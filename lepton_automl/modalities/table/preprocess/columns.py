@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from lepton_automl.arrays import Array, Json
 from lepton_automl.cells import (
-    EPOCH,
     absent_numbers,
     objects,
     other_spellings,
-    to_day,
     to_number,
     to_numbers,
     to_text,
     to_truth,
 )
 from lepton_automl.modalities.table.preprocess.scales import QuantileScale, RobustScale
-from lepton_automl.notation import DateNotation, NumberNotation
-
-CYCLES = {"year": 365.2425, "week": 7.0, "day": 1.0}  # days
+from lepton_automl.modalities.table.preprocess.texts import TextColumn
+from lepton_automl.modalities.table.preprocess.times import TimeColumn
+from lepton_automl.notation import NumberNotation
 
 
 class NumberColumn:
@@ -44,6 +41,7 @@ class NumberColumn:
     """
 
     kind = "number"
+    embedded = 1  # features at the beginning that are embedded
 
     def __init__(
         self,
@@ -122,115 +120,45 @@ class NumberColumn:
         return [self.scale.many(numbers), self.robust.many(numbers), *flags]
 
 
-class TimeColumn:
-    """Points in time: days since 1970, and where in the year, week and day they fall, as sine and cosine.
-
-    Args:
-        name: The column's name.
-        scale: Scales the days to [-1, 1].
-        cycles: Which of `CYCLES` the training rows cover.
-        flag: Whether there is a feature for missing cells.
-        tokens: Texts that stand for a missing date, such as `"unknown"`.
-        notation: How its texts are written, if not in ISO 8601.
-        lenient: Whether texts that are not dates are missing cells.
-    """
-
-    kind = "time"
-
-    def __init__(
-        self,
-        name: str,
-        scale: QuantileScale,
-        *,
-        cycles: Sequence[str] = (),
-        flag: bool = False,
-        tokens: Sequence[str] = (),
-        notation: DateNotation | None = None,
-        lenient: bool = False,
-    ) -> None:
-        self.name, self.scale, self.cycles, self.flag = name, scale, tuple(cycles), flag
-        self.tokens, self.notation, self.lenient = tuple(tokens), notation, lenient
-
-    @property
-    def features(self) -> list[str]:
-        """Names of the numeric features."""
-        waves = [f"{self.name} {wave} of {cycle}" for cycle in self.cycles for wave in ("sine", "cosine")]
-        return [self.name, *waves] + [f"{self.name} is missing"] * self.flag
-
-    def sample(self) -> Any:
-        """The middle knot as a date in ISO 8601."""
-        middle = self.scale.knots[len(self.scale.knots) // 2]
-        return (EPOCH + timedelta(days=middle)).isoformat(timespec="seconds")
-
-    def to_json(self) -> Json:
-        """The column as JSON."""
-        return {
-            "kind": self.kind,
-            "name": self.name,
-            "knots": self.scale.knots,
-            "cycles": list(self.cycles),
-            "flag": self.flag,
-            "tokens": list(self.tokens),
-            "notation": self.notation.to_json() if self.notation else None,
-            "lenient": self.lenient,
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> TimeColumn:
-        """The column from its JSON."""
-        notation = DateNotation.from_json(data["notation"]) if data.get("notation") else None
-        texts = {"tokens": data.get("tokens", ()), "notation": notation, "lenient": bool(data.get("lenient"))}
-        return cls(data["name"], QuantileScale(data["knots"]), cycles=data["cycles"], flag=data["flag"], **texts)
-
-    def day(self, value: Any) -> float:
-        """One cell as days since 1970; NaN if it is missing.
-
-        Raises:
-            InputError: It is not a date.
-        """
-        return to_day(value, self.name, self.tokens, self.notation, lenient=self.lenient)
-
-    def days(self, cells: Array) -> Array:
-        """Many cells as float64 [N]; see `day`."""
-        if cells.dtype.kind == "M":
-            micros = cells.astype("datetime64[us]")
-            return np.where(np.isnat(micros), np.nan, micros.astype(np.int64) / 86400e6)
-        known = {cell: self.day(cell) for cell in {cell for cell in cells if type(cell) is str}}  # texts of dates repeat
-        read = (known[cell] if type(cell) is str else self.day(cell) for cell in cells)
-        return np.fromiter(read, np.float64, len(cells))
-
-    def one(self, value: Any) -> list[float]:
-        """The features of one cell."""
-        cell = np.empty(1, object)
-        cell[0] = value
-        return [float(feature[0]) for feature in self.many(cell)]
-
-    def many(self, cells: Array) -> list[Array]:
-        """The features of many cells."""
-        days = self.days(cells)
-        flags = [np.where(np.isnan(days), 1.0, -1.0)] if self.flag else []
-        waves = [wave for cycle in self.cycles for wave in round_cycle(days, cycle)]
-        return [self.scale.many(days), *(np.nan_to_num(wave) for wave in waves), *flags]
-
-
 class CategoryColumn:
-    """Categories as codes; code 0 stands for missing, rare and unseen values.
+    """Categories as codes; code 0 stands for rare and unseen values, and for missing ones unless they have a code of their own.
+
+    A column of many categories may also have plain numeric features: what is known about the target of rows in each category.
 
     Args:
         name: The column's name.
         categories: The texts, with codes from 1 on.
+        missing: Whether missing cells have a code of their own, the last one.
+        encodings: Features by category; a category may have them without having a code.
+        encoded: Number of these features. They are 0 for other categories and missing cells.
     """
 
     kind = "category"
+    embedded = 0  # features at the beginning that are embedded
 
-    def __init__(self, name: str, categories: Sequence[str]) -> None:
-        self.name, self.categories = name, tuple(categories)
+    def __init__(
+        self,
+        name: str,
+        categories: Sequence[str],
+        *,
+        missing: bool = False,
+        encodings: Mapping[str, Sequence[float]] | None = None,
+        encoded: int = 0,
+    ) -> None:
+        self.name, self.categories, self.missing = name, tuple(categories), missing
+        self.encodings, self.encoded = {text: list(values) for text, values in (encodings or {}).items()}, encoded
         self._codes: dict[str | None, int] = {category: code for code, category in enumerate(self.categories, 1)}
+        self._absent = len(self.categories) + 1 if missing else 0
 
     @property
     def cardinality(self) -> int:
         """Number of codes, including the unknown one."""
-        return len(self.categories) + 1
+        return len(self.categories) + 1 + self.missing
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the numeric features."""
+        return [f"{self.name} by target{f' {number}' if self.encoded > 1 else ''}" for number in range(1, self.encoded + 1)]
 
     def sample(self) -> Any:
         """The first category."""
@@ -238,36 +166,41 @@ class CategoryColumn:
 
     def to_json(self) -> Json:
         """The column as JSON."""
-        return {"kind": self.kind, "name": self.name, "categories": list(self.categories)}
+        encodings = {"encodings": self.encodings, "encoded": self.encoded} if self.encoded else {}
+        return {"kind": self.kind, "name": self.name, "categories": list(self.categories), "missing": self.missing, **encodings}
 
     @classmethod
     def from_json(cls, data: Json) -> CategoryColumn:
         """The column from its JSON."""
-        return cls(data["name"], data["categories"])
+        encodings = {"encodings": data.get("encodings"), "encoded": data.get("encoded", 0)}
+        return cls(data["name"], data["categories"], missing=bool(data.get("missing")), **encodings)
 
     def one(self, value: Any) -> int:
         """The code of one cell."""
         if type(value) is str and (code := self._codes.get(value)):
             return code  # a shortcut, as every prediction calls this
         text = to_text(value)
+        if text is None:
+            return self._absent
         code = self._codes.get(text, 0)
-        return code if code or text is None else next(filter(None, map(self._codes.get, other_spellings(text))), 0)
+        return code or next(filter(None, map(self._codes.get, other_spellings(text))), 0)
 
     def many(self, cells: Array) -> Array:
         """The codes of many cells, int64 [N]."""
         return np.fromiter((self.one(cell) for cell in cells.tolist()), np.int64, len(cells))
 
+    def encode(self, value: Any) -> list[float]:
+        """The numeric features of one cell."""
+        text = to_text(value)
+        spellings = [] if text is None else [text, *(() if text in self.encodings else other_spellings(text))]
+        return next((self.encodings[spelling] for spelling in spellings if spelling in self.encodings), [0.0] * self.encoded)
 
-Column = NumberColumn | TimeColumn | CategoryColumn
-_COLUMNS: dict[str, Any] = {kind.kind: kind for kind in (NumberColumn, TimeColumn, CategoryColumn)}
+    def encode_many(self, cells: Array) -> list[Array]:
+        """The numeric features of many cells."""
+        if not self.encoded:
+            return []
+        return list(np.array([self.encode(cell) for cell in cells.tolist()]).reshape(len(cells), self.encoded).T)
 
 
-def to_days(cells: Array, name: str) -> Array:
-    """Many points in time as float64 [N]; see `to_day`."""
-    return TimeColumn(name, QuantileScale([0.0])).days(cells)
-
-
-def round_cycle(days: Array, cycle: str) -> tuple[Array, Array]:
-    """Sine and cosine of the position of days in a cycle."""
-    phase = days * (2 * math.pi / CYCLES[cycle])
-    return np.sin(phase), np.cos(phase)
+Column = NumberColumn | TimeColumn | TextColumn | CategoryColumn
+_COLUMNS: dict[str, Any] = {kind.kind: kind for kind in (NumberColumn, TimeColumn, TextColumn, CategoryColumn)}

@@ -22,7 +22,7 @@ FEW_ROWS = 32  # up to this many, a loop in Python is faster than whole columns 
 class TablePreprocess:
     """Converts rows of a table to `{"numeric": float32 [N, F], "categorical": int64 [N, G]}`; an empty part is left out.
 
-    The first feature of every numeric column comes first, for embedding; the plain features follow.
+    The features to embed, one of every column of numbers or dates, come first; the plain features follow.
 
     Args:
         columns: The columns that the model reads, in order.
@@ -31,7 +31,7 @@ class TablePreprocess:
 
     def __init__(self, columns: Sequence[Column], output: Json) -> None:
         self.columns, self.output = tuple(columns), output
-        self._numeric = [column for column in self.columns if not isinstance(column, CategoryColumn)]
+        self._numbers = len(self.features)
         self._categorical = [column for column in self.columns if isinstance(column, CategoryColumn)]
 
     @property
@@ -42,13 +42,13 @@ class TablePreprocess:
     @property
     def features(self) -> list[str]:
         """Names of the numeric features, in order."""
-        named = [column.features for column in self._numeric]
-        return [first for first, *_ in named] + [feature for _, *plain in named for feature in plain]
+        embedded = [feature for column in self.columns for feature in column.features[: column.embedded]]
+        return embedded + [feature for column in self.columns for feature in column.features[column.embedded :]]
 
     @property
     def plain(self) -> int:
         """Number of numeric features, the last ones, that are not embedded."""
-        return len(self.features) - len(self._numeric)
+        return len(self.features) - sum(column.embedded for column in self.columns)
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -138,30 +138,40 @@ class TablePreprocess:
             for column, cell in zip(self.columns, row, strict=True):
                 if isinstance(column, CategoryColumn):
                     known.append(column.one(cell))
-                else:
+                    if column.encoded:
+                        plain += column.encode(cell)
+                elif column.embedded:
                     first, *others = column.one(cell)
                     numbers.append(first)
                     plain += others
+                else:
+                    plain += column.one(cell)
             numeric.append(numbers + plain)
             codes.append(known)
         return self._parts(np.array(numeric, np.float32), np.array(codes, np.int64), len(rows))
 
     def _many(self, columns: Sequence[Array]) -> dict[str, Array]:
         cells = dict(zip(self.names, columns, strict=True))
-        values = [column.many(cells[column.name]) for column in self._numeric]
-        numeric = [first for first, *_ in values] + [feature for _, *plain in values for feature in plain]
+        embedded: list[Array] = []
+        plain: list[Array] = []
+        for column in self.columns:
+            own = cells[column.name]
+            features = column.encode_many(own) if isinstance(column, CategoryColumn) else column.many(own)
+            embedded += features[: column.embedded]
+            plain += features[column.embedded :]
+        numeric = embedded + plain
         codes = [column.many(cells[column.name]) for column in self._categorical]
         stacked = [np.stack(part, axis=1) if part else np.empty((0, 0)) for part in (numeric, codes)]
         return self._parts(stacked[0].astype(np.float32), stacked[1].astype(np.int64), len(columns[0]))
 
     def _parts(self, numeric: Array, codes: Array, rows: int) -> dict[str, Array]:
-        parts = {"numeric": numeric} if self._numeric else {}
+        parts = {"numeric": numeric} if self._numbers else {}
         if self._categorical:
             parts["categorical"] = codes
         return {name: part.reshape(rows, -1) if rows else self._empty(part, name) for name, part in parts.items()}
 
     def _empty(self, part: Array, name: str) -> Array:
-        return np.empty((0, len(self.features) if name == "numeric" else len(self._categorical)), part.dtype)
+        return np.empty((0, self._numbers if name == "numeric" else len(self._categorical)), part.dtype)
 
     def _as_rows(self, raw: Any) -> Sequence[Any] | None:
         """The rows, if the input consists of rows; None if it consists of columns."""
