@@ -44,6 +44,8 @@ from .validate import (
 if TYPE_CHECKING:
     Ready = tuple[DataSpec, DataOptions]
 
+WEIGHT_COLUMN = "sample_weight"  # of weights that are given as an array
+
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class AutoML:
@@ -219,7 +221,8 @@ class AutoML:
                 block other cells. `follow()`, `wait()`, `pause()`, `stop()` and the rest work at any time.
             resume: Whether to continue an unfinished study of this name, with its own data and settings.
             trust: Whether code in the study that is continued may run here; see `open_study`.
-            **options: Further options for the data; see `DataOptions`.
+            **options: Further options for the data; see `DataOptions`. `sample_weight` is a column of a table, or an array [N] of
+                the weights of the rows of a DataFrame or array.
 
         Returns:
             The study; it has a front if `fit` waited for it.
@@ -292,6 +295,10 @@ class FitCall:
         from .study import launch
 
         request, home = self._request, self._home
+        if not isinstance(weights := options.get("sample_weight"), str | None):
+            from .data.reading import with_weights
+
+            data, options = with_weights(data, weights, WEIGHT_COLUMN), {**options, "sample_weight": WEIGHT_COLUMN}
         name = self._free_name(request.name or name_of(data))
         place = requested_tracking(home.folder, request.tracking_uri, request.experiment)
         check_experiment(home.folder, name, place)

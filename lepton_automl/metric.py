@@ -40,12 +40,13 @@ class Metric:
 class Scorer(Protocol):
     """How a metric is computed."""
 
-    def value(self, answers: Array, targets: Array) -> float:
+    def value(self, answers: Array, targets: Array, weights: Array | None = None) -> float:
         """The score of all rows; NaN if it is undefined.
 
         Args:
             answers: The task's answers, [N] or [N, ...].
             targets: Targets in their own unit, [N] or [N, ...].
+            weights: The weight of each row, [N]; None if all count alike.
         """
 
     def resampled(self, answers: Array, targets: Array, seed: int = 0) -> Array:
@@ -64,9 +65,10 @@ class SummedScore:
     statistics: Callable[[Array, Array], Array]
     score: Callable[[Array], float]
 
-    def value(self, answers: Array, targets: Array) -> float:
+    def value(self, answers: Array, targets: Array, weights: Array | None = None) -> float:
         """The score of all rows."""
-        return float(self.score(self.statistics(answers, targets).sum(0)))
+        rows = self.statistics(answers, targets)
+        return float(self.score(rows.sum(0) if weights is None else weights.astype(np.float64) @ rows))
 
     def resampled(self, answers: Array, targets: Array, seed: int = 0) -> Array:
         """The scores of the resamples' sums."""
@@ -82,14 +84,17 @@ class RankedScore:
     Args:
         score: The score of answers and targets; NaN if it is undefined.
         of_counts: A faster way for many resamples: called with answers, targets, and how often each resample has each row
-            [B, N], it returns their scores [B], NaN where undefined. None if there is none.
+            [B, N], it returns their scores [B], NaN where undefined. The weights of rows are such counts. None if there is none;
+            weights are then ignored.
     """
 
     score: Callable[[Array, Array], float]
     of_counts: Callable[[Array, Array, Array], Array] | None = None
 
-    def value(self, answers: Array, targets: Array) -> float:
+    def value(self, answers: Array, targets: Array, weights: Array | None = None) -> float:
         """The score of all rows."""
+        if weights is not None and self.of_counts is not None:
+            return float(self.of_counts(answers, targets, weights[None])[0])
         return float(self.score(answers, targets))
 
     def resampled(self, answers: Array, targets: Array, seed: int = 0) -> Array:
@@ -135,9 +140,9 @@ def ratio(above: float, below: float) -> float:
     return float(above / below) if below else math.nan
 
 
-def values_of(scorers: Mapping[str, Scorer], answers: Array, targets: Array) -> dict[str, float]:
-    """Every score by its name, NaN if it is undefined."""
-    return {name: scorer.value(answers, targets) for name, scorer in scorers.items()}
+def values_of(scorers: Mapping[str, Scorer], answers: Array, targets: Array, weights: Array | None = None) -> dict[str, float]:
+    """Every score by its name, NaN if it is undefined; rows count by their weights [N], if there are any."""
+    return {name: scorer.value(answers, targets, weights) for name, scorer in scorers.items()}
 
 
 def score_interval(scorer: Scorer, answers: Array, targets: Array) -> tuple[float, float]:

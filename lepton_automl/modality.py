@@ -159,6 +159,7 @@ class Prepared:
         examples: A few raw training examples, as a user passes them to `predict`.
         notes: What was inferred.
         warnings: What looks wrong.
+        weights: The weight of each row in the loss and in scores, float64 [N]; None if all count alike.
     """
 
     input: InputSpec
@@ -168,6 +169,7 @@ class Prepared:
     examples: Any
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    weights: Array | None = None
 
 
 class SplitRows(Protocol):

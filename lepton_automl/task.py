@@ -202,7 +202,10 @@ class Task(Protocol):
     # Training
 
     def criterion(self, spec: DataSpec, plan: TrainPlan) -> nn.Module:
-        """A module that computes the mean loss of outputs [N, K] and stored targets."""
+        """A module that computes the mean loss of outputs [N, K] and stored targets.
+
+        For weighted rows it is called with their weights [N], which are 1 on average, as a third argument.
+        """
 
     def distance(self, outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         """How far outputs are from a teacher's, a scalar."""

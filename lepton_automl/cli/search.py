@@ -66,6 +66,9 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         str | None, data_option(help="The column of groups; rows of a group stay in the same split.")
     ] = None,
     time_column: Annotated[str | None, data_option(help="The column of times; the latest rows are held out.")] = None,
+    sample_weight: Annotated[
+        str | None, data_option(help="The column with the rows' weights, in the loss and in scores.")
+    ] = None,
     ignore: Annotated[str | None, data_option(help="Columns to ignore, separated by commas.")] = None,
     categorical: Annotated[str | None, data_option(help="Columns to read as categories, separated by commas.")] = None,
     numeric: Annotated[str | None, data_option(help="Columns to read as numbers, separated by commas.")] = None,
@@ -169,6 +172,7 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         "split_column": split_column,
         "group_column": group_column,
         "time_column": time_column,
+        "sample_weight": sample_weight,
         "ignore": listed(ignore),
         "categorical": listed(categorical),
         "numeric": listed(numeric),

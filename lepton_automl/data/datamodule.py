@@ -29,12 +29,14 @@ class Batch(NamedTuple):
         targets: [N].
         other: Targets [N] of the rows that these are mixed with; None without mixing.
         share: Share of the row itself in the mixture.
+        weights: The weight of each row in the loss, [N]; None if all count alike.
     """
 
     inputs: dict[str, Tensor]
     targets: Tensor
     other: Tensor | None = None
     share: float = 1.0
+    weights: Tensor | None = None
 
 
 class Rows(Protocol):
@@ -122,13 +124,17 @@ class DataModule(pl.LightningDataModule):
 
     def _augmented(self, rows: Split, generator: torch.Generator) -> Batch:
         if self.augment is None:
-            return Batch(rows.inputs, rows.targets)
+            return Batch(rows.inputs, rows.targets, weights=rows.weights)
         inputs, partner, share = self.augment(rows.inputs, generator)
-        return Batch(inputs, rows.targets, None if partner is None else rows.targets[partner], share)
+        other = None if partner is None else rows.targets[partner]
+        return Batch(inputs, rows.targets, other, share, rows.weights)
 
     def _in_order(self, split: Split) -> list[list[Batch]]:
         size = max(1, sum(part[:1].nbytes for part in split.inputs.values()))
         step = max(1, min(SCORING_ROWS, SCORING_BYTES // size))
         starts = range(0, len(split), step)
-        batches = [Batch(rows.inputs, rows.targets) for rows in (split.rows(slice(at, at + step)) for at in starts)]
+        batches = [
+            Batch(rows.inputs, rows.targets, weights=rows.weights)
+            for rows in (split.rows(slice(at, at + step)) for at in starts)
+        ]
         return [batches[at : at + self.chunk] for at in range(0, len(batches), self.chunk)]

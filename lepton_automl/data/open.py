@@ -33,10 +33,12 @@ class Split:
         inputs: Images `{"image": uint8 [N, C, H, W]}`; tables `{"numeric": float32 [N, F], "categorical": int64 [N, G]}`,
             without a part that has no columns.
         targets: int64 [N] class indices, or float32 [N], standardised by the spec's `target_mean` and `target_scale`.
+        weights: float32 [N], the weight of each row in the loss and in scores; None if all count alike.
     """
 
     inputs: dict[str, Tensor]
     targets: Tensor
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -44,11 +46,13 @@ class Split:
     def rows(self, index: Tensor | slice) -> Split:
         """Some of the rows."""
         if isinstance(index, slice):
-            return Split({name: part[index] for name, part in self.inputs.items()}, self.targets[index])
+            weights = None if self.weights is None else self.weights[index]
+            return Split({name: part[index] for name, part in self.inputs.items()}, self.targets[index], weights)
         index = index.nonzero().flatten() if index.dtype == torch.bool else index
         # Whole rows are copied: for images about twenty times faster than indexing.
         inputs = {name: part.index_select(0, index) for name, part in self.inputs.items()}
-        return Split(inputs, self.targets.index_select(0, index))
+        weights = None if self.weights is None else self.weights.index_select(0, index)
+        return Split(inputs, self.targets.index_select(0, index), weights)
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,8 @@ class Data:
         if not len(self.validation):
             return Data(self.spec, self.preprocess, self.train, self.validation)
         parts = {name: torch.cat([part, self.validation.inputs[name]]) for name, part in self.train.inputs.items()}
-        train = Split(parts, torch.cat([self.train.targets, self.validation.targets]))
+        weights = joined_weights([self.train, self.validation])
+        train = Split(parts, torch.cat([self.train.targets, self.validation.targets]), weights)
         return Data(self.spec, self.preprocess, train, self.validation.rows(slice(0, 0)))
 
 
@@ -129,7 +134,13 @@ def open_test(spec: DataSpec) -> Split:
         DataError: The prepared folder is damaged.
     """
     parts = _load(Path(spec.folder) / TEST_FOLDER)
-    return Split(parts, parts.pop("targets"))
+    return Split(parts, parts.pop("targets"), parts.pop("weight", None))
+
+
+def joined_weights(splits: list[Split]) -> Tensor | None:
+    """The weights of the rows of several splits; None if all count alike."""
+    parts = [split.weights for split in splits if split.weights is not None]
+    return torch.cat(parts) if len(parts) == len(splits) else None
 
 
 def _open_folder(spec: DataSpec) -> Data:
@@ -138,7 +149,7 @@ def _open_folder(spec: DataSpec) -> Data:
     targets, folds = parts.pop("targets"), parts.pop("fold", None)
     if len(targets) != spec.train + spec.validation:
         raise DataError(f"it has {len(targets):,} rows, not {spec.train + spec.validation:,}", where=str(folder), fix=_FIX)
-    rows = Split(parts, targets)
+    rows = Split(parts, targets, parts.pop("weight", None))
     preprocess = load_preprocess(json.loads((folder / PREPROCESS).read_text()))
     train, validation = rows.rows(slice(0, spec.train)), rows.rows(slice(spec.train, None))
     return Data(spec, preprocess, train, validation, folds)

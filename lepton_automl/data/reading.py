@@ -199,6 +199,31 @@ def _frame_of_array(array: Any) -> pd.DataFrame:
     return pd.DataFrame(array, columns=[f"x{n}" for n in range(array.shape[1])])
 
 
+def with_weights(source: Any, weights: Any, column: str) -> pd.DataFrame:
+    """A table, or the X of a pair, with the rows' weights as a column.
+
+    Raises:
+        DataError: There is not one weight for each row, the name is taken, or the rows are neither a table nor an array [N, F].
+    """
+    import pandas as pd
+
+    if isinstance(source, str | Path):
+        what = "weights are given as an array, and the rows as a file"
+        raise DataError(what, where="sample_weight", fix="Name the column of the file: sample_weight='...'.")
+    if isinstance(source, Mapping):
+        source = pd.DataFrame(dict(source))
+    frame = source if isinstance(source, pd.DataFrame) else _frame_of_array(as_array(source))
+    values = np.asarray(as_array(weights), np.float64).reshape(-1)
+    if len(values) != len(frame):
+        fix = "Give one weight per row."
+        raise DataError(f"there are {len(values):,} weights and {len(frame):,} rows", where="sample_weight", fix=fix)
+    if column in frame.columns:
+        raise DataError(
+            f"the data have a column {column!r}", where="sample_weight", fix=f"Set sample_weight={column!r} to use it."
+        )
+    return frame.assign(**{column: values})
+
+
 def is_pair(source: Any) -> bool:
     """Whether a source is (X, y)."""
     return isinstance(source, tuple | list) and len(source) == 2 and all(hasattr(part, "__len__") for part in source)

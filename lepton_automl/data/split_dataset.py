@@ -74,8 +74,9 @@ class SplitDataset:
         """
         targets = task_named(self.targets.task).stored(self.targets.encoded, self.spec)
         folds = {"fold": self.roles.fold} if self.roles.folds else {}
-        write_split(folder / ROWS, {**prepared.arrays, "targets": targets, **folds}, self.order)
-        write_split(folder / TEST_FOLDER, {**prepared.arrays, "targets": targets}, self.roles.rows(TEST))
+        weights = {} if prepared.weights is None else {"weight": prepared.weights.astype(np.float32)}
+        write_split(folder / ROWS, {**prepared.arrays, "targets": targets, **weights, **folds}, self.order)
+        write_split(folder / TEST_FOLDER, {**prepared.arrays, "targets": targets, **weights}, self.roles.rows(TEST))
         return DataSpec(
             name=self.options.name or name,
             folder=str(folder.resolve()),

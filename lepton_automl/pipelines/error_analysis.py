@@ -39,7 +39,7 @@ def analyze_errors(job: ErrorAnalysisJob) -> ErrorAnalysis:
         rows=len(split),
         task=data.spec.task,
         target=data.spec.target,
-        scores=scores(answers, truth, data.spec, decoder),
+        scores=scores(answers, truth, data.spec, decoder, weights=split.weights),
         worst=_examples(data, split, analysis),
         **analysis.parts,
     )

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lepton_automl.data.open import Data, Split
+from lepton_automl.data.open import Data, Split, joined_weights
 from lepton_automl.error_analysis import HELD_OUT
 from lepton_automl.errors import DataError
 
@@ -38,4 +38,4 @@ def held_out(folder: Path, data: Data) -> tuple[Split, NDArray[Any]]:
         fix = 'Call evaluate_test(), then analyze_errors(split="test").'
         raise DataError("there are no predictions on held-out rows here", where=str(folder), fix=fix)
     inputs = {name: torch.cat([fold.inputs[name] for fold in folds]) for name in folds[0].inputs}
-    return Split(inputs, torch.cat([fold.targets for fold in folds])), answers
+    return Split(inputs, torch.cat([fold.targets for fold in folds]), joined_weights(folds)), answers

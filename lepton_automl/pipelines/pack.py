@@ -78,7 +78,13 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
         final_scores = (
             cross_validated
             if answers is None
-            else scores(answers, in_target_unit(data.validation.targets, data.spec), data.spec, decoder)
+            else scores(
+                answers,
+                in_target_unit(data.validation.targets, data.spec),
+                data.spec,
+                decoder,
+                weights=data.validation.weights,
+            )
         )
         resampled = resampled_trial(job, final_scores, answers, {} if cross_validated else decoder)
         profile = profiler.profile_file(path, model, opened=exported)
@@ -122,7 +128,7 @@ def bundle_scores(
 
 def model_scores(model: InferenceSession, split: Split, spec: DataSpec, decoder: Json | None = None) -> dict[str, float]:
     """Scores of an opened model on some rows, in the target's unit."""
-    return scores(predict_split(model, split), in_target_unit(split.targets, spec), spec, decoder)
+    return scores(predict_split(model, split), in_target_unit(split.targets, spec), spec, decoder, weights=split.weights)
 
 
 def fitted_decoder(job: TrialJob, answers: NDArray[Any] | None) -> Json:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lepton_automl import families
 from lepton_automl.data.datamodule import DataModule
-from lepton_automl.data.open import Data
+from lepton_automl.data.open import Data, joined_weights
 from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
 from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.models.deployable import deployable
@@ -209,7 +209,10 @@ class TrialRun:
             answers = _answers(deployable(model, self.job.data), fold.validation.inputs)
             self.answers.append((answers, in_target_unit(fold.validation.targets, self.job.data)))
             self.scores = scores(
-                torch.cat([a for a, _ in self.answers]), torch.cat([t for _, t in self.answers]), self.job.data
+                torch.cat([a for a, _ in self.answers]),
+                torch.cat([t for _, t in self.answers]),
+                self.job.data,
+                weights=joined_weights([data.fold(done).validation for done in range(number + 1)]),
             )
             waits = self.epochs in self.job.rungs
             self.send_report(Report(trial=self.job.trial, epoch=self.epochs, scores=self._trained | self.scores, waits=waits))

@@ -134,11 +134,14 @@ class Epochs(pl.Callback):
         if not chunks:
             return {}
         with averaged_weights(task.model, task.optimizer, self._some_batches()):
-            return self.score_answers(task.model, *predict_rows(task.model, chunks, task.device, self.spec))
+            answers, targets = predict_rows(task.model, chunks, task.device, self.spec)
+            return self.score_answers(task.model, answers, targets, row_weights(chunks))
 
-    def score_answers(self, model: nn.Module, answers: Tensor, targets: Tensor) -> dict[str, float]:
-        """Scores of a model's answers; its weights are stored if their validation loss is the lowest so far."""
-        values = scores(in_target_unit(answers, self.spec), in_target_unit(targets, self.spec), self.spec)
+    def score_answers(
+        self, model: nn.Module, answers: Tensor, targets: Tensor, weights: Tensor | None = None
+    ) -> dict[str, float]:
+        """Scores of a model's answers for rows of some weights; the model is stored if its validation loss is the lowest so far."""
+        values = scores(in_target_unit(answers, self.spec), in_target_unit(targets, self.spec), self.spec, weights=weights)
         loss = task_of(self.spec).validation_loss(values, self.spec.output)
         if loss < self.min_loss:  # a network overfits a small table long before the last epoch
             self.min_loss = loss
@@ -155,6 +158,12 @@ def _seed(seed: int, device: torch.device) -> None:
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)
+
+
+def row_weights(chunks: Iterable[Sequence[Batch]]) -> Tensor | None:
+    """The weights of all rows, [N]; None if they count alike."""
+    weights = [batch.weights.cpu() for batch in itertools.chain.from_iterable(chunks) if batch.weights is not None]
+    return torch.cat(weights) if weights else None
 
 
 def predict_rows(

@@ -19,6 +19,7 @@ class Batch(Protocol):
         targets: Class indices int64 [N], or standardised values float32 [N].
         other: Targets of the rows that were mixed in, or None.
         share: The share of the original row in each mixed row, 0 to 1.
+        weights: The weight of each row, float32 [N]; None if all count alike.
     """
 
     @property
@@ -29,6 +30,8 @@ class Batch(Protocol):
     def other(self) -> Tensor | None: ...  # noqa: D102  # documented above
     @property
     def share(self) -> float: ...  # noqa: D102  # documented above
+    @property
+    def weights(self) -> Tensor | None: ...  # noqa: D102  # documented above
 
 
 class Loss(nn.Module):
@@ -54,14 +57,16 @@ class Loss(nn.Module):
             outputs: [N, K], or [N, members, K] for an ensemble.
             batch: The rows that the outputs belong to.
         """
-        loss = self._loss_for(outputs, batch.targets)
+        loss = self._loss_for(outputs, batch.targets, batch.weights)
         if batch.other is None:
             return loss
-        return batch.share * loss + (1 - batch.share) * self._loss_for(outputs, batch.other)
+        return batch.share * loss + (1 - batch.share) * self._loss_for(outputs, batch.other, batch.weights)
 
-    def _loss_for(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def _loss_for(self, outputs: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
         if self.ensemble:
-            targets = targets.repeat_interleave(outputs.shape[1], 0)
+            members = outputs.shape[1]
+            targets = targets.repeat_interleave(members, 0)
+            weights = None if weights is None else weights.repeat_interleave(members, 0)
             outputs = outputs.flatten(0, 1)
-        loss: Tensor = self.criterion(outputs, targets)
+        loss: Tensor = self.criterion(outputs, targets) if weights is None else self.criterion(outputs, targets, weights)
         return loss

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lepton_automl.arrays import Json
 from lepton_automl.errors import ConfigError
-from lepton_automl.metric import RankedScore, Scorer
+from lepton_automl.metric import RankedScore, Scorer, values_of
 from lepton_automl.objective import CustomMetric
 from lepton_automl.shipped import load_decoder
 from lepton_automl.specs import DataSpec
@@ -21,7 +21,9 @@ from lepton_automl.task import task_of
 Numbers: TypeAlias = Tensor | NDArray[np.generic]
 
 
-def scores(answers: Numbers, targets: Numbers, spec: DataSpec, decoder: Json | None = None) -> dict[str, float]:
+def scores(
+    answers: Numbers, targets: Numbers, spec: DataSpec, decoder: Json | None = None, *, weights: Numbers | None = None
+) -> dict[str, float]:
     """Every score of the task.
 
     A score that is not defined on these rows is left out: `auroc` if all are of one class, `r2` if all values
@@ -32,12 +34,18 @@ def scores(answers: Numbers, targets: Numbers, spec: DataSpec, decoder: Json | N
         targets: Targets in the target's own unit (see `in_target_unit`).
         spec: The task.
         decoder: Fitted decoder settings, such as thresholds.
+        weights: The weight of each row, [N]; None if all count alike. A user's own metric ignores them.
 
     Returns:
         Scores by the names of the task's metrics.
     """
     outputs, truth = torch.as_tensor(answers).cpu(), torch.as_tensor(targets).cpu()
-    values = task_of(spec).scores(outputs, truth, spec.output, decoder)
+    task = task_of(spec)
+    if weights is None:
+        values = task.scores(outputs, truth, spec.output, decoder)
+    else:
+        own_weights = torch.as_tensor(weights).cpu().numpy()
+        values = values_of(task.scorers(spec.output, decoder), outputs.numpy(), truth.numpy(), own_weights)
     if spec.metric is not None:
         values[spec.metric.name] = _own_score(spec.metric, outputs.numpy(), truth.numpy(), spec, decoder)
     return {name: score for name, score in values.items() if not math.isnan(score)}

@@ -18,6 +18,7 @@ class TableOptions(Value):
         split_column: The column that holds train, validation or test; `""` to use none.
         group_column: Rows with the same value in this column stay on the same side of every split.
         time_column: The column to order rows by; later rows become validation rows, the latest test rows.
+        sample_weight: The column with the weight of each row, in the loss and in scores; 0 or more.
         ignore: Columns to leave out.
         categorical: Columns to treat as categories.
         numeric: Columns to treat as numbers.
@@ -28,6 +29,7 @@ class TableOptions(Value):
     split_column: str | None = None
     group_column: str | None = None
     time_column: str | None = None
+    sample_weight: str | None = None
     ignore: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
@@ -35,7 +37,7 @@ class TableOptions(Value):
     infinite: Literal["error", "missing"] = "error"
 
     def __post_init__(self) -> None:
-        for name in ("split_column", "group_column", "time_column"):
+        for name in ("split_column", "group_column", "time_column", "sample_weight"):
             column: Any = getattr(self, name)
             object.__setattr__(self, name, None if column is None else str(column))
         for name in ("ignore", "categorical", "numeric", "text"):  # a single name and lists are accepted, too

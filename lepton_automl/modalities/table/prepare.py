@@ -29,7 +29,9 @@ from lepton_automl.modalities.table.preprocess.times import TimeColumn
 from lepton_automl.modality import Prepared, SplitRows
 
 from .fit_columns import fit_columns, inferred_dtype, infinite_error, infinite_text
+from .image_names import image_warnings
 from .options import table_options
+from .row_weights import row_weights
 from .spec import TableInput
 
 if TYPE_CHECKING:
@@ -38,9 +40,6 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 USUAL_TARGETS = ("target", "label", "class")
 TARGET = "target"
-FIRST = 5  # rows that are checked for names of image files
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif")  # of image files
-LONGEST_PATH = 1024  # characters
 
 
 @contextmanager
@@ -133,7 +132,7 @@ class TableExamples:
         """Infer the kind of each column, fit it on the training rows, and make arrays of all rows."""
         del folder
         own, parts = self._own, self._parts
-        left_out = {*self._targets, self._split_column, own.group_column, *own.ignore} - {None}
+        left_out = {*self._targets, self._split_column, own.group_column, own.sample_weight, *own.ignore} - {None}
         names = [column for column in parts[0].columns if column not in left_out]
         cells = [{str(column): part[column].to_numpy() for column in names} for part in parts]
         findings = fit_columns(cells[0], split.train, self._options, self._where, split.train_targets, file=self._file)
@@ -153,28 +152,20 @@ class TableExamples:
             hashes=_hashes(parts, preprocess.names),
             examples=[_example(cells[0], preprocess.names, row) for row in split.train[:EXAMPLES].tolist()],
             notes=findings.notes,
-            warnings=[*findings.warnings, *cell_warnings, *_image_warnings(self._source, self._parts[0])],
+            weights=self._weights(split.train),
+            warnings=[*findings.warnings, *cell_warnings, *image_warnings(self._source, self._parts[0])],
         )
+
+    def _weights(self, train: Array) -> Array | None:
+        """The rows' weights, if the options name a column for them."""
+        column = self._own.sample_weight
+        return None if column is None else row_weights([part[column].to_numpy() for part in self._parts], column, train)
 
 
 def _remarks(frame: Any, test: Any, kind: str) -> list[str]:
     """The notes or warnings about the files."""
     test_remarks = [] if test is None else [f"of the test data: {remark}" for remark in test.attrs.get(kind, ())]
     return [*frame.attrs.get(kind, ()), *test_remarks]
-
-
-def _image_warnings(source: Any, frame: Any) -> list[str]:
-    """A warning if a table file's first rows name image files next to it: the user may have meant the images."""
-    if not isinstance(source, str | Path):
-        return []
-    beside = Path(source).parent
-    for name in frame.columns:
-        cells = [
-            cell for cell in frame[name].head(FIRST).tolist() if isinstance(cell, str) and cell.lower().endswith(EXTENSIONS)
-        ]
-        if cells and all(len(cell) < LONGEST_PATH and (beside / cell).is_file() for cell in cells):
-            return [f"{name!r} names image files, which are not used; to learn from the images, give the folder {beside}"]
-    return []
 
 
 def _select(parts: list[pd.DataFrame], rows: Array) -> list[pd.DataFrame]:
@@ -199,6 +190,7 @@ def _check_names(frame: pd.DataFrame, options: DataOptions, name: str) -> None:
         table_options(options).split_column,
         table_options(options).group_column,
         table_options(options).time_column,
+        table_options(options).sample_weight,
     ]
     names = [column for column in single if column] + [
         *table_options(options).ignore,
@@ -243,6 +235,7 @@ def _targets(frame: pd.DataFrame, options: DataOptions, split_column: str | None
         split_column,
         table_options(options).group_column,
         table_options(options).time_column,
+        table_options(options).sample_weight,
         *table_options(options).ignore,
     }
     names = [column for column in frame.columns if column not in reserved]

@@ -26,9 +26,12 @@ class CrossEntropy(nn.Module):
         self.smoothing = smoothing
         self.register_buffer("weight", torch.tensor(class_weight) if class_weight else None)
 
-    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss of logits [N, K] and class indices [N]."""
-        return cross_entropy(outputs, targets, weight=self.weight, label_smoothing=self.smoothing)
+    def forward(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The mean loss of logits [N, K] and class indices [N], for rows of some weights [N]."""
+        if weights is None:
+            return cross_entropy(outputs, targets, weight=self.weight, label_smoothing=self.smoothing)
+        losses = cross_entropy(outputs, targets, weight=self.weight, label_smoothing=self.smoothing, reduction="none")
+        return (losses * weights).sum() / (len(targets) if self.weight is None else self.weight[targets].sum())
 
 
 def divergence(outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:

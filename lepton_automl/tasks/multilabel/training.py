@@ -25,10 +25,13 @@ class BinaryCrossEntropy(nn.Module):
         self.smoothing = smoothing
         self.register_buffer("weight", torch.tensor(class_weight) if class_weight else None)
 
-    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss of logits [N, K] and zeros and ones [N, K]."""
+    def forward(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The mean loss of logits [N, K] and zeros and ones [N, K], for rows of some weights [N]."""
         smoothed = targets * (1 - self.smoothing) + 0.5 * self.smoothing
-        return binary_cross_entropy_with_logits(outputs, smoothed, weight=self.weight)
+        if weights is None:
+            return binary_cross_entropy_with_logits(outputs, smoothed, weight=self.weight)
+        losses = binary_cross_entropy_with_logits(outputs, smoothed, weight=self.weight, reduction="none")
+        return (losses.mean(1) * weights).mean()
 
 
 def teacher_distance(outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:

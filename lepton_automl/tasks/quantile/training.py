@@ -19,7 +19,8 @@ class Pinball(nn.Module):
         super().__init__()
         self.register_buffer("levels", torch.tensor(quantiles), persistent=False)
 
-    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss of quantiles [N, K] and targets [N]."""
+    def forward(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The mean loss of quantiles [N, K] and targets [N], for rows of some weights [N]."""
         shortfall = targets.unsqueeze(1) - outputs
-        return torch.maximum(self.levels * shortfall, (self.levels - 1) * shortfall).mean()
+        losses = torch.maximum(self.levels * shortfall, (self.levels - 1) * shortfall)
+        return losses.mean() if weights is None else (losses.mean(1) * weights).mean()

@@ -13,6 +13,8 @@ class SquaredError(nn.Module):
 
     quadratic: ClassVar[bool] = True  # linear models have a closed form
 
-    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss of values [N, 1] and targets [N]."""
-        return mse_loss(outputs.squeeze(1), targets)
+    def forward(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The mean loss of values [N, 1] and targets [N], for rows of some weights [N]."""
+        if weights is None:
+            return mse_loss(outputs.squeeze(1), targets)
+        return (mse_loss(outputs.squeeze(1), targets, reduction="none") * weights).mean()

@@ -1,0 +1,24 @@
+"""Tables that name image files, which are not read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+FIRST = 5  # rows that are checked for names of image files
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif")  # of image files
+LONGEST_PATH = 1024  # characters
+
+
+def image_warnings(source: Any, frame: Any) -> list[str]:
+    """A warning if a table file's first rows name image files next to it: the user may have meant the images."""
+    if not isinstance(source, str | Path):
+        return []
+    beside = Path(source).parent
+    for name in frame.columns:
+        cells = [
+            cell for cell in frame[name].head(FIRST).tolist() if isinstance(cell, str) and cell.lower().endswith(EXTENSIONS)
+        ]
+        if cells and all(len(cell) < LONGEST_PATH and (beside / cell).is_file() for cell in cells):
+            return [f"{name!r} names image files, which are not used; to learn from the images, give the folder {beside}"]
+    return []
