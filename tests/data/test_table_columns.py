@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,25 @@ def test_columns_of_an_older_version_are_read():
     data = {"input": {"modality": "table", "columns": old}, "output": {"task": "binary", "target": "y", "classes": [0, 1]}}
     preprocess = TablePreprocess.from_json(data)
     assert preprocess.features == ["when", "when sine of week", "when cosine of week"] and preprocess.cardinalities == (2,)
+
+
+def test_numbers_far_outside_the_training_range_are_clipped_and_reported(tmp_path):
+    frame = {"a": DRAW.random(ROWS), "b": DRAW.random(ROWS), "y": POSITIVE}
+    _, preprocess, _ = prepared(tmp_path / "d", frame)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        preprocess.arrays({"a": 1.9, "b": -0.9})
+        preprocess.arrays({"a": None, "b": 0.5})
+    for rows in ({"a": 255, "b": 0.5}, {"a": [200.0] * 50, "b": [0.5] * 50}):
+        again = TablePreprocess.from_json(preprocess.to_json())
+        with pytest.warns(
+            UserWarning, match=r"1 of 2 numeric columns are far outside.*clipped: 'a' is 2\d\d \(training: \S+ to \S+\)"
+        ):
+            arrays = again.arrays(rows)
+        assert (arrays["numeric"][:, 0] == 1).all() and (np.abs(arrays["numeric"]) <= 3).all()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            again.arrays(rows)  # once
 
 
 def test_missing_categories_have_a_code_and_rare_ones_are_pooled(tmp_path):

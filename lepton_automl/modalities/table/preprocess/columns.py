@@ -28,7 +28,7 @@ class NumberColumn:
     """Numbers and booleans: one feature for an embedding, then plain ones.
 
     The plain ones are the number again as its distance from the median and, if training rows had missing cells, a flag for
-    missing cells.
+    missing cells. Numbers outside the training range are clipped: by rank to its ends, by distance to three interquartile ranges.
 
     Args:
         name: The column's name.
@@ -38,6 +38,10 @@ class NumberColumn:
         tokens: Texts that stand for a missing number, such as `"?"`.
         notation: How its texts are written, if not as in Python.
         lenient: Whether texts that are not numbers are missing cells.
+
+    Attributes:
+        ends: Numbers beyond are far outside: further from the training range than it is wide.
+        outside: Where such a number is noted, with the column's name and the training range; None to note none.
     """
 
     kind = "number"
@@ -57,6 +61,10 @@ class NumberColumn:
         self.name, self.scale, self.robust, self.flag, self.tokens = name, scale, robust, flag, tuple(tokens)
         self.notation, self.lenient = notation, lenient
         self.absent = absent_numbers(self.tokens)
+        low, high = scale.knots[0], scale.knots[-1]
+        reach = high - low or math.inf
+        self.ends = (low - reach, high + reach)
+        self.outside: list[tuple[str, float, float, float]] | None = None
         self.boolean = set(scale.knots) <= {0.0, 1.0}  # then texts for true and false are read, too
 
     @property
@@ -107,6 +115,8 @@ class NumberColumn:
         plain = type(value) is float and -math.inf < value < math.inf and not self.absent
         number = value if plain else self.number(value)
         scaled = [self.scale.one(number), self.robust.one(number)]
+        if self.outside is not None and (number < self.ends[0] or number > self.ends[1]):
+            self._note(number)
         return [*scaled, 1.0 if number != number else -1.0] if self.flag else scaled  # noqa: PLR0124  # NaN
 
     def many(self, cells: Array) -> list[Array]:
@@ -117,7 +127,14 @@ class NumberColumn:
         if self.absent:
             numbers = np.where(np.isin(numbers, self.absent), np.nan, numbers)
         flags = [np.where(np.isnan(numbers), 1.0, -1.0)] if self.flag else []
+        far = np.flatnonzero((numbers < self.ends[0]) | (numbers > self.ends[1])) if self.outside is not None else ()
+        if len(far):
+            self._note(float(numbers[far[0]]))
         return [self.scale.many(numbers), self.robust.many(numbers), *flags]
+
+    def _note(self, number: float) -> None:
+        if self.outside is not None:
+            self.outside.append((self.name, number, self.scale.knots[0], self.scale.knots[-1]))
 
 
 class CategoryColumn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,12 +11,13 @@ import numpy as np
 from lepton_automl.arrays import Array, Json
 from lepton_automl.cells import objects
 from lepton_automl.errors import InputError
-from lepton_automl.modalities.table.preprocess.columns import _COLUMNS, CategoryColumn, Column
+from lepton_automl.modalities.table.preprocess.columns import _COLUMNS, CategoryColumn, Column, NumberColumn
 
 from .files import read_rows
 
 BATCH_AXES = 2
 TAKES = "a CSV or Parquet file, one row as JSON, or arrays in a .npy or .json file"
+MOST_SHOWN = 3  # columns in one warning
 FEW_ROWS = 32  # up to this many, a loop in Python is faster than whole columns in NumPy
 
 
@@ -32,6 +34,8 @@ class TablePreprocess:
     def __init__(self, columns: Sequence[Column], output: Json) -> None:
         self.columns, self.output = tuple(columns), output
         self._numbers = len(self.features)
+        self._outside: list[tuple[str, float, float, float]] = []
+        self._warned: set[str] = set()
         self._categorical = [column for column in self.columns if isinstance(column, CategoryColumn)]
 
     @property
@@ -63,7 +67,11 @@ class TablePreprocess:
     @classmethod
     def from_json(cls, data: Json) -> TablePreprocess:
         """The preprocessing from its JSON."""
-        return cls([_COLUMNS[column["kind"]].from_json(column) for column in data["input"]["columns"]], data["output"])
+        preprocess = cls([_COLUMNS[column["kind"]].from_json(column) for column in data["input"]["columns"]], data["output"])
+        for column in preprocess.columns:
+            if isinstance(column, NumberColumn):
+                column.outside = preprocess._outside
+        return preprocess
 
     def arrays(self, raw: Any) -> dict[str, Array]:
         """The network's input arrays.
@@ -73,9 +81,18 @@ class TablePreprocess:
                 rows, a DataFrame, a dict of columns, an array [N, columns]. Columns that the model does not know are
                 ignored.
 
+        Warns:
+            UserWarning: A column holds a number far outside the training range for the first time; it is clipped.
+
         Raises:
             InputError: A column is missing, a cell cannot be read as its column's kind, or a number is infinite.
         """
+        arrays = self._arrays(raw)
+        if self._outside:
+            self._warn_outside()
+        return arrays
+
+    def _arrays(self, raw: Any) -> dict[str, Array]:
         rows = self._as_rows(raw)
         if rows is not None and len(rows) <= FEW_ROWS:
             return self._few([self._cells(row) for row in rows])
@@ -83,6 +100,19 @@ class TablePreprocess:
         if len(columns[0]) <= FEW_ROWS:
             return self._few(list(zip(*columns, strict=True)))
         return self._many(columns)
+
+    def _warn_outside(self) -> None:
+        """Warn of columns with numbers far outside the training range, each only once."""
+        new = {name: rest for name, *rest in self._outside if name not in self._warned}
+        self._outside.clear()
+        self._warned.update(new)
+        if not new:
+            return
+        numeric = sum(isinstance(column, NumberColumn) for column in self.columns)
+        shown = [f"{name!r} is {value:g} (training: {low:g} to {high:g})" for name, (value, low, high) in new.items()]
+        more = f" and {len(shown) - MOST_SHOWN:,} more" if len(shown) > MOST_SHOWN else ""
+        what = f"numbers in {len(new):,} of {numeric:,} numeric columns are far outside the training range, and are clipped"
+        warnings.warn(f"{what}: {', '.join(shown[:MOST_SHOWN])}{more}. Check their units and scale.", stacklevel=3)
 
     @property
     def request_columns(self) -> tuple[str, ...]:
