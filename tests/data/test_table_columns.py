@@ -94,11 +94,12 @@ def test_numbers_far_outside_the_training_range_are_clipped_and_reported(tmp_pat
 def test_missing_categories_have_a_code_and_rare_ones_are_pooled(tmp_path):
     kinds = np.array(["a", "b", None], object)[DRAW.integers(3, size=ROWS)]
     kinds[:2] = ["once", "too"]
-    _, preprocess, _ = prepared(tmp_path / "d", {"kind": kinds, "y": POSITIVE}, categorical=["kind"])
+    kinds[2:50:2] = "?"
+    _, preprocess, _ = prepared(tmp_path / "d", {"kind": kinds, "y": POSITIVE}, categorical=["kind"], missing=["?"])
     (column,) = preprocess.columns
     assert column.categories == ("a", "b") and preprocess.cardinalities == (4,)
-    codes = preprocess.arrays({"kind": ["a", "b", "once", "never seen", None, float("nan")]})["categorical"][:, 0]
-    assert codes.tolist() == [1, 2, 0, 0, 3, 3]
+    codes = preprocess.arrays({"kind": ["a", "b", "once", "never seen", None, float("nan"), " ? "]})["categorical"][:, 0]
+    assert codes.tolist() == [1, 2, 0, 0, 3, 3, 3]
 
 
 def test_many_categories_are_known_by_their_targets(tmp_path):

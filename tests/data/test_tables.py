@@ -69,7 +69,7 @@ def test_every_kind_of_column(tmp_path: Path) -> None:
         assert sentence in text
     assert (spec.task, spec.classes, spec.target) == ("binary", ("no", "yes"), "churned")
     assert (spec.train, spec.validation, spec.test, spec.folds) == (128, 32, 40, 0)
-    assert spec.input.numeric == len(preprocess.features) and spec.input.cardinalities == (4,)
+    assert spec.input.numeric == len(preprocess.features) and spec.input.cardinalities == (5,)  # three cities, unknown, missing
     rows, test = arrays(spec, "rows"), arrays(spec, "test")
     assert rows["numeric"].shape == (160, spec.input.numeric) and test["targets"].shape == (40,)
     assert np.abs(rows["numeric"]).max() <= 3 and len(spec.digest) == 64
@@ -194,7 +194,7 @@ BAD = {
     "a strange split": (changed(churned=["a", "b"] * 100), {"split_column": "city"}, "which is not a split"),
     "complex numbers": (changed(height=1j), {}, "neither number"),
     "groups too few": (changed(city="x"), {"group_column": "city"}, "too few rows"),
-    "no source": (42, {}, "a int is no source"),
+    "no source": (42, {}, "a int is not a supported data source"),
     "columns unlike": ({"a": [1, 2], "b": [1]}, {}, "do not form a table"),
     "X unlike y": ((np.zeros((5, 2)), np.zeros(4)), {}, "X has 5 rows"),
 }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lepton_automl.cells import to_text
 from lepton_automl.data.reader import is_blank
+from lepton_automl.data.typed import MISSING_TEXTS
 from lepton_automl.modalities.table.preprocess.columns import CategoryColumn
 from lepton_automl.modalities.table.preprocess.texts import TextColumn
 
@@ -63,7 +64,10 @@ def fit_categories(name: str, cells: Array, findings: Findings) -> CategoryColum
     missing = texts.count(None)
     findings.missing[name] = missing
     encoded = len(next(iter(encodings.values()), ()))
-    return CategoryColumn(name, categories, missing=missing >= least, encodings=encodings, encoded=encoded)
+    # A file's column of numbers was read with the usual texts for missing ones; a bundle gets these texts as they are.
+    usual = () if any(isinstance(cell, str) for cell in cells.tolist()) else MISSING_TEXTS
+    tokens = sorted({*empty, *usual} - {"", *categories})
+    return CategoryColumn(name, categories, missing=missing >= least, tokens=tokens, encodings=encodings, encoded=encoded)
 
 
 def _encodings(name: str, texts: list[str | None], counts: Counter[str], findings: Findings) -> dict[str, list[float]]:

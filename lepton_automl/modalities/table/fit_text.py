@@ -57,8 +57,8 @@ def fit_text(name: str, texts: list[str | None], findings: Findings) -> TextColu
         )
         return None
     weights = [float(f"{1 + np.log((1 + len(texts)) / (1 + documents[term])):.4g}") for term in chosen]
-    flag = None in texts
-    column = TextColumn(name, chosen, weights, np.zeros((len(chosen), 0)), (), flag=flag)
+    settings: dict[str, Any] = {"flag": None in texts, "tokens": sorted(findings.options.missing_in(name))}
+    column = TextColumn(name, chosen, weights, np.zeros((len(chosen), 0)), (), **settings)
     rows = [column.weighted(text or "") for text in texts]
     starts = np.cumsum([0, *(len(places) for places, _ in rows)])
     places = np.concatenate([np.array(places, np.int32) for places, _ in rows])
@@ -79,7 +79,7 @@ def fit_text(name: str, texts: list[str | None], findings: Findings) -> TextColu
         return None
     projection = np.stack([directions[at] / spread[at] for at in kept], 1)
     shift = [float(f"{middle[at] / spread[at]:.5g}") for at in kept]
-    column = TextColumn(name, chosen, weights, projection, shift, flag=flag)
+    column = TextColumn(name, chosen, weights, projection, shift, **settings)
     for feature, at in zip(column.features, kept, strict=False):
         if at < len(parts):
             findings.held_out[feature] = np.where(empty, 0.0, (parts[at][1] - middle[at]) / spread[at])

@@ -65,6 +65,6 @@ def _shrunk(levels: Array, target: Array, count: int) -> Array:
     mean = np.bincount(levels, weights=target, minlength=count) / np.maximum(rows, 1.0)
     residuals = float(((target - mean[levels]) ** 2).sum())
     total = float(target.var()) if len(target) else 0.0
-    within = residuals / max(len(target) - np.count_nonzero(rows), 1)
-    between = max(total - within, total * LEAST_BETWEEN, 1e-300)
+    within = residuals / max(len(target) - int((rows > 0).sum()), 1)
+    between: float = max(total - within, total * LEAST_BETWEEN, 1e-300)
     return np.asarray(mean * rows / (rows + within / between))

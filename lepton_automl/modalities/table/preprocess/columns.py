@@ -127,9 +127,9 @@ class NumberColumn:
         if self.absent:
             numbers = np.where(np.isin(numbers, self.absent), np.nan, numbers)
         flags = [np.where(np.isnan(numbers), 1.0, -1.0)] if self.flag else []
-        far = np.flatnonzero((numbers < self.ends[0]) | (numbers > self.ends[1])) if self.outside is not None else ()
-        if len(far):
-            self._note(float(numbers[far[0]]))
+        far = (numbers < self.ends[0]) | (numbers > self.ends[1])
+        if far.any():
+            self._note(float(numbers[far][0]))
         return [self.scale.many(numbers), self.robust.many(numbers), *flags]
 
     def _note(self, number: float) -> None:
@@ -146,6 +146,7 @@ class CategoryColumn:
         name: The column's name.
         categories: The texts, with codes from 1 on.
         missing: Whether missing cells have a code of their own, the last one.
+        tokens: Texts that stand for a missing cell, such as `"?"`.
         encodings: Features by category; a category may have them without having a code.
         encoded: Number of these features. They are 0 for other categories and missing cells.
     """
@@ -159,13 +160,16 @@ class CategoryColumn:
         categories: Sequence[str],
         *,
         missing: bool = False,
+        tokens: Sequence[str] = (),
         encodings: Mapping[str, Sequence[float]] | None = None,
         encoded: int = 0,
     ) -> None:
-        self.name, self.categories, self.missing = name, tuple(categories), missing
+        self.name, self.categories, self.missing, self.tokens = name, tuple(categories), missing, tuple(tokens)
         self.encodings, self.encoded = {text: list(values) for text, values in (encodings or {}).items()}, encoded
         self._codes: dict[str | None, int] = {category: code for code, category in enumerate(self.categories, 1)}
         self._absent = len(self.categories) + 1 if missing else 0
+        if missing:
+            self._codes = {**dict.fromkeys(self.tokens, self._absent), **self._codes}
 
     @property
     def cardinality(self) -> int:
@@ -184,13 +188,15 @@ class CategoryColumn:
     def to_json(self) -> Json:
         """The column as JSON."""
         encodings = {"encodings": self.encodings, "encoded": self.encoded} if self.encoded else {}
-        return {"kind": self.kind, "name": self.name, "categories": list(self.categories), "missing": self.missing, **encodings}
+        missing = {"missing": self.missing, "tokens": list(self.tokens)}
+        return {"kind": self.kind, "name": self.name, "categories": list(self.categories), **missing, **encodings}
 
     @classmethod
     def from_json(cls, data: Json) -> CategoryColumn:
         """The column from its JSON."""
         encodings = {"encodings": data.get("encodings"), "encoded": data.get("encoded", 0)}
-        return cls(data["name"], data["categories"], missing=bool(data.get("missing")), **encodings)
+        missing = {"missing": bool(data.get("missing")), "tokens": data.get("tokens", ())}
+        return cls(data["name"], data["categories"], **missing, **encodings)
 
     def one(self, value: Any) -> int:
         """The code of one cell."""

@@ -34,6 +34,7 @@ class TextColumn:
         projection: The matrix, float32 [T, K].
         shift: Subtracted from the product, [K].
         flag: Whether there is a feature for missing cells.
+        tokens: Texts that stand for a missing cell.
     """
 
     kind = "text"
@@ -48,8 +49,10 @@ class TextColumn:
         shift: Sequence[float],
         *,
         flag: bool = False,
+        tokens: Sequence[str] = (),
     ) -> None:
         self.name, self.terms, self.weights, self.flag = name, list(terms), list(weights), flag
+        self.tokens = tuple(tokens)
         # In half precision at once, so that training rows are computed as a bundle computes them.
         self.projection, self.shift = np.asarray(projection, "<f2").astype(np.float64), np.asarray(shift, np.float64)
         self._places = {term: place for place, term in enumerate(self.terms)}
@@ -74,17 +77,21 @@ class TextColumn:
             "projection": base64.b64encode(self.projection.astype("<f2").tobytes()).decode(),
             "shift": self.shift.tolist(),
             "flag": self.flag,
+            "tokens": list(self.tokens),
         }
 
     @classmethod
     def from_json(cls, data: Json) -> TextColumn:
         """The column from its JSON."""
         projection = np.frombuffer(base64.b64decode(data["projection"]), "<f2").reshape(len(data["terms"]), -1)
-        return cls(data["name"], data["terms"], data["weights"], projection, data["shift"], flag=data["flag"])
+        return cls(
+            data["name"], data["terms"], data["weights"], projection, data["shift"], flag=data["flag"], tokens=data["tokens"]
+        )
 
     def one(self, value: Any) -> list[float]:
         """The features of one cell."""
         text = to_text(value)
+        text = None if text in self.tokens else text
         features: list[float] = self._project(text or "").tolist()
         return [*features, 1.0 if text is None else -1.0] if self.flag else features
 
