@@ -112,7 +112,7 @@ class TablePreprocess:
         shown = [f"{name!r} is {value:g} (training: {low:g} to {high:g})" for name, (value, low, high) in new.items()]
         more = f" and {len(shown) - MOST_SHOWN:,} more" if len(shown) > MOST_SHOWN else ""
         what = f"numbers in {len(new):,} of {numeric:,} numeric columns are far outside the training range, and are clipped"
-        warnings.warn(f"{what}: {', '.join(shown[:MOST_SHOWN])}{more}. Check their units and scale.", stacklevel=3)
+        warnings.warn(f"{what}: {', '.join(shown[:MOST_SHOWN])}{more}. Check their units and scale.", stacklevel=5)
 
     @property
     def request_columns(self) -> tuple[str, ...]:
