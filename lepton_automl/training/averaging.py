@@ -85,8 +85,9 @@ def refresh_batch_norms(model: nn.Module, batches: Sequence[Batch]) -> None:
     before = [[tensor.clone() for tensor in _state_of(norm)] for norm in norms]
     model.eval()
     for norm in norms:
-        norm.reset_running_stats()
         norm.train()
+        if norm.training:  # else its author froze it: the layers after it see what its own statistics give
+            norm.reset_running_stats()
     device = next(model.parameters()).device
     with torch.no_grad():
         for number, batch in enumerate(batches, 1):

@@ -1,5 +1,7 @@
 """Published image networks: their weights under several names, what is trained, and what is cut out of them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,7 @@ from lepton_automl.modalities.image.pretrained.weights import backbone_of, load_
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.plans import TrainPlan
-from lepton_automl.training.averaging import adamw
+from lepton_automl.training.averaging import adamw, refresh_batch_norms
 from tests.published_weights import mobilenet_v3_small, timm_names
 
 LITE0, SMALL = "efficientnet_lite0", "mobilenet_v3_small"
@@ -194,3 +196,16 @@ def test_what_is_not_on_the_machine_is_named(tmp_path, cached, weights):
 def test_tables_have_no_published_networks(tmp_path):
     with pytest.raises(ConfigError, match="there are no published networks for tables"):
         open_data((np.zeros((50, 3)), np.arange(50) % 2), tmp_path, DataOptions(pretrained=LITE0))
+
+
+def test_statistics_are_refreshed_behind_those_that_stay_as_published(weights):
+    net = network(SMALL, tuned=1)
+    load_weights(net, weights)
+    frozen, trained = net.stages[3][0].depthwise.norm, net.stages[4][0].enter
+    before, seen = frozen.running_mean.clone(), []
+    trained.conv.register_forward_hook(lambda *call: seen.append(call[-1].detach()))
+    with torch.no_grad():
+        net(images())
+    refresh_batch_norms(net, [SimpleNamespace(inputs={"image": images()})])
+    assert torch.equal(frozen.running_mean, before)
+    assert torch.allclose(trained.norm.running_mean, seen[0].mean((0, 2, 3)), atol=1e-5)
