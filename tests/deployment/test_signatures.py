@@ -42,16 +42,16 @@ def test_a_signed_bundle_is_known_by_its_key_alone(kind, keys, copy):
         load_model(copy, public_key=public)
     sign_bundle(copy, private_key(secret))
     assert load_model(copy, public_key=public).predict(ROW) == load_model(copy).predict(ROW)
-    with pytest.raises(BundleError, match="not of the key"):
+    with pytest.raises(BundleError, match="not from the key"):
         load_model(copy, public_key=keys["ssh" if kind == "pem" else "pem"][1])
     manifest = (copy / "manifest.json").read_bytes()
     (copy / "manifest.json").write_bytes(manifest + b" ")
     load_model(copy)
-    with pytest.raises(BundleError, match="not of the key"):
+    with pytest.raises(BundleError, match="not from the key"):
         load_model(copy, public_key=public)
     (copy / "manifest.json").write_bytes(manifest)
     (copy / "manifest.sig").write_bytes(b"short")
-    with pytest.raises(BundleError, match="not of the key"):
+    with pytest.raises(BundleError, match="not from the key"):
         load_model(copy, public_key=public)
 
 

@@ -178,7 +178,7 @@ def test_the_shell_shows_what_python_knows(study, home, pictures, tmp_path):
 
 def test_a_second_fit_of_a_name_is_a_study_of_its_own(study, home, pictures):
     request = AutoML(name="pictures", home=home, deployment=Deployment(max_latency_ms=1e-5), progress=False)
-    with pytest.warns(UserWarning, match="this one is 'pictures-2'"), pytest.raises(LimitError):
+    with pytest.warns(UserWarning, match="this one is called 'pictures-2'"), pytest.raises(LimitError):
         request.fit(*pictures, folds=0)
     assert study.status == "ended" and not (home / "studies" / "pictures-2").exists()
     lost = home / "studies" / "lost"
