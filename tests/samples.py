@@ -27,7 +27,7 @@ from lepton_automl.events import (
     TrialResumed,
     TrialRetried,
 )
-from lepton_automl.jobs import Decision, HostBenchmark, Report, TrialResult
+from lepton_automl.jobs import Decision, HostBenchmark, Report, TrialJob, TrialResult
 from lepton_automl.modalities.image.spec import ImageInput
 from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.objective import Objective
@@ -51,6 +51,23 @@ def image_spec(side: int = 8, channels: int = 1, **changes: object) -> DataSpec:
         digest="0",
     )
     return with_fields(spec, **changes)
+
+
+def trial_job(trial: int, spec: DataSpec, folder: object, **changes: object) -> TrialJob:
+    """A job with default plans, with some fields changed."""
+    job = TrialJob(
+        trial=trial,
+        uid=str(trial),
+        config={},
+        data=spec,
+        deployment=Deployment(),
+        train=TrainPlan(),
+        prune=PrunePlan(),
+        metric="accuracy",
+        folder=str(folder),
+        measurement_lock="",
+    )
+    return job.replace(**changes)
 
 
 def table_spec(**changes: object) -> DataSpec:

@@ -24,11 +24,9 @@ from lepton_automl.execution.worker import Worker
 from lepton_automl.factory import Factory
 from lepton_automl.jobs import CONTINUE, Report, ScoreJob, TrialJob, TrialResult
 from lepton_automl.measurement_lock import MeasurementLock
-from lepton_automl.plans import PrunePlan, TrainPlan
-from lepton_automl.specs import Deployment
 from lepton_automl.testing import executor as contract
 from lepton_automl.trust import allow
-from tests.samples import image_spec
+from tests.samples import image_spec, trial_job
 
 
 @pytest.fixture
@@ -39,18 +37,7 @@ def executor(tmp_path):
 
 
 def job(trial: int, folder: object) -> TrialJob:
-    return TrialJob(
-        trial=trial,
-        uid=str(trial),
-        config={},
-        data=image_spec().replace(folder=str(folder)),
-        deployment=Deployment(),
-        train=TrainPlan(),
-        prune=PrunePlan(),
-        metric="accuracy",
-        folder=str(folder),
-        measurement_lock="",
-    )
+    return trial_job(trial, image_spec().replace(folder=str(folder)), folder)
 
 
 def result_of(executor: LocalExecutor, seconds: float = 90) -> TrialResult:

@@ -19,12 +19,12 @@ from lepton_automl.execution.transfer import place_contents
 from lepton_automl.execution.worker import Worker
 from lepton_automl.jobs import AccelerateJob, AccelerationResult, Decision, Report, ScoreJob, TrialJob, TrialResult
 from lepton_automl.plans import PrunePlan, TrainPlan
-from lepton_automl.specs import Deployment
 from lepton_automl.study_store import CHECKPOINT
 from lepton_automl.testing import executor as contract
 from lepton_automl.testing.workspace import WorkspaceContract
 from lepton_automl.workspace import LocalWorkspace, Ref, content_digest
 from tests.execution.copying_workspace import CopyingWorkspace
+from tests.samples import trial_job
 
 
 def copying(folder: Path) -> CopyingWorkspace:
@@ -79,18 +79,8 @@ def jobs(study: Path) -> tuple[TrialJob, TrialJob]:
     spec = prepare((rows.tolist(), targets.tolist()), study / "data", DataOptions(folds=0))
     space, plan = families.space_for(spec), PrunePlan()
     config = space.defaults
-    parent = TrialJob(
-        trial=0,
-        uid="zero",
-        config=config,
-        data=spec,
-        deployment=Deployment(),
-        train=TrainPlan(epochs=4, seed=5),
-        prune=plan,
-        metric="accuracy",
-        rungs=(2,),
-        folder=str(study / "trials" / "00000"),
-        measurement_lock="",
+    parent = trial_job(
+        0, spec, study / "trials" / "00000", config=config, train=TrainPlan(epochs=4, seed=5), prune=plan, rungs=(2,)
     )
     child = parent.replace(
         trial=1,

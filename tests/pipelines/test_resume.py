@@ -15,9 +15,9 @@ from lepton_automl.data.prepare import prepare
 from lepton_automl.jobs import CONTINUE, Decision, TrialJob
 from lepton_automl.pipelines.checkpoint import Checkpoint, CheckpointWriter
 from lepton_automl.pipelines.trial import run_trial
-from lepton_automl.plans import PrunePlan, TrainPlan
-from lepton_automl.specs import Deployment
+from lepton_automl.plans import TrainPlan
 from lepton_automl.study_store import CHECKPOINT
+from tests.samples import trial_job
 
 
 class Killed(BaseException):
@@ -37,19 +37,7 @@ def prepared(tmp_path_factory):
 
 def job_of(spec, folder, **changes) -> TrialJob:
     config = families.space_for(spec).defaults | {"prune.ratio": 0.3}
-    job = TrialJob(
-        trial=3,
-        uid="three",
-        config=config,
-        data=spec,
-        deployment=Deployment(),
-        train=TrainPlan(epochs=6, seed=5),
-        prune=PrunePlan(),
-        metric="accuracy",
-        rungs=(2, 4),
-        folder=str(folder),
-        measurement_lock="",
-    )
+    job = trial_job(3, spec, folder, config=config, train=TrainPlan(epochs=6, seed=5), rungs=(2, 4))
     return job.replace(**changes)
 
 
