@@ -142,7 +142,12 @@ def ratio(above: float, below: float) -> float:
 
 def values_of(scorers: Mapping[str, Scorer], answers: Array, targets: Array, weights: Array | None = None) -> dict[str, float]:
     """Every score by its name, NaN if it is undefined; rows count by their weights [N], if there are any."""
-    return {name: scorer.value(answers, targets, weights) for name, scorer in scorers.items()}
+    return {name: value_of(scorer, answers, targets, weights) for name, scorer in scorers.items()}
+
+
+def value_of(scorer: Scorer, answers: Array, targets: Array, weights: Array | None = None) -> float:
+    """A score; a plug-in's scorer may not know weights, and gets them only if there are any."""
+    return scorer.value(answers, targets) if weights is None else scorer.value(answers, targets, weights)
 
 
 def score_interval(scorer: Scorer, answers: Array, targets: Array) -> tuple[float, float]:

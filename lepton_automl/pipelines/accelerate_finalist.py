@@ -115,7 +115,7 @@ def _bench(request: AccelerateJob, profiler: CostProfiler, progress: Callable[[s
     truth = in_target_unit(rows.targets, data.spec)
 
     def score(model: InferenceSession) -> VariantScores:
-        return variant_scores(predict_split(model, rows), truth, data.spec, job.metric, decoder)
+        return variant_scores(predict_split(model, rows), truth, data.spec, job.metric, decoder, weights=rows.weights)
 
     return VariantBench(
         deployment=job.deployment,

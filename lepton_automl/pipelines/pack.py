@@ -122,8 +122,8 @@ def bundle_scores(
     """Scores of a bundle's model in its own runtime on some rows, in the target's unit, and their 95 % intervals."""
     answers, decoder = predict_split(open_bundle(bundle, threads), split), decoder_of(bundle)
     truth = in_target_unit(split.targets, spec)
-    values = scores(answers, truth, spec, decoder)
-    return values, score_intervals(values, answers, truth.numpy(), spec, decoder)
+    values = scores(answers, truth, spec, decoder, weights=split.weights)
+    return values, score_intervals(values, answers, truth.numpy(), spec, decoder, weights=weights_of(split))
 
 
 def model_scores(model: InferenceSession, split: Split, spec: DataSpec, decoder: Json | None = None) -> dict[str, float]:
@@ -163,7 +163,12 @@ def resampled_trial(
     rows, predicted, _ = unseen
     spec = cached_data(job.data).spec
     truth = in_target_unit(rows.targets, spec).numpy()
-    return resampled_scores(values, predicted, truth, spec, metric=job.metric, decoder=decoder)
+    return resampled_scores(values, predicted, truth, spec, metric=job.metric, decoder=decoder, weights=weights_of(rows))
+
+
+def weights_of(split: Split) -> NDArray[Any] | None:
+    """The weights of some rows; None if all count alike."""
+    return None if split.weights is None else split.weights.numpy()
 
 
 def decoder_of(bundle: Path) -> Json:

@@ -31,7 +31,15 @@ class VariantScores:
     deciding: float
 
 
-def variant_scores(answers: Array, targets: Tensor, spec: DataSpec, metric: str, decoder: Json | None = None) -> VariantScores:
+def variant_scores(
+    answers: Array,
+    targets: Tensor,
+    spec: DataSpec,
+    metric: str,
+    decoder: Json | None = None,
+    *,
+    weights: Tensor | None = None,
+) -> VariantScores:
     """Score a variant's answers.
 
     Args:
@@ -40,13 +48,16 @@ def variant_scores(answers: Array, targets: Tensor, spec: DataSpec, metric: str,
         spec: The data; its digest seeds the division of the rows.
         metric: The metric whose drop is limited.
         decoder: Fitted decoder settings.
+        weights: The weight of each row, [N]; None if all count alike.
     """
-    whole = scores(answers, targets, spec, decoder)
+    whole = scores(answers, targets, spec, decoder, weights=weights)
     if len(targets) < 2 * FEWEST:
         return VariantScores(whole, whole[metric], whole[metric])
     order = np.random.default_rng(zlib.crc32(spec.digest.encode())).permutation(len(targets))
     halves = (
-        scores(answers[half], targets[half], spec, decoder).get(metric, math.nan)
+        scores(answers[half], targets[half], spec, decoder, weights=None if weights is None else weights[half]).get(
+            metric, math.nan
+        )
         for half in (order[: len(order) // 2], order[len(order) // 2 :])
     )
     return VariantScores(whole, *(whole[metric] if math.isnan(score) else score for score in halves))

@@ -12,7 +12,7 @@ import numpy as np
 
 from lepton_automl.arrays import Array, Json
 from lepton_automl.errors import ConfigError
-from lepton_automl.metric import RankedScore, Scorer, SummedScore, draws, share_interval
+from lepton_automl.metric import RankedScore, Scorer, SummedScore, draws, share_interval, value_of
 from lepton_automl.resampled import LEVELS, ResampledScores
 from lepton_automl.specs import DataSpec
 from lepton_automl.task import metrics_of
@@ -37,6 +37,7 @@ def resampled_scores(
     *,
     metric: str,
     decoder: Json | None = None,
+    weights: Array | None = None,
 ) -> ResampledScores:
     """Score a model's answers on the study's resamples, which all models of the same data share.
 
@@ -47,8 +48,9 @@ def resampled_scores(
         spec: The data; its digest seeds the resamples.
         metric: The study's metric.
         decoder: Fitted decoder settings, such as thresholds.
+        weights: The weight of each row, [N]; None if all count alike.
     """
-    rows = _Rows(answers, targets, zlib.crc32(spec.digest.encode()))
+    rows = _Rows(answers, targets, zlib.crc32(spec.digest.encode()), weights)
     scorers = scorers_of(spec, decoder)
     in_bag, out_of_bag = _bags(rows, scorers[metric], values.get(metric, math.nan))
     others = {name: _drawn(rows, scorers[name], value) for name, value in values.items() if name != metric and name in scorers}
@@ -57,21 +59,28 @@ def resampled_scores(
 
 
 def score_intervals(
-    values: Mapping[str, float], answers: Array, targets: Array, spec: DataSpec, decoder: Json | None = None
+    values: Mapping[str, float],
+    answers: Array,
+    targets: Array,
+    spec: DataSpec,
+    decoder: Json | None = None,
+    *,
+    weights: Array | None = None,
 ) -> dict[str, tuple[float, float]]:
     """The 95 % interval of every score on other rows, such as the test split; for the arguments see above."""
-    rows, scorers = _Rows(answers, targets, zlib.crc32(spec.digest.encode())), scorers_of(spec, decoder)
+    rows, scorers = _Rows(answers, targets, zlib.crc32(spec.digest.encode()), weights), scorers_of(spec, decoder)
     drawn = {name: _drawn(rows, scorers[name], value) for name, value in values.items() if name in scorers}
     return _intervals(rows, scorers, values, drawn, spec)
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows to resample: answers [N, ...], targets [N, ...], and the seed of the resamples."""
+    """The rows to resample: answers [N, ...], targets [N, ...], the seed of the resamples, and weights [N] if there are any."""
 
     answers: Array
     targets: Array
     seed: int
+    weights: Array | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -81,7 +90,16 @@ class _Rows:
         if len(self) <= most:
             return self
         picked = np.sort(np.random.default_rng(self.seed).choice(len(self), most, replace=False))
-        return _Rows(self.answers[picked], self.targets[picked], self.seed)
+        return self.some(picked)
+
+    def some(self, places: Array | slice) -> _Rows:
+        """Rows at some places."""
+        weights = None if self.weights is None else self.weights[places]
+        return _Rows(self.answers[places], self.targets[places], self.seed, weights)
+
+    def weighted(self, counts: Array) -> Array:
+        """Counts of the rows [..., N] times their weights, float64."""
+        return np.asarray(counts, np.float64) if self.weights is None else counts * self.weights.astype(np.float64)
 
     def counts(self, resamples: int = RESAMPLES) -> Array:
         """How often each resample has each row, [resamples, N]."""
@@ -111,7 +129,9 @@ def _intervals(
 
 def _counts_rows(rows: _Rows, scorer: Scorer) -> bool:
     """Whether a score is the share of the rows with some property."""
-    if not isinstance(scorer, SummedScore) or scorer.statistics(rows.answers[:1], rows.targets[:1]).shape[1] != 2:
+    if rows.weights is not None or not isinstance(scorer, SummedScore):
+        return False
+    if scorer.statistics(rows.answers[:1], rows.targets[:1]).shape[1] != 2:
         return False
     some = scorer.statistics(rows.answers[:RANKED_ROWS], rows.targets[:RANKED_ROWS])
     return bool((some[:, 1] == 1).all() and np.isin(some[:, 0], (0, 1)).all())
@@ -129,7 +149,7 @@ def _bags(rows: _Rows, scorer: Scorer, value: float) -> tuple[Array, Array]:
     if isinstance(scorer, SummedScore):
         bags, centre = _summed(part, scorer)
     else:
-        bags, centre = _ranked(part, scorer, RESAMPLES, SECONDS), _value(scorer, part.answers, part.targets)
+        bags, centre = _ranked(part, scorer, RESAMPLES, SECONDS), _value(scorer, part)
     if len(part) == len(rows):
         return bags
     factor = math.sqrt(len(part) / len(rows))
@@ -144,11 +164,11 @@ def _drawn(rows: _Rows, scorer: Scorer, value: float) -> Array:
         numbers = scorer.statistics(rows.answers[:1], rows.targets[:1]).shape[1] * min(len(rows), SUMMED_ROWS)
         return _bags(rows, scorer, value)[0] if numbers <= CHUNK else np.empty(0)
     part, began = rows.part(RANKED_ROWS), time.monotonic()
-    centre = _value(scorer, part.answers, part.targets)
+    centre = _value(scorer, part)
     if isinstance(scorer, RankedScore) and scorer.of_counts is not None:
         if part.answers.size * BRIEF_RESAMPLES > MOST_NUMBERS:
             return np.empty(0)
-        scored = scorer.of_counts(part.answers, part.targets, part.counts(BRIEF_RESAMPLES))
+        scored = scorer.of_counts(part.answers, part.targets, part.weighted(part.counts(BRIEF_RESAMPLES)))
     elif time.monotonic() - began > BRIEF_SECONDS / FEWEST:
         return np.empty(0)
     else:
@@ -162,11 +182,11 @@ def _summed(rows: _Rows, scorer: SummedScore) -> tuple[tuple[Array, Array], floa
     whole, inside, outside = np.zeros(width), np.zeros((RESAMPLES, width)), np.zeros((RESAMPLES, width))
     step = max(1, CHUNK // max(width, RESAMPLES))
     for at in range(0, len(rows), step):
-        times = counts[:, at : at + step]
-        values = scorer.statistics(rows.answers[at : at + step], rows.targets[at : at + step])
-        whole += values.sum(0)
-        inside += times.astype(np.float64) @ values
-        outside += (times == 0).astype(np.float64) @ values
+        times, some_rows = counts[:, at : at + step], rows.some(slice(at, at + step))
+        values = scorer.statistics(some_rows.answers, some_rows.targets)
+        whole += values.sum(0) if rows.weights is None else some_rows.weighted(np.ones(len(some_rows))) @ values
+        inside += some_rows.weighted(times) @ values
+        outside += some_rows.weighted(times == 0) @ values
     some = (counts == 0).any(1)  # of few rows, a resample may leave out none
     out_of_bag = [scorer.score(sums) if left else math.nan for sums, left in zip(outside, some, strict=True)]
     return (np.array([scorer.score(sums) for sums in inside]), np.array(out_of_bag)), scorer.score(whole)
@@ -176,13 +196,14 @@ def _ranked(rows: _Rows, scorer: Scorer, resamples: int, seconds: float) -> tupl
     """The scores of the resamples in and out of the bag, from their rows; fewer of them if the time is up."""
     if isinstance(scorer, RankedScore) and scorer.of_counts is not None:
         counts = rows.counts(resamples)
-        inside, outside = (scorer.of_counts(rows.answers, rows.targets, times) for times in (counts, counts == 0))
+        both = (rows.weighted(times) for times in (counts, counts == 0))
+        inside, outside = (scorer.of_counts(rows.answers, rows.targets, times) for times in both)
         return inside, outside
     bags: list[tuple[float, float]] = []
     began, places = time.monotonic(), np.arange(len(rows))
     for drawn in draws(len(rows), resamples, rows.seed):
         parts = (drawn, np.setdiff1d(places, drawn))
-        inner, outer = (_value(scorer, rows.answers[part], rows.targets[part]) for part in parts)
+        inner, outer = (_value(scorer, rows.some(part)) for part in parts)
         bags.append((inner, outer))
         if time.monotonic() - began > seconds and len(bags) >= FEWEST:
             break
@@ -190,11 +211,11 @@ def _ranked(rows: _Rows, scorer: Scorer, resamples: int, seconds: float) -> tupl
     return inside, outside
 
 
-def _value(scorer: Scorer, answers: Array, targets: Array) -> float:
+def _value(scorer: Scorer, rows: _Rows) -> float:
     """A score; NaN where it is undefined on these rows, or a user's function fails on them."""
-    if not len(targets):
+    if not len(rows):
         return math.nan
     try:
-        return scorer.value(answers, targets)
+        return value_of(scorer, rows.answers, rows.targets, rows.weights)
     except ConfigError:
         return math.nan

@@ -16,6 +16,7 @@ from lepton_automl.errors import DataError
 from lepton_automl.plans import TrainPlan
 from lepton_automl.task import task_named, task_of
 from lepton_automl.training.loss import Loss
+from lepton_automl.training.resampled import resampled_scores
 from lepton_automl.training.scores import scores
 from tests.samples import table_spec
 
@@ -105,3 +106,17 @@ def open_spec(output):
     spec = table_spec(output=output)
     assert task_of(spec).name == output.kind
     return spec
+
+
+def test_intervals_of_weighted_rows_lie_around_the_weighted_score():
+    truth = DRAW.integers(2, size=600)
+    right = np.where(np.arange(600) < 300, 0.9, 0.2)
+    answers = np.where(DRAW.random(600) < right, truth, 1 - truth)[:, None] == np.arange(2)
+    answers, weights = answers * 0.8 + 0.1, np.where(np.arange(600) < 300, 1.9, 0.1)
+    spec = open_spec(task_named("binary").Output(labels=(0, 1)))
+    values = scores(answers, truth, spec, weights=weights)
+    for name in ("accuracy", "f1", "auroc", "average_precision"):
+        drawn = resampled_scores(values, answers, truth, spec, metric=name, weights=weights)
+        low, high = drawn.intervals[name]
+        assert low < values[name] < high < low + 0.15 and low > 0.75, name
+        assert np.mean(drawn.drawn) == pytest.approx(values[name], abs=0.02) == pytest.approx(np.mean(drawn.left_out), abs=0.03)

@@ -47,7 +47,7 @@ class _Classification(LabelTask):
         "f1": Metric(direction="maximize"),
         "auroc": Metric(direction="maximize"),
         "average_precision": Metric(direction="maximize"),
-        "mcc": Metric(direction="maximize", unit=""),
+        "mcc": Metric(direction="maximize"),
         "log_loss": Metric(direction="minimize", unit=""),
     }
     share_metric = "accuracy"
