@@ -5,7 +5,6 @@ Accuracy and latency are those of one file, the one that `best()` gives for the 
 
 from __future__ import annotations
 
-import inspect
 import shutil
 import sys
 from typing import Any
@@ -25,10 +24,15 @@ def main(system: str, run: Run) -> None:
     data = run.photos()
     training, home = run.path / "train", run.path / "home"
     data.link_training(run.seed, training)
-    known = "pretrained" in inspect.signature(AutoML).parameters
-    weights: dict[str, Any] = {"pretrained": WEIGHTS[system]} if known else {}
-    budget = Budget(minutes=run.minutes)
-    automl = AutoML(name="ours", budget=budget, seed=run.seed, workers=run.threads, home=home, progress=False, **weights)
+    automl = AutoML(
+        name="ours",
+        budget=Budget(minutes=run.minutes),
+        seed=run.seed,
+        workers=run.threads,
+        home=home,
+        progress=False,
+        pretrained=WEIGHTS[system],
+    )
     study = automl.fit(training, test_share=1e-6)  # next to nothing: the outer split is the test split
     model = study.best(max_latency_ms=run.max_latency_ms or None)
     rows = data.test_rows(run.seed)
