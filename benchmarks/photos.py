@@ -99,5 +99,6 @@ def read(record: Record) -> list[OneFolder]:
                 found.clocks[line["seed"]] = line
             elif line["max_latency_ms"] == wish or line["system"] not in OURS:
                 found.lines.setdefault(line["system"], {})[line["seed"]] = line
-        folders.append(found)
+        if found.lines:  # else there are latencies only: those of refused runs
+            folders.append(found)
     return folders

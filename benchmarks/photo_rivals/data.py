@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from benchmarks.environments import WORK
 
@@ -124,7 +124,7 @@ class Photos:
 def _square(file: Path, side: int) -> Any:
     with Image.open(file) as opened:
         opened.draft("RGB", (side, side))  # JPEG files are decoded at the nearest larger scale
-        photo = opened.convert("RGB")
+        photo = ImageOps.exif_transpose(opened).convert("RGB")
     scale = side / min(photo.size)
     width, height = (max(side, round(length * scale)) for length in photo.size)
     photo = photo.resize((width, height), Image.Resampling.BILINEAR)

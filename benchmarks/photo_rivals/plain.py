@@ -54,8 +54,8 @@ def main(run: Run) -> None:
     stored = min(SIDE + JITTER, data.shorter_side)
     side = SIDE if stored == SIDE + JITTER else stored
     margin = (side + JITTER - stored) // 2
-    photos = torch.from_numpy(np.asarray(data.pixels(stored)))
-    photos = functional.pad(photos, (margin,) * 4, mode="reflect") if margin else photos
+    edges = ((0, 0), (0, 0), (margin, margin), (margin, margin))
+    photos = torch.from_numpy(np.pad(data.pixels(stored), edges, mode="reflect"))
     labels, train, test = (torch.from_numpy(x) for x in (data.labels, data.train_rows(run.seed), data.test_rows(run.seed)))
     sample = photos[train[:1000]].float()
     mean, std = sample.mean((0, 2, 3)).view(1, 3, 1, 1), sample.std((0, 2, 3)).view(1, 3, 1, 1)

@@ -40,8 +40,8 @@ class OneTable:
 
     def mean(self, system: str, field: str = "score") -> float:
         """The mean over the splits; NaN if the field is missing."""
-        values = [line.get(field) for line in self.lines[system]]
-        return math.nan if None in values else statistics.mean(values)
+        values: list[float] = [line[field] for line in self.lines[system] if line.get(field) is not None]
+        return statistics.mean(values) if len(values) == self.splits else math.nan
 
     def behind(self, system: str, other: str) -> list[float]:
         """How far a system is behind another on each split: points of accuracy, or percent of the other's RMSE."""

@@ -184,5 +184,6 @@ def test_runs_of_photos_resume_and_are_timed_once(tmp_path, monkeypatch):
     assert (
         folder.max_latency_ms == 0.25 and folder.gaps("scratch", "plain") == [0] and folder.speedups("scratch", "plain") == [1]
     )
+    assert photos.read(Record(path, photos.SAME, codes | {"scratch": "y", "plain": "y"})) == []  # latencies alone
     wishes = [json.loads(line)["max_latency_ms"] for line in path.read_text().splitlines()]
     assert wishes == [0.0, 0.25, 0.25]
