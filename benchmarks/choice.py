@@ -7,7 +7,7 @@ Three parts:
 2. Simulated models whose true accuracies are known: the bias of the best score, of the corrected score, and of nested scoring,
    where the model is chosen on one half of the rows and scored on the other, both ways.
 3. Searches on five data sets (`--minutes` each; 0 leaves them out): the front with and without merged models, on how many of the
-   200 resamples of the validation rows the same model is chosen, and how often two models of the front whose scores differ
+   200 resamples of the validation rows the same model is chosen (from the front, and from all finished models), and how often two models of the front whose scores differ
    credibly are in the other order on the test split.
 """
 
@@ -28,7 +28,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from lepton_automl import AutoML, Budget
-from lepton_automl.choice import Candidate, as_good_as_best
+from lepton_automl.choice import Candidate, as_good_as_best, candidate
 from lepton_automl.corrected import corrected
 from lepton_automl.metric import share_interval
 from lepton_automl.resampled import ResampledScores, paired_error
@@ -168,11 +168,15 @@ def _searches(minutes: float) -> Iterator[Figure]:
             state, known = study.state, study.models.corrected
             yield Figure(name=f"front_{name}", value=len(state.front()))
             yield Figure(name=f"front_with_merged_{name}", value=len(state.front(merged=True)))
-            if known:
-                yield Figure(name=f"kept_{name}", value=known.kept)
-                kept.append(known.kept)
+            listed = corrected(
+                tuple(candidate(state, trial) for trial in state.front()), state.settings.objectives[0].direction
+            )
+            if known and listed:
+                yield Figure(name=f"stays_{name}", value=listed.kept)
+                yield Figure(name=f"stays_of_all_{name}", value=known.kept)
+                kept.append(listed.kept)
             reversed_pairs += list(_reversed(state))
-    yield Figure(name="kept_median", value=statistics.median(kept), target=">= 0.8")
+    yield Figure(name="stays_median", value=statistics.median(kept), target=">= 0.8")
     yield Figure(name="reversed_on_test", value=statistics.mean(reversed_pairs) if reversed_pairs else 0.0, target="<= 0.16")
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from lepton_automl.arrays import Array
-from lepton_automl.metric import Scorer, SummedScore, score_difference, score_interval
+from lepton_automl.metric import RankedScore, Scorer, SummedScore, draws, score_difference, score_interval
 
 CLOSE = 1e-6  # tolerance for another order of the rows
+NEAR = 1e-5  # for a score that is computed in another way
+FEW = 5  # resamples
 
 
 class ScorerContract:
@@ -39,6 +41,14 @@ def check_scorer(scorer: Scorer, answers: Array, others: Array, targets: Array) 
     assert scorer.value(answers[order], targets[order]) == pytest.approx(value, rel=CLOSE, abs=CLOSE, nan_ok=True)
     if isinstance(scorer, SummedScore):
         _check_sums(scorer, answers, targets, value)
+    if isinstance(scorer, RankedScore) and scorer.of_counts is not None:
+        drawn = list(draws(len(targets), FEW, 0))
+        counts = np.stack([np.bincount(rows, minlength=len(targets)) for rows in drawn])
+        expected = [scorer.value(answers[rows], targets[rows]) for rows in drawn]
+        together = scorer.of_counts(answers, targets, counts)
+        assert np.allclose(together, expected, rtol=NEAR, atol=NEAR, equal_nan=True), (
+            "counts of rows give other scores than rows"
+        )
     resamples = scorer.resampled(answers, targets)
     assert np.array_equal(resamples, scorer.resampled(answers, targets), equal_nan=True), "resamples are not paired"
     if math.isfinite(value) and isinstance(scorer, SummedScore):
