@@ -43,7 +43,7 @@ def test_a_study_is_an_optuna_study_with_the_same_front(tmp_path):
     state, *_ = run(tmp_path, budget=Budget(trials=30), deployment=Deployment(max_latency_ms=2.0))
     taken = to_optuna(state)
     best = {tuple(trial.values) for trial in taken.best_trials}  # of equal models Optuna lists all
-    assert best == {(state.score(model), model.profile.latency_ms) for model in state.front()}
+    assert best == {(state.score(model), model.profile.latency_ms) for model in state.front(merged=True)}
     by_status = {trial.user_attrs["status"]: trial.state.name for trial in taken.trials}
     assert by_status == {"complete": "COMPLETE", "stopped": "PRUNED", "infeasible": "PRUNED", "failed": "FAIL"}
     assert all(max(trial.constraints.values()) > 0 for trial in taken.trials if trial.user_attrs["status"] == "infeasible")

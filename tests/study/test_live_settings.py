@@ -85,9 +85,9 @@ def test_everything_uses_the_current_limits(tmp_path):
     before, within = StudyState().feed(events[:tightened]), StudyState().feed(events[: tightened + 1])
     whole = [trial for trial in before.trials.values() if trial.status == "complete"]
     slow = [trial for trial in whole if trial.profile.latency_ms > 1.2]
-    assert slow and numbers(slow) & numbers(before.front())
+    assert slow and numbers(slow) & numbers(before.front(merged=True))
     assert {within.trials[trial.number].status for trial in slow} == {"infeasible"}
-    assert numbers(within.front()) == beaten_by_none(before, [trial for trial in whole if trial not in slow])
+    assert numbers(within.front(merged=True)) == beaten_by_none(before, [trial for trial in whole if trial not in slow])
     assert within.settings.deployment == TIGHT
 
     running = {number: len(trial.reports) for number, trial in before.running.items() if trial.search_profile.latency_ms > 1.2}
@@ -100,7 +100,7 @@ def test_everything_uses_the_current_limits(tmp_path):
 
     again = StudyState().feed(events[: lifted + 1])
     models = [trial for trial in again.trials.values() if trial.status == "complete"]
-    assert numbers(slow) <= numbers(models) and numbers(again.front()) == beaten_by_none(again, models)
+    assert numbers(slow) <= numbers(models) and numbers(again.front(merged=True)) == beaten_by_none(again, models)
     assert state == StudyState().feed(events)
 
 
@@ -197,7 +197,7 @@ def test_a_study_that_has_ended_shows_its_front_within_the_limits(ended):
     assert study.state.ended.chosen == study.state.choose().number == Study("ended", ended).best().number
     taken = to_optuna(study.state)
     assert {tuple(trial.values) for trial in taken.best_trials} == {
-        (study.state.score(model), model.profile.latency_ms) for model in study.state.front()
+        (study.state.score(model), model.profile.latency_ms) for model in study.state.front(merged=True)
     }
     study.control.limit(max_latency_ms=None)
     assert study.state.settings.deployment == Deployment(max_size_bytes=5000)
