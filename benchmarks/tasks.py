@@ -106,7 +106,7 @@ def _searched(table: Table, seed: int, minutes: float, home: Path) -> Found:
     try:
         # Only one row is held out as the study's test split, as the outer split is the test split.
         study = automl.fit(train, target=str(table.target.name), quantiles=QUANTILES, split_column="", test_share=1e-6)
-        models = {"best": study.models[study.state.front()[0].number], "knee": study.best(knee=True)}
+        models = {"best": study.models[study.state.front(merged=True)[0].number], "knee": study.best(knee=True)}
         found: Found = {}
         for name, model in models.items():
             began = time.process_time()
