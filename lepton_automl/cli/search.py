@@ -77,7 +77,7 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
     decimal: Annotated[str | None, data_option(help="The decimal separator: `.` or `,`.")] = None,
     dayfirst: Annotated[bool | None, data_option(help="Read 1/2/2024 as the first of February.")] = None,
     target_transform: Annotated[
-        str | None, data_option(help="Learn a number's `log` or `sqrt`, or `none`; default: by its skew.")
+        str | None, data_option(help="Learn a number's `log` or `sqrt`, `none`, or `auto`; default: by --metric.")
     ] = None,
     class_weight: Annotated[str | None, data_option(help="`balanced` gives rare classes a higher weight.")] = None,
     minutes: Annotated[float | None, budget_option(help="Minutes of search; default: 10, without another budget.")] = None,

@@ -35,8 +35,8 @@ class DataOptions(Value):
         test_share: Share of the rows for the test split, if no test data are given.
         validation_share: Share of the other rows for the validation split, at most 10,000 rows.
         folds: Folds to cross-validate over; 0 for a validation split; None for 5 folds below 1,000 rows.
-        target_transform: Whether networks learn a number itself (`"none"`), its logarithm (`"log"`) or its square root (`"sqrt"`); by
-            default decided on the training rows. Scores and answers are in the target's own unit in any case.
+        target_transform: Whether networks learn a number itself (`"none"`), its logarithm (`"log"`), its square root (`"sqrt"`), or
+            what the training rows suggest (`"auto"`). Scores and answers are in the target's own unit in any case.
         class_weight: `"balanced"`, a weight for each label (1 for those not named), or None.
         seed: Seeds the random splits.
         pretrained: Published weights to keep with the data, for networks to start from: see `AutoML`.
@@ -57,7 +57,7 @@ class DataOptions(Value):
     test_share: float = 0.2
     validation_share: float = 0.2
     folds: int | None = None
-    target_transform: Literal["auto", "none", "log", "sqrt"] = "auto"
+    target_transform: Literal["auto", "none", "log", "sqrt"] = "none"
     class_weight: Any = None
     seed: int = 0
     pretrained: str = "none"
