@@ -38,6 +38,7 @@ class Batch(NamedTuple):
     targets: Tensor
     other: Tensor | None = None
     share: float = 1.0
+    weights: Tensor | None = None
 
 
 class Synthetic(pl.LightningDataModule):

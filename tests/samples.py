@@ -33,6 +33,7 @@ from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.objective import Objective
 from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.profile import Measurement, Profile
+from lepton_automl.space import Space
 from lepton_automl.specs import Budget, DataSpec, Deployment
 from lepton_automl.tasks.classification import BinaryOutput, MulticlassOutput
 
@@ -120,6 +121,15 @@ def benchmarked_host(fastest_ms: float = 0.01, epoch_seconds: float = 1.0) -> Ho
     return HostBenchmark(host="here", reference=measured(0.2), fastest=profile(fastest_ms), epoch_seconds=epoch_seconds)
 
 
+UNUSED = tuple(f"train.{name}" for name in ("crop", "operation", "colour", "erase", "cutmix"))
+
+
+def sample_space(spec: DataSpec) -> Space:
+    """The usual space without some augmentations, as recorded searches do not depend on these."""
+    space = families.space_for(spec)
+    return Space(hyperparameters={name: parameter for name, parameter in space.items() if name not in UNUSED})
+
+
 def config(spec: DataSpec | None = None, **changes: object) -> StudyConfig:
     """A study of small images."""
     spec = spec or image_spec()
@@ -130,7 +140,7 @@ def config(spec: DataSpec | None = None, **changes: object) -> StudyConfig:
         budget=Budget(trials=4),
         metric="accuracy",
         objectives=(Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize")),
-        space=families.space_for(spec),
+        space=sample_space(spec),
         train=TrainPlan(epochs=8),
         prune=PrunePlan(),
     )

@@ -41,9 +41,12 @@ def origin(number: int) -> str:
     return "design" if number < RANDOM else "random" if number < LOCAL else "local"
 
 
-def config(number: int, spec: DataSpec, lines: list[Line], metric: str) -> Config:
-    """The configuration of a fresh row; a local one depends on the rows recorded so far."""
-    space, kind = families.space_for(spec), origin(number)
+def config(number: int, spec: DataSpec, lines: list[Line], metric: str, space: Space | None = None) -> Config:
+    """The configuration of a fresh row; a local one depends on the rows recorded so far.
+
+    Rows of a record are drawn from the space that was recorded with them, as hyperparameters may have been added since.
+    """
+    space, kind = space or families.space_for(spec), origin(number)
     if kind == "design":
         return families.initial_designs(spec)[number]
     rng = random.Random(number)

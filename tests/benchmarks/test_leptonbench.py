@@ -72,7 +72,7 @@ def test_a_child_is_pruned_from_its_parent(table):
 def test_designs_are_the_families_own_and_random_rows_can_be_drawn_again(table):
     for row in table.fresh:
         if row.origin == "random":
-            assert rows.config(row.id // 10, table.spec, [], table.metric) == row.config
+            assert rows.config(row.id // 10, table.spec, [], table.metric, table.space) == row.config
 
 
 def test_a_claimed_or_recorded_number_is_not_taken_again(tmp_path):
