@@ -104,7 +104,7 @@ def test_a_search_is_watched_and_controlled(server, opened, face):
         own.locator(within).filter(has_text=told).first.wait_for(timeout=PATIENCE)
 
     press(
-        "register as challenger", re.compile(rf"is {name} version \d, challenger")
+        "register as challenger", re.compile(rf"registered as {name} version \d+ \(challenger\)")
     )  # the champion's own version, where that is chosen
     press("export", f"bundle exported to {name}-model")
     assert (folder / f"{name}-model" / "predict.py").is_file()
