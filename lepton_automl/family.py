@@ -6,7 +6,7 @@ A family is a plug-in of the group `lepton_automl.families`. Its module does not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from . import plugins
 from .modality import modality_of
@@ -68,6 +68,27 @@ class SolvedFamily(Protocol):
         Returns:
             The network; None if a network of this recipe is trained in steps.
         """
+
+
+class SingleNetworkFamily:
+    """Base of a family with one network, which is solved instead of trained: it has no hyperparameters."""
+
+    fastest: ClassVar[Config] = {}
+
+    def space(self, spec: DataSpec) -> Space:
+        """Empty: its regularisation is chosen when it is solved."""
+        del spec
+        return Space(hyperparameters={})
+
+    def initial_designs(self, spec: DataSpec) -> list[Config]:
+        """The one network."""
+        del spec
+        return [{}]
+
+    def train_plan(self, spec: DataSpec) -> TrainPlan:
+        """A plan that is not used: the network is solved."""
+        del spec
+        return TrainPlan()
 
 
 @runtime_checkable

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
+from lepton_automl.family import SingleNetworkFamily
 from lepton_automl.modalities.image.recipe import SIDE, LinearImageRecipe
-from lepton_automl.plans import TrainPlan
-from lepton_automl.space import Config, Space
+from lepton_automl.space import Config
 from lepton_automl.specs import DataSpec
 
 from .spec import ImageInput, image_input
@@ -16,21 +16,15 @@ if TYPE_CHECKING:
     from .linear_network import LinearImageNet
 
 
-class LinearImageFamily:
+class LinearImageFamily(SingleNetworkFamily):
     """One network: ridge, logistic or quantile regression on the pixels of a small copy, by the task."""
 
     name = "linear_image"
     Recipe = LinearImageRecipe
-    fastest: ClassVar[Config] = {}
 
     def accepts(self, spec: DataSpec) -> bool:
         """Whether the data are images; any size is accepted."""
         return isinstance(spec.input, ImageInput)
-
-    def space(self, spec: DataSpec) -> Space:
-        """Empty: its regularisation is chosen when it is solved."""
-        del spec
-        return Space(hyperparameters={})
 
     def recipe(self, config: Config, spec: DataSpec) -> LinearImageRecipe:
         """The one recipe."""
@@ -44,16 +38,6 @@ class LinearImageFamily:
             pixel_mean=own.pixel_mean,
             pixel_std=own.pixel_std,
         )
-
-    def initial_designs(self, spec: DataSpec) -> list[Config]:
-        """The one network."""
-        del spec
-        return [{}]
-
-    def train_plan(self, spec: DataSpec) -> TrainPlan:
-        """A plan that is not used: the network is solved."""
-        del spec
-        return TrainPlan()
 
     def build(self, recipe: LinearImageRecipe) -> LinearImageNet:
         """The network."""

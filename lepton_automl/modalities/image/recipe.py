@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lepton_automl._json import Value
-from lepton_automl.errors import ConfigError
+from lepton_automl.modalities.image.stages import stage_widths, with_blocks, with_stage_widths
 from lepton_automl.recipe import Box, LinearRecipe, Recipe, Widths
 
 
@@ -129,31 +129,11 @@ class ConvRecipe(Recipe):
     @property
     def widths(self) -> Widths:
         """Stem, stage widths, block mids and squeezes."""
-        widths = {"stem": self.stem}
-        for s, stage in enumerate(self.stages):
-            widths[f"stages.{s}.width"] = stage.width
-            for b, block in enumerate(stage.blocks):
-                if block.mid:
-                    widths[f"stages.{s}.blocks.{b}.mid"] = block.mid
-                if block.squeeze:
-                    widths[f"stages.{s}.blocks.{b}.squeeze"] = block.squeeze
-        return widths
+        return {"stem": self.stem} | stage_widths(self.stages)
 
     def with_widths(self, widths: Widths) -> ConvRecipe:
         """The same network with some widths replaced."""
-        stages = tuple(
-            stage.replace(
-                width=widths.get(f"stages.{s}.width", stage.width),
-                blocks=tuple(
-                    block.replace(
-                        mid=widths.get(f"stages.{s}.blocks.{b}.mid", block.mid),
-                        squeeze=widths.get(f"stages.{s}.blocks.{b}.squeeze", block.squeeze),
-                    )
-                    for b, block in enumerate(stage.blocks)
-                ),
-            )
-            for s, stage in enumerate(self.stages)
-        )
+        stages = with_stage_widths(self.stages, widths)
         return self.replace(stem=widths.get("stem", self.stem), stages=stages)
 
     @property
@@ -163,13 +143,7 @@ class ConvRecipe(Recipe):
 
     def keep_blocks(self, blocks_kept: tuple[tuple[int, ...], ...]) -> ConvRecipe:
         """The same network with only these blocks; a stage's first block carries its stride and must stay."""
-        if any(0 not in blocks for blocks in blocks_kept):
-            raise ConfigError("a stage's first block carries its stride and cannot be removed", where="shrink")
-        stages = tuple(
-            stage.replace(blocks=tuple(stage.blocks[b] for b in blocks))
-            for stage, blocks in zip(self.stages, blocks_kept, strict=True)
-        )
-        return self.replace(stages=stages)
+        return self.replace(stages=with_blocks(self.stages, blocks_kept, "carries its stride"))
 
 
 SIDE = 16  # pixels of a side that a linear model sees at most

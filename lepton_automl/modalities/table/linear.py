@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
+from lepton_automl.family import SingleNetworkFamily
 from lepton_automl.modalities.table.recipe import LinearTableRecipe
-from lepton_automl.plans import TrainPlan
-from lepton_automl.space import Config, Space
+from lepton_automl.space import Config
 from lepton_automl.specs import DataSpec
 
 from .spec import TableInput, table_input
@@ -16,21 +16,15 @@ if TYPE_CHECKING:
     from .linear_network import LinearTableNet
 
 
-class LinearTableFamily:
+class LinearTableFamily(SingleNetworkFamily):
     """One network: ridge, logistic or quantile regression, by the task."""
 
     name = "linear_table"
     Recipe = LinearTableRecipe
-    fastest: ClassVar[Config] = {}
 
     def accepts(self, spec: DataSpec) -> bool:
         """Whether the data are a table; any columns are accepted."""
         return isinstance(spec.input, TableInput)
-
-    def space(self, spec: DataSpec) -> Space:
-        """Empty: its regularisation is chosen when it is solved."""
-        del spec
-        return Space(hyperparameters={})
 
     def recipe(self, config: Config, spec: DataSpec) -> LinearTableRecipe:
         """The one recipe."""
@@ -38,16 +32,6 @@ class LinearTableFamily:
         own = table_input(spec)
         inputs = own.numeric + sum(own.cardinalities)
         return LinearTableRecipe(outputs=spec.outputs, inputs=inputs, numeric=own.numeric, cardinalities=own.cardinalities)
-
-    def initial_designs(self, spec: DataSpec) -> list[Config]:
-        """The one network."""
-        del spec
-        return [{}]
-
-    def train_plan(self, spec: DataSpec) -> TrainPlan:
-        """A plan that is not used: the network is solved."""
-        del spec
-        return TrainPlan()
 
     def build(self, recipe: LinearTableRecipe) -> LinearTableNet:
         """The network."""

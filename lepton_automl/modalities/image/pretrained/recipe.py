@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lepton_automl._json import Value
-from lepton_automl.errors import ConfigError
+from lepton_automl.modalities.image.stages import stage_widths, with_blocks, with_stage_widths
 from lepton_automl.recipe import Box, Recipe, Widths
 
 Activation = Literal["relu", "relu6", "hardswish"]
@@ -128,33 +128,14 @@ class BackboneRecipe(Recipe):
     @property
     def widths(self) -> Widths:
         """Stem, stage widths, channels inside blocks, squeezes, features and hidden layer."""
-        widths = {"stem": self.stem}
-        for s, stage in enumerate(self.stages):
-            widths[f"stages.{s}.width"] = stage.width
-            for b, block in enumerate(stage.blocks):
-                if block.mid:
-                    widths[f"stages.{s}.blocks.{b}.mid"] = block.mid
-                if block.squeeze:
-                    widths[f"stages.{s}.blocks.{b}.squeeze"] = block.squeeze
-        return widths | {name: getattr(self, name) for name in ("features", "hidden") if getattr(self, name)}
+        layers = {name: getattr(self, name) for name in ("features", "hidden") if getattr(self, name)}
+        return {"stem": self.stem} | stage_widths(self.stages) | layers
 
     def with_widths(self, widths: Widths) -> BackboneRecipe:
         """The same network with some widths replaced; all of a narrower network is trained, so that it can recover."""
         if all(widths.get(path, width) == width for path, width in self.widths.items()):
             return self
-        stages = tuple(
-            stage.replace(
-                width=widths.get(f"stages.{s}.width", stage.width),
-                blocks=tuple(
-                    block.replace(
-                        mid=widths.get(f"stages.{s}.blocks.{b}.mid", block.mid),
-                        squeeze=widths.get(f"stages.{s}.blocks.{b}.squeeze", block.squeeze),
-                    )
-                    for b, block in enumerate(stage.blocks)
-                ),
-            )
-            for s, stage in enumerate(self.stages)
-        )
+        stages = with_stage_widths(self.stages, widths)
         narrower = {name: widths.get(name, getattr(self, name)) for name in ("stem", "features", "hidden")}
         return self.replace(stages=stages, tuned=len(stages), **narrower)
 
@@ -165,10 +146,4 @@ class BackboneRecipe(Recipe):
 
     def keep_blocks(self, blocks_kept: tuple[tuple[int, ...], ...]) -> BackboneRecipe:
         """The same network with only these blocks; a stage's first block changes its width and must stay."""
-        if any(0 not in blocks for blocks in blocks_kept):
-            raise ConfigError("a stage's first block changes its width and cannot be removed", where="shrink")
-        stages = tuple(
-            stage.replace(blocks=tuple(stage.blocks[b] for b in blocks))
-            for stage, blocks in zip(self.stages, blocks_kept, strict=True)
-        )
-        return self.replace(stages=stages)
+        return self.replace(stages=with_blocks(self.stages, blocks_kept, "changes its width"))
