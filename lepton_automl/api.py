@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import plugins
 from .configure import ACCURACY, study_config
-from .data.options import DataOptions
+from .data.options import DataOptions, options_for_metric
 from .device import get_device
 from .errors import Complaints, ConfigError, did_you_mean, one_of
 from .events import Event
@@ -44,8 +44,6 @@ from .validate import (
 if TYPE_CHECKING:
     Ready = tuple[DataSpec, DataOptions]
 
-# Scores that gain from a logarithm of skewed targets; the squared error loses, as the mean of a logarithm is not that of the target.
-RELATIVE_METRICS = ("mae", "mape", "rmsle")
 WEIGHT_COLUMN = "sample_weight"  # of weights that are given as an array
 
 
@@ -301,8 +299,7 @@ class FitCall:
             from .data.reading import with_weights
 
             data, options = with_weights(data, weights, WEIGHT_COLUMN), {**options, "sample_weight": WEIGHT_COLUMN}
-        if request.metric in RELATIVE_METRICS:
-            options = {"target_transform": "auto", **options}
+        options = {**options_for_metric(request.metric), **options}
         name = self._free_name(request.name or name_of(data))
         place = requested_tracking(home.folder, request.tracking_uri, request.experiment)
         check_experiment(home.folder, name, place)

@@ -14,6 +14,9 @@ from lepton_automl.errors import Complaints, ConfigError, LeptonError, one_of
 from lepton_automl.modality import Modality, modality_named
 from lepton_automl.plugins import names
 
+# Scores that gain from a logarithm of skewed targets; the squared error loses, as the mean of a logarithm is not that of the target.
+RELATIVE_METRICS = ("mae", "mape", "rmsle")
+
 
 @dataclass(frozen=True, kw_only=True, init=False)
 class DataOptions(Value):
@@ -209,6 +212,11 @@ def option_names() -> tuple[str, ...]:
     """The names of all options."""
     own = [item.name for item in dataclasses.fields(DataOptions) if item.name != "particular"]
     return (*own, *(name for _, _, options in _particular() for name in _fields(options)))
+
+
+def options_for_metric(metric: Any) -> dict[str, Any]:
+    """The options that a metric suggests, unless the user sets them."""
+    return {"target_transform": "auto"} if metric in RELATIVE_METRICS else {}
 
 
 def _texts(words: Any) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from lepton_automl.data.options import DataOptions
+from lepton_automl.data.options import DataOptions, options_for_metric
 from lepton_automl.reporting.labels import html_text
 from lepton_automl.specs import DataSpec
 from lepton_automl.study_store import StudyStore
@@ -70,8 +70,10 @@ class Builder(PersistentBox):
         self._preview_worker = PreviewWorker(home.folder, _weakly(self._show_progress), _weakly(self._show_preview))
         self._poller = Poller(self._save_picture, PICTURE_DELAY)
         self._names = _names() if names is None else names
+        self._metric_options: dict[str, Any] = {}  # of the metric that the data are previewed for
         self.data = DataView(home.folder / "uploads", self._look)
         self.goals = Goals(self._make_request, home, self.draw)
+        self.goals.metric.on_change(self._metric_changed)
         self.more = More(self._make_request, self._look, self.draw)
         self.actions = Actions(lambda: None)
         self.inferred, self.code, self._why = w.HTML(EMPTY), w.HTML(), w.HTML()
@@ -151,7 +153,19 @@ class Builder(PersistentBox):
                 self._update_fields(None)
             _set(self.inferred, '<p class="l-dim">reading the data …</p>' if source else EMPTY)
             self.draw()
-        self._preview_worker.look(source, {**self.data.fit_arguments, **self.more.preview_options}, self.more.source)
+            self._metric_options = options_for_metric(self._metric)
+            options = {**self._metric_options, **self.data.fit_arguments, **self.more.preview_options}
+        self._preview_worker.look(source, options, self.more.source)
+
+    @property
+    def _metric(self) -> Any:
+        """The metric to optimize; None for the task's usual one."""
+        return self._automl_arguments.get("metric", self.goals.metric.value)
+
+    def _metric_changed(self) -> None:
+        """Preview the data again if they are prepared differently for the new metric."""
+        if options_for_metric(self._metric) != self._metric_options:
+            self._look()
 
     def _update_fields(self, preview: Preview | None) -> None:
         """Update the fields for the data."""

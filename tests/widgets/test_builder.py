@@ -77,6 +77,7 @@ def test_the_line_of_python_is_what_it_starts(home, tmp_path, digits, launched, 
         made.data.ignore.control.value = ("sold",)
         seen(made)
         made.goals.metric.control.value = "mae"
+        assert seen(made).options["target_transform"] == "auto"  # as in a search for this metric
         made.goals.pins.hyperparameter.value, made.goals.pins.setting.value = "model.depth", "2"
         made.goals.pins.pin.click()
         made.goals.deployment["threads"].control.value = "2"
