@@ -26,6 +26,7 @@ from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.task import task_of
 from lepton_automl.tasks.classification import BinaryOutput
+from lepton_automl.tasks.multilabel.decoder import LabelSetDecoder
 from lepton_automl.training.fit import fit
 
 Array = NDArray[Any]
@@ -135,7 +136,9 @@ class Answers:
         """scikit-learn's scores on the test rows in percent, with a threshold for each label that is tuned on the validation rows."""
         spec = sets.data.spec
         known, truth = sets.data.validation.targets.numpy(), sets.test.targets.numpy()
-        chosen = self.test >= np.array(task_of(spec).fit_decoder(self.validation, known, spec.output)["thresholds"])
+        fitted = task_of(spec).fit_decoder(self.validation, known, spec.output)
+        decoder = LabelSetDecoder({**spec.output.shipped(), "decoder": fitted})
+        chosen = decoder.probabilities(self.test) >= decoder.thresholds
         return {
             "mean average precision": 100 * float(average_precision_score(truth, self.test, average="macro")),
             "micro F1": 100 * float(f1_score(truth, chosen, average="micro")),

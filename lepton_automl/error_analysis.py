@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ._json import Value
+from .arrays import Json
 from .jobs import TrialJob
 from .request import Request, Response
 
@@ -103,6 +104,23 @@ class CalibrationBin(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RegionCoverage(Value):
+    """The prediction sets or intervals of some rows at one requested coverage.
+
+    Args:
+        level: The requested coverage.
+        covered: Share of the rows whose set or interval holds the truth.
+        size: Labels in a set, or the width of an interval in the target's own unit; the mean over rows.
+        empty: Share of the rows whose set has no label.
+    """
+
+    level: float
+    covered: float
+    size: float
+    empty: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class ErrorAnalysis(Response):
     """The answer to an `ErrorAnalysisJob`.
 
@@ -117,12 +135,15 @@ class ErrorAnalysis(Response):
         classes: Results on each class, in the order of the outputs; empty for numbers.
         confusion: Confusion matrix: index of the truth, index of the answer, number of rows; pairs without rows are left out.
         calibration: Share of right answers by their probability; bins without rows are left out.
-        calibration_error: The mean distance between the two, weighted by rows; `calibration_verdict` interprets it.
+        calibration_error: The mean distance between the two, weighted by rows; `calibration_verdict` interprets it. If a row may
+            have several labels, that between each label's probability and its frequency.
+        uncalibrated_error: The same before probabilities were scaled by a temperature; None if they were not.
         pairs: Truth and answer of rows with a numeric target; at most a thousand, sampled uniformly.
         bias: Mean of answer minus truth, for numbers.
         spread: The median, the 90 % quantile and the maximum of the distance from the truth.
         coverage: Each quantile, and the share of targets below its prediction; empty if no quantiles are predicted.
         wrong_rows: Rows with a wrong label, if a row may have several; else 0.
+        regions: Prediction sets or intervals at some levels of coverage; empty if the model has none.
     """
 
     trial: int
@@ -136,11 +157,13 @@ class ErrorAnalysis(Response):
     confusion: tuple[tuple[int, int, int], ...] = ()
     calibration: tuple[CalibrationBin, ...] = ()
     calibration_error: float | None = None
+    uncalibrated_error: float | None = None
     pairs: tuple[tuple[float, float], ...] = ()
     bias: float | None = None
     spread: tuple[float, ...] = ()
     coverage: tuple[tuple[float, float], ...] = ()
     wrong_rows: int = 0
+    regions: tuple[RegionCoverage, ...] = ()
 
     @property
     def wrong(self) -> int:
@@ -154,8 +177,32 @@ class ErrorAnalysis(Response):
 
     @property
     def calibration_verdict(self) -> str:
-        """Whether its probabilities are calibrated, in a sentence; empty for numbers."""
-        return calibration_verdict(self.calibration, self.split)
+        """Whether its probabilities are calibrated, in a sentence or two; empty for numbers."""
+        return with_scaling(calibration_verdict(self.calibration, self.split), self.calibration_error, self.uncalibrated_error)
+
+
+SHOWN_LEVELS = (0.8, 0.9, 0.95, 0.99)  # of coverage, in reports
+
+
+def shown_levels(regions: Json | None) -> list[float]:
+    """The levels of coverage that a report shows: those that the rows of the calibration suffice for."""
+    return [level for level in SHOWN_LEVELS if regions and level <= regions["levels"][-1]]
+
+
+def with_scaling(verdict: str, error: float | None, before: float | None) -> str:
+    """A verdict on probabilities, and what temperature scaling changed if they were scaled.
+
+    Args:
+        verdict: A sentence; empty if a row may have several labels.
+        error: The calibration error.
+        before: The same before scaling; None if probabilities were not scaled.
+    """
+    if error is None or before is None:
+        return verdict
+    scaled = "Without temperature scaling they would be off by"
+    if not verdict:
+        return f"Its probabilities are off by {_points(error)} on average. {scaled} {_points(before)}."
+    return f"{verdict} {scaled} {_points(before)}."
 
 
 NEAR = 0.05  # within this of the truth, on average, probabilities count as calibrated

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -138,6 +138,28 @@ def mean_score(of_rows: Callable[[Array, Array], Array]) -> SummedScore:
 def ratio(above: float, below: float) -> float:
     """A quotient; NaN if it is undefined."""
     return float(above / below) if below else math.nan
+
+
+def of_converted(scorers: Mapping[str, SummedScore | RankedScore], convert: Callable[[Array], Array]) -> dict[str, Scorer]:
+    """The same scores of answers that are converted first, such as probabilities that are calibrated.
+
+    Args:
+        scorers: The scores.
+        convert: Called with answers [N] or [N, ...]; returns answers of the same shape. Rows must not depend on each other.
+    """
+
+    def converted(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda answers, *rest: function(convert(answers), *rest)
+
+    def of_answers(scorer: SummedScore | RankedScore) -> dict[str, Any]:
+        """The fields of a scorer that are called with answers."""
+        names = ["statistics"] if isinstance(scorer, SummedScore) else [field.name for field in fields(scorer)]
+        return {name: getattr(scorer, name) for name in names if callable(getattr(scorer, name))}
+
+    changes = {
+        name: {part: converted(function) for part, function in of_answers(scorer).items()} for name, scorer in scorers.items()
+    }
+    return {name: replace(scorer, **changes[name]) for name, scorer in scorers.items()}  # type: ignore[arg-type]  # its fields
 
 
 def values_of(scorers: Mapping[str, Scorer], answers: Array, targets: Array, weights: Array | None = None) -> dict[str, float]:

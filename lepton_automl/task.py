@@ -104,10 +104,12 @@ class Decoder(Protocol):
     Attributes:
         classes: Labels in the order of the outputs; empty if numbers are predicted.
         columns: Names of the columns of `table`.
+        region_columns: Names of the columns of `regions` in a table: one for sets, two for the ends of intervals; empty for none.
     """
 
     classes: list[Any]
     columns: tuple[str, ...]
+    region_columns: tuple[str, ...]
 
     def shape(self, rows: int) -> tuple[int, ...]:
         """The shape of a model's outputs for this many rows."""
@@ -120,8 +122,20 @@ class Decoder(Protocol):
             context: What decoding needs from the input; see `Preprocess.context`.
         """
 
+    def regions(self, outputs: Array, context: Mapping[str, Any], coverage: float) -> Array:
+        """Sets of labels, a list for each row [N]; or the ends of intervals [N, 2].
+
+        Args:
+            outputs: The model's outputs, [N] or [N, K].
+            context: What decoding needs from the input.
+            coverage: The share of rows whose set or interval holds the truth, between 0 and 1.
+
+        Raises:
+            ConfigError: The task has none, or the model was not calibrated for this coverage.
+        """
+
     def probabilities(self, outputs: Array) -> Array:
-        """Probabilities [N, classes].
+        """Probabilities [N, classes], calibrated.
 
         Raises:
             ConfigError: The task has none.
@@ -244,6 +258,16 @@ class Task(Protocol):
 
     def fit_decoder(self, answers: Array, targets: Array, output: OutputSpec) -> Json:
         """What the decoder learns from validation rows, such as thresholds: JSON that is shipped; {} for nothing."""
+
+    def fit_regions(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json) -> Json:
+        """What `Decoder.regions` needs, from validation rows (see `calibration.fit_regions`); {} for nothing.
+
+        Args:
+            answers: The task's answers for the rows.
+            targets: Their targets in the target's own unit.
+            output: The task's part of the spec.
+            decoder: What `fit_decoder` returned. The result is shipped beside it as `regions`.
+        """
 
     def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
         """An analysis of the errors in answers."""

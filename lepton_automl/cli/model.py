@@ -34,7 +34,7 @@ def _front_json(handle: Any, *, merged: bool) -> dict[str, Any]:
 
 
 @app.command()
-def predict(
+def predict(  # noqa: PLR0917  # one parameter an option
     study: StudyName,
     file: Annotated[str, typer.Argument(help="An image or a folder of images; a table, or one row as JSON.")],
     max_latency_ms: Annotated[
@@ -46,6 +46,10 @@ def predict(
     proba: Annotated[
         bool, typer.Option("--proba", help="Print probabilities instead of labels, one line of JSON per row.")
     ] = False,
+    coverage: Annotated[
+        float | None,
+        typer.Option(help="Print sets of labels, or intervals, that hold the truth in this share of rows, such as 0.9."),
+    ] = None,
 ) -> None:
     """Predict with a study's chosen model; prints one line per row or image."""
     from lepton_automl.deployment.command import answer_lines, read_examples
@@ -53,7 +57,7 @@ def predict(
     handle = opened(study)
     model = handle.best(max_latency_ms=max_latency_ms, knee=knee)
     rows = read_examples(file, model.predictor.preprocess)
-    for line in answer_lines(model.predictor, rows, proba=proba):
+    for line in answer_lines(model.predictor, rows, proba=proba, coverage=coverage):
         print(line)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 
 import numpy as np
 
-from lepton_automl.arrays import Array
+from lepton_automl.arrays import Array, Json
+from lepton_automl.error_analysis import RegionCoverage, shown_levels
 from lepton_automl.errors import DataError
 from lepton_automl.task import Analysis, TargetPreview, Targets
 
@@ -84,6 +86,22 @@ def analyze_numbers(answers: Array, truth: Array, worst: int) -> Analysis:
         "spread": tuple(float(part) for part in np.quantile(distance, (0.5, 0.9, 1.0))),
     }
     return Analysis(worst=listed, parts=parts)
+
+
+def intervals_coverage(intervals: Callable[[float], Array], truth: Array, regions: Json | None) -> tuple[RegionCoverage, ...]:
+    """How many intervals hold the target, and how wide they are, by the requested coverage.
+
+    Args:
+        intervals: Returns the ends of the intervals [N, 2] for a coverage.
+        truth: Targets [N] in their own unit.
+        regions: The fitted quantiles; None if there are none.
+    """
+    shown = []
+    for level in shown_levels(regions):
+        low, high = intervals(level).T
+        covered, width = ((low <= truth) & (truth <= high)).mean(), (high - low).mean()
+        shown.append(RegionCoverage(level=level, covered=float(covered), size=float(width)))
+    return tuple(shown)
 
 
 def short(number: float) -> float:

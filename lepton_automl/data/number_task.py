@@ -130,6 +130,10 @@ class NumberTask:
         del answers, targets, output
         return {}
 
+    def fit_regions(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json) -> Json:
+        """The quantiles of the answers' errors; defined by subclasses."""
+        raise NotImplementedError
+
     def title(self, spec: DataSpec) -> str:
         """The task's heading."""
         del spec

@@ -30,6 +30,7 @@ def model_card(
     probabilities: str = "",
     tuned: Sequence[str] = (),
     interval: tuple[float, float] | None = None,
+    region_rows: int = 0,
 ) -> str:
     """The card in Markdown.
 
@@ -45,6 +46,7 @@ def model_card(
         probabilities: A sentence on whether its probabilities are calibrated.
         tuned: What of the decoding was tuned on the rows of the scores, such as `"thresholds"`.
         interval: The 95 % interval of its score in the metric; None if it is not known.
+        region_rows: The rows that its prediction sets or intervals were calibrated on; 0 if it has none.
     """
     sections = (
         f"# {markdown(name)}",
@@ -52,8 +54,8 @@ def model_card(
         "## Scores\n\n" + _scores(spec, metric, scores, tuned, interval),
         "## Speed\n\n" + _speed(deployment, profile, variant or Variant()),
         "## Training data\n\n" + _data(spec),
-        "## Limits\n\n" + _limits(spec, probabilities),
-        "## How to run it\n\n" + _usage(spec),
+        "## Limits\n\n" + _limits(spec, probabilities, region_rows),
+        "## How to run it\n\n" + _usage(spec, region_rows),
     )
     return "\n\n".join(sections) + "\n"
 
@@ -72,7 +74,7 @@ def _scores(
     )
     lines = [f"| {name} | {score:.4g} |" for name, score in sorted(scores.items(), key=lambda item: item[0] != metric)]
     note = f"Measured on this exported file, on {rows}; slightly optimistic, as the model was chosen by `{metric}`"
-    note += f" and its {' and '.join(tuned)} were tuned on the same rows." if tuned else "."
+    note += f" and the same rows decided its {' and its '.join(tuned)}." if tuned else "."
     note += f" The 95 % interval of `{metric}` is {interval[0]:.4g} to {interval[1]:.4g}." if interval else ""
     return "\n".join([note, "", "| score | value |", "|---|---|", *lines])
 
@@ -109,22 +111,29 @@ def _data(spec: DataSpec) -> str:
     return "\n".join(lines)
 
 
-def _limits(spec: DataSpec, probabilities: str) -> str:
+def _limits(spec: DataSpec, probabilities: str, region_rows: int) -> str:
     text = task_of(spec).limits(spec)
     if task_of(spec).probabilities:
         text += f" {probabilities or 'The calibration of its probabilities was not checked.'}"
+    if region_rows:
+        kind = "sets of labels" if task_of(spec).holds == "labels" else "intervals"
+        text += (
+            f" Its {kind} are calibrated on {region_rows:,} rows that it was not trained on: `coverage=0.9` holds the truth in 90 % "
+            "of rows like these, on average over all of them."
+        )
     return (
         f"{text} It predicts for any input, including data unlike its training data. "
         "Check it on your own data before you rely on it."
     )
 
 
-def _usage(spec: DataSpec) -> str:
+def _usage(spec: DataSpec, region_rows: int) -> str:
     usage = modality_of(spec).usage
+    region = f"model.predict({usage.python}, coverage=0.9)\n" if region_rows else ""
     proba = f"model.predict_proba({usage.python})\n" if task_of(spec).probabilities else ""
     return (
         f"```\npip install -r requirements.txt{usage.install}\npython predict.py {usage.file}\n```\n\n"
-        f'```python\nfrom predict import Predictor\n\nmodel = Predictor(".")\nmodel.predict({usage.python})\n{proba}```\n\n'
+        f'```python\nfrom predict import Predictor\n\nmodel = Predictor(".")\nmodel.predict({usage.python})\n{proba}{region}```\n\n'
         "As a container: `docker build -t model .`. `manifest.json` holds the SHA-256 of every file; a `manifest.sig` beside it "
         "is its author's Ed25519 signature of it. Check the signature of a bundle from others before you run its code.\n\n"
         + _served(usage)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lepton_automl.errors import InputError, LeptonError
+from lepton_automl.errors import ConfigError, InputError, LeptonError
 from lepton_automl.example_files import shown
 
 from .predictor import Predictor
@@ -41,8 +41,24 @@ def read_examples(source: str, preprocess: Any) -> Any:
         raise InputError(f"{shown(source)} cannot be read: {error}") from error
 
 
-def answer_lines(predictor: Predictor, raw: Any, *, proba: bool = False) -> list[str]:
-    """Predictions as lines of text: a label or number each, or JSON with the probability of every class."""
+def answer_lines(predictor: Predictor, raw: Any, *, proba: bool = False, coverage: float | None = None) -> list[str]:
+    """Predictions as lines of text: a label or number each; or JSON with the probability of every class, or a set or interval.
+
+    Args:
+        predictor: The model.
+        raw: As for `Predictor.predict`.
+        proba: Whether to return probabilities.
+        coverage: The coverage of sets of labels, or of intervals `[low, high]`; None for single predictions.
+
+    Raises:
+        ConfigError: Both are given, or the model has neither.
+    """
+    if proba and coverage is not None:
+        raise ConfigError("both proba and coverage are given", fix="Give one of them.")
+    if coverage is not None:
+        regions = predictor.predict(raw, coverage=coverage)
+        single = isinstance(regions, list)
+        return [json.dumps(region, ensure_ascii=False) for region in ([regions] if single else regions.tolist())]
     if not proba:
         return [str(answer) for answer in np.atleast_1d(predictor.predict(raw))]
     rows = np.atleast_2d(predictor.predict_proba(raw)).tolist()
@@ -56,19 +72,22 @@ def _own_predictor() -> Predictor:
     return Predictor(Path(__file__).resolve().parent)
 
 
-def predict(raw: Any) -> Any:
+def predict(raw: Any, *, coverage: float | None = None) -> Any:
     """Predict labels or numbers with the model in the folder of this file; `Predictor` offers more.
 
     Args:
         raw: One example or many, as for `Predictor.predict`; or the name of a file, as for the command line.
+        coverage: As for `Predictor.predict`: sets of labels, or intervals.
 
     Raises:
         BundleError: The model's folder is damaged.
         InputError: The input does not fit the model.
+        ConfigError: The model was not calibrated for this coverage.
     """
     model = _own_predictor()
     is_path = isinstance(raw, str | os.PathLike)
-    return model.predict(read_examples(os.fspath(raw), model.preprocess) if is_path else raw)
+    examples = read_examples(os.fspath(raw), model.preprocess) if is_path else raw
+    return model.predict(examples, coverage=coverage)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -76,6 +95,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Predict with this model.")
     parser.add_argument("input", nargs="+", help="a file or folder of examples, or arrays in a .npy or .json file")
     parser.add_argument("--proba", action="store_true", help="print the probability of every class, as JSON")
+    coverage_help = "print sets of labels, or intervals [low, high], that hold the truth in this share of rows, such as 0.9"
+    parser.add_argument("--coverage", type=float, help=coverage_help)
     parser.add_argument("--threads", type=int, default=1, help="threads that one call may use (default: 1)")
     key_help = "refuse a folder that is not signed with this Ed25519 key (a PEM or OpenSSH file; needs cryptography)"
     parser.add_argument("--public-key", metavar="FILE", help=key_help)
@@ -85,7 +106,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         predictor = Predictor(Path(__file__).resolve().parent, options.threads, public_key=options.public_key)
         for source in options.input:
-            for line in answer_lines(predictor, read_examples(source, predictor.preprocess), proba=options.proba):
+            examples = read_examples(source, predictor.preprocess)
+            for line in answer_lines(predictor, examples, proba=options.proba, coverage=options.coverage):
                 print(line)  # noqa: T201  # it is a command line
     except (LeptonError, InputError) as error:
         parser.exit(1, f"{error}\n")

@@ -112,25 +112,34 @@ class Predictor:
     def __repr__(self) -> str:
         return f"<Predictor of {self.target!r} ({self.task}) from {str(self.folder)!r}>"
 
-    def predict(self, raw: Any) -> Any:
-        """Labels, or numbers in the target's own unit.
+    def predict(self, raw: Any, *, coverage: float | None = None) -> Any:
+        """Labels, or numbers in the target's own unit; with a coverage, sets of labels or intervals.
 
         Args:
             raw: One example (a dict, a Series, a path, a Pillow image, an array) or many (a DataFrame, a list, a dict of
                 columns, an array with one axis more).
+            coverage: The share of rows whose set or interval holds the truth, such as 0.9; None for single labels or numbers. It
+                holds on average over rows like the validation rows, not for each kind of row.
 
         Returns:
-            One prediction for one example, an array [N] for many.
+            One prediction for one example, an array [N] for many. With a coverage, for labels: a list of labels, the most probable
+            first, or for many examples an array [N] of such lists; a list may be empty. If a row may have several labels, the list
+            holds all of them. For numbers: `[low, high]`, or for many examples an array [N, 2].
 
         Raises:
             InputError: The input does not fit the model.
+            ConfigError: The model was not calibrated for this coverage.
         """
         outputs, single = self._outputs(raw)
-        answers = self.decoder.decode(outputs, self.preprocess.context(raw))
+        answers = self._answers(outputs, raw, coverage)
         return answers.tolist()[0] if single else answers
 
+    def _answers(self, outputs: NDArray[Any], raw: Any, coverage: float | None) -> NDArray[Any]:
+        context = self.preprocess.context(raw)
+        return self.decoder.decode(outputs, context) if coverage is None else self.decoder.regions(outputs, context, coverage)
+
     def predict_proba(self, raw: Any) -> NDArray[np.float32]:
-        """Probabilities of the classes, in the order of `classes`.
+        """Probabilities of the classes, calibrated on the validation rows, in the order of `classes`.
 
         Args:
             raw: As for `predict`.
@@ -187,17 +196,23 @@ class Predictor:
             what = "this model keeps no state between calls"
             raise ConfigError(what, where="stream", fix="Use predict() for whole examples.")
 
-    def table(self, raw: Any) -> dict[str, list[Any]]:
+    def table(self, raw: Any, *, coverage: float | None = None) -> dict[str, list[Any]]:
         """Predictions for many examples as columns, the form of a response over HTTP.
 
         Args:
             raw: As for `predict`.
+            coverage: As for `predict`; adds a column `prediction_set`, or columns `low` and `high`.
 
         Raises:
             InputError: The input does not fit the model.
+            ConfigError: The model was not calibrated for this coverage.
         """
         outputs, _ = self._outputs(raw)
-        return dict(zip(self.decoder.columns, self.decoder.table(outputs, self.preprocess.context(raw)), strict=True))
+        table = dict(zip(self.decoder.columns, self.decoder.table(outputs, self.preprocess.context(raw)), strict=True))
+        if coverage is None:
+            return table
+        regions, names = self._answers(outputs, raw, coverage), self.decoder.region_columns
+        return table | dict(zip(names, [regions.tolist()] if len(names) == 1 else regions.T.tolist(), strict=True))
 
     def _outputs(self, raw: Any) -> tuple[NDArray[Any], bool]:
         """The model's outputs, and whether the input is one example rather than a list of examples."""

@@ -26,7 +26,7 @@ from lepton_automl.training.scores import in_target_unit
 from .accelerate import BestVariant, VariantBench, accelerate
 from .cost import CostProfiler
 from .custom import adapter_for
-from .pack import calibration_note, card_of, decoder_of, predict_split, resampled_trial, with_decoder
+from .pack import calibration_note, card_of, decoder_of, predict_split, resampled_trial, with_decoder, with_regions
 from .variant_scores import VariantScores, variant_scores
 from .worker_cache import cached_data
 
@@ -71,6 +71,8 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
             resampled=resampled,
         )
         files = read_bundle(bundle, (WEIGHTS, PROVENANCE))
+        if answers is not None:  # the winner's own errors, which may be larger than those of the float model
+            decoder = with_regions(decoder, answers, data.validation, data.spec)
         write_bundle(
             bundle,
             model=best.winner.path,
@@ -84,8 +86,8 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
                 profile,
                 scores,
                 result.variant,
-                probabilities=calibration_note(job, answers),
-                decoder={} if job.data.folds else decoder,
+                probabilities=calibration_note(job, answers, decoder),
+                decoder=decoder,
                 resampled=resampled,
             ),
             runtime=result.variant.to_json() | {"batch_size": job.deployment.batch_size},

@@ -20,7 +20,7 @@ from lepton_automl.deployment.open_artifact import InferenceSession, open_bundle
 from lepton_automl.deployment.programs import export_network
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import QUICK_ROWS
-from lepton_automl.error_analysis import calibration_verdict
+from lepton_automl.error_analysis import calibration_verdict, with_scaling
 from lepton_automl.errors import DataError
 from lepton_automl.jobs import TrialJob
 from lepton_automl.models.custom import CustomNet
@@ -41,7 +41,7 @@ from .worker_cache import cached_data
 
 ROWS = 512  # rows per call when scoring
 
-DECODER = "decoder"  # a key in the `output` of the preprocessing's JSON
+DECODER, REGIONS = "decoder", "regions"  # keys in the `output` of the preprocessing's JSON, and in the decoder settings
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
         data: The data.
         job: The trial.
         profiler: Profiles the exported file.
-        cross_validated: Cross-validated scores; empty to score the file on the validation rows.
+        cross_validated: Cross-validated scores, for the case that the predictions on the folds could not be saved; empty to score the
+            file on the validation rows.
 
     Raises:
         BundleError: The file's outputs differ from the network's.
@@ -75,18 +76,8 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
         exported = export_network(deployable(model, data.spec), profiler.sample, path, alone=alone)
         answers = None if cross_validated else predict_split(exported, data.validation)
         decoder = fitted_decoder(job, answers)
-        final_scores = (
-            cross_validated
-            if answers is None
-            else scores(
-                answers,
-                in_target_unit(data.validation.targets, data.spec),
-                data.spec,
-                decoder,
-                weights=data.validation.weights,
-            )
-        )
-        resampled = resampled_trial(job, final_scores, answers, {} if cross_validated else decoder)
+        final_scores = _scores(job, answers, decoder) or cross_validated
+        resampled = resampled_trial(job, final_scores, answers, decoder)
         profile = profiler.profile_file(path, model, opened=exported)
         save(model, path.parent)
         write_bundle(
@@ -102,8 +93,8 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
                 profile,
                 final_scores,
                 Variant(),
-                probabilities=calibration_note(job, answers),
-                decoder={} if cross_validated else decoder,
+                probabilities=calibration_note(job, answers, decoder),
+                decoder=decoder,
                 resampled=resampled,
             ),
             runtime=Variant().to_json(),
@@ -132,18 +123,46 @@ def model_scores(model: InferenceSession, split: Split, spec: DataSpec, decoder:
 
 
 def fitted_decoder(job: TrialJob, answers: NDArray[Any] | None) -> Json:
-    """Decoder settings, such as thresholds, fitted on rows that the network has not seen; {} if there are none to fit.
+    """Decoder settings, such as thresholds and the quantiles of regions, fitted on rows that the network has not seen.
 
     Args:
         job: The trial.
         answers: Predictions for the validation rows; None for cross-validated trials.
+
+    Returns:
+        JSON; {} if there is nothing to fit.
     """
     unseen = _unseen(job, answers)
     if unseen is None:
         return {}
     rows, predicted, _ = unseen
     spec = cached_data(job.data).spec
-    return task_of(spec).fit_decoder(predicted, in_target_unit(rows.targets, spec).numpy(), spec.output)
+    decoder = task_of(spec).fit_decoder(predicted, in_target_unit(rows.targets, spec).numpy(), spec.output)
+    return with_regions(decoder, predicted, rows, spec)
+
+
+def _scores(job: TrialJob, answers: NDArray[Any] | None, decoder: Json) -> dict[str, float]:
+    """Scores on the rows that the network has not seen, with the fitted decoder settings; {} if predictions were not saved."""
+    unseen = _unseen(job, answers)
+    if unseen is None:
+        return {}
+    rows, predicted, _ = unseen
+    spec = cached_data(job.data).spec
+    return scores(predicted, in_target_unit(rows.targets, spec), spec, decoder, weights=rows.weights)
+
+
+def with_regions(decoder: Json, answers: NDArray[Any], rows: Split, spec: DataSpec) -> Json:
+    """Decoder settings with the quantiles of regions that are fitted to a model's predictions.
+
+    Args:
+        decoder: The other settings, such as a temperature.
+        answers: The predictions.
+        rows: The rows that they are for, which the network has not seen.
+        spec: The data.
+    """
+    others = {name: setting for name, setting in decoder.items() if name != REGIONS}
+    regions = task_of(spec).fit_regions(answers, in_target_unit(rows.targets, spec).numpy(), spec.output, others)
+    return others | ({REGIONS: regions} if regions else {})
 
 
 def resampled_trial(
@@ -206,23 +225,25 @@ def _provenance(job: TrialJob) -> dict[str, object]:
     )
 
 
-def calibration_note(job: TrialJob, answers: NDArray[Any] | None) -> str:
+def calibration_note(job: TrialJob, answers: NDArray[Any] | None, decoder: Json) -> str:
     """A sentence for the model card on whether the probabilities are calibrated, from the predictions of the report.
 
     Args:
         job: The trial.
         answers: Predictions for the validation rows; None for cross-validated trials, whose predictions are in their folder.
+        decoder: The fitted decoder settings, such as the temperature.
 
     Returns:
-        A sentence; empty for regression or if the predictions were not saved.
+        A sentence or two; empty for regression or if the predictions were not saved.
     """
     data, unseen = cached_data(job.data), _unseen(job, answers)
     if not task_of(data.spec).probabilities or unseen is None:
         return ""
     rows, predicted, split = unseen
     truth = in_target_unit(rows.targets, data.spec).numpy()
-    bins = task_of(data.spec).analyze(predicted, truth, data.spec.output, {}, 0).parts.get("calibration", ())
-    return calibration_verdict(bins, split)
+    parts = task_of(data.spec).analyze(predicted, truth, data.spec.output, decoder, 0).parts
+    verdict = calibration_verdict(parts.get("calibration", ()), split)
+    return with_scaling(verdict, parts.get("calibration_error"), parts.get("uncalibrated_error"))
 
 
 def card_of(
@@ -236,7 +257,7 @@ def card_of(
     decoder: Json,
     resampled: ResampledScores | None,
 ) -> str:
-    """The model card of a trial's model; `decoder` has the settings that were fitted on the rows that are scored."""
+    """The model card of a trial's model; `decoder` has the settings that were fitted on the rows that are scored, or on the folds."""
     return model_card(
         name=f"{job.data.name}/{job.trial}",
         recipe=model.recipe,
@@ -247,6 +268,7 @@ def card_of(
         scores=final_scores,
         variant=variant,
         probabilities=probabilities,
-        tuned=tuple(decoder),
+        tuned=tuple(name for name in decoder if name != REGIONS),
         interval=resampled.intervals.get(job.metric) if resampled else None,
+        region_rows=decoder.get(REGIONS, {}).get("rows", 0),
     )

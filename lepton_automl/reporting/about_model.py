@@ -36,6 +36,7 @@ def errors(context: ReportContext, figures: Figures) -> Html:
         "What it gets wrong",
         bullet_list(narrative.errors(analysis)),
         *(_numbers if analysis.pairs else _classes)(analysis, figures),
+        _regions(analysis),
         _worst(analysis),
     )
 
@@ -109,6 +110,30 @@ def _coverage(analysis: ErrorAnalysis) -> str:
     rows = ([f"{100 * quantile:g} %", f"{100 * share:.1f} %"] for quantile, share in analysis.coverage)
     caption = "A good 10 % quantile has 10 % of the true values below it, and so on."
     return table(["predicted quantile", "true values below it"], rows, caption=caption)
+
+
+def _regions(analysis: ErrorAnalysis) -> str:
+    """How large prediction sets or intervals are, by the requested coverage."""
+    if not analysis.regions:
+        return ""
+    head, kind = ["coverage", "truth covered", "labels per set", "empty sets"], "Sets of labels"
+    if analysis.pairs:
+        head, kind = [*head[:2], "width"], "Intervals"
+    rows = (
+        [
+            f"{100 * region.level:g} %",
+            f"{100 * region.covered:.1f} %",
+            region.size,
+            *([] if analysis.pairs else [f"{100 * region.empty:.1f} %"]),
+        ]
+        for region in analysis.regions
+    )
+    caption = "Means over the rows. "
+    if analysis.split != "test":
+        caption += (
+            "They are calibrated on these rows, so that the truth is covered as requested; the test rows show whether it holds."
+        )
+    return f"<h3>{kind} that hold the truth</h3>" + table(head, rows, caption=caption.strip())
 
 
 def _worst(analysis: ErrorAnalysis) -> str:

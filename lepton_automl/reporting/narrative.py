@@ -19,6 +19,7 @@ from .labels import clean
 from .tables import chosen_trial, network, score_interval, tested_interval
 
 PAIR = 2
+USUAL_COVERAGE = 0.9
 SHARES = {"accuracy", "balanced_accuracy", "f1", "auroc", "average_precision", "r2"}  # differences are shown in points
 PER_CENT = {"accuracy", "balanced_accuracy", "f1", "mape"}
 METRIC_NAMES = {
@@ -226,7 +227,18 @@ def _rows_of(state: StudyState, gain: float) -> str:
 
 def errors(analysis: ErrorAnalysis) -> list[str]:
     """The errors of the model, in sentences."""
-    return [*_errors(analysis), *([FOLDS] if analysis.split == "held-out" else [])]
+    return [*filter(None, (*_errors(analysis), regions(analysis))), *([FOLDS] if analysis.split == "held-out" else [])]
+
+
+def regions(analysis: ErrorAnalysis) -> str:
+    """How large prediction sets or intervals are for a coverage of 90 %, or the highest below it; empty if there are none."""
+    shown = [region for region in analysis.regions if region.level <= USUAL_COVERAGE]
+    if not shown:
+        return ""
+    region = shown[-1]
+    size = f"intervals are {region.size:.4g} wide" if analysis.spread else f"sets have {region.size:.2f} labels"
+    covered = f" and hold the truth in {100 * region.covered:.1f} % of the rows" if analysis.split == "test" else ""
+    return f"With coverage={region.level:g} its {size} on average{covered}."
 
 
 def _errors(analysis: ErrorAnalysis) -> list[str]:

@@ -81,17 +81,22 @@ class Model:
             self._predictor = Predictor(self.path)
         return self._predictor
 
-    def predict(self, raw: Any) -> Any:
-        """Labels, or numbers in the target's own unit.
+    def predict(self, raw: Any, *, coverage: float | None = None) -> Any:
+        """Labels, or numbers in the target's own unit; with a coverage, sets of labels or intervals.
 
         Args:
             raw: One example or many. For a table: a dict, a Series, a DataFrame, or cells in the order of the columns. For
                 images: a path, a Pillow image, or an array.
+            coverage: The share of rows whose set or interval holds the truth, such as 0.9; None for single labels or numbers. See
+                `Predictor.predict`.
 
         Returns:
             One prediction for one example, an array for many.
+
+        Raises:
+            ConfigError: The model was not calibrated for this coverage.
         """
-        return self.predictor.predict(raw)
+        return self.predictor.predict(raw, coverage=coverage)
 
     def stream(self) -> Stream:
         """Open a stream for an example that arrives in pieces; the model's state is kept between them.
@@ -102,7 +107,7 @@ class Model:
         return self.predictor.stream()
 
     def predict_proba(self, raw: Any) -> Any:
-        """Probabilities of the classes, in the order of `classes`."""
+        """Probabilities of the classes, calibrated on the validation rows, in the order of `classes`."""
         return self.predictor.predict_proba(raw)
 
     @property

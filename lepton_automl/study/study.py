@@ -154,9 +154,9 @@ class Study:
         """The model of one trial, on the front or not: `study.models[trial]`."""
         return self.models[trial]
 
-    def predict(self, raw: Any) -> Any:
-        """The predictions of the chosen model; see `Model.predict`."""
-        return self.best().predict(raw)
+    def predict(self, raw: Any, *, coverage: float | None = None) -> Any:
+        """The predictions of the chosen model, or its sets or intervals at a coverage; see `Model.predict`."""
+        return self.best().predict(raw, coverage=coverage)
 
     def predict_proba(self, raw: Any) -> Any:
         """The chosen model's probabilities."""

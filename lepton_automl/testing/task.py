@@ -226,6 +226,30 @@ class TaskContract:
         assert len(decoded) == ROWS
         assert set(self.task.scores(answers, self._truth(), self.output, learned)) <= set(self.task.metrics)
 
+    def test_regions_hold_the_truth_as_often_as_requested(self) -> None:
+        """On the rows that they are fitted to; the code of a bundle returns the same ones."""
+        answers, truth, context = self.answers(self._shifted()).numpy(), self._truth().numpy(), self.context(ROWS)
+        learned = self.task.fit_decoder(answers, truth, self.output)
+        regions = self.task.fit_regions(answers, truth, self.output, learned)
+        names = self.decoder().region_columns
+        assert bool(regions) == bool(names) and len(names) <= 2 and _through_json(regions) == regions
+        if not regions:
+            with pytest.raises(ConfigError):
+                self.decoder().regions(answers, context, 0.9)
+            return
+        shipped, learned = self._shipped({**learned, "regions": regions}), {**learned, "regions": regions}
+        modality = modality_named(plugins.names("modalities")[0])
+        for coverage in (0.5, 0.9):
+            decoded = self.decoder(learned).regions(answers, context, coverage)
+            in_bundle = (
+                bundle_code(modality, self.task).load_decoder(_through_json(shipped)).regions(answers, context, coverage)
+            )
+            assert in_bundle.tolist() == decoded.tolist()
+            covered = sum(map(_holds, decoded.tolist(), self.truth(self.cells(ROWS), context)))
+            assert covered >= coverage * (ROWS + 1) - 1
+        with pytest.raises(ConfigError, match="takes at least 99"):
+            self.decoder(learned).regions(answers, context, 0.99)
+
     def test_errors_are_analyzed(self) -> None:
         """The worst rows, no more than requested."""
         answers = self.answers(self._shifted()).numpy()
@@ -275,6 +299,14 @@ def _assert_equal(decoded: list[Any], truth: list[Any]) -> None:
         assert np.allclose(np.asarray(decoded, np.float64), numbers, atol=CLOSE * float(numbers.std()), rtol=CLOSE)
     else:
         assert decoded == truth
+
+
+def _holds(region: list[Any], truth: Any) -> bool:
+    """Whether a set holds a label or several, or an interval a number, apart from rounding; of several quantiles any."""
+    if len(region) == 2 and all(isinstance(end, float) for end in region):
+        low, high = region
+        return bool(low - CLOSE * abs(low) <= np.min(truth) and np.max(truth) <= high + CLOSE * abs(high))
+    return set(truth) <= set(region) if isinstance(truth, list) else truth in region
 
 
 def _through_json(value: Any) -> Any:

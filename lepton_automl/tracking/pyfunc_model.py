@@ -20,7 +20,10 @@ FEW_ROWS = 32  # up to so many rows, converting row by row is as fast
 
 
 class BundleModel(PythonModel):
-    """Predicts for raw rows or images; returns a `prediction` column, and one `probability_<class>` column per class."""
+    """Predicts for raw rows or images; returns a `prediction` column, and one `probability_<class>` column per class.
+
+    The parameter `coverage`, such as 0.9, adds a column `prediction_set` with a list of labels, or the columns `low` and `high`.
+    """
 
     def load_context(self, context: Any) -> None:
         """Open the bundle, and install the request guard if MLflow is about to serve it."""
@@ -42,28 +45,32 @@ class BundleModel(PythonModel):
             context: Unused.
             model_input: Raw rows; or images in a column `image`: files as bytes or in base64, or arrays and nested lists
                 [H, W] or [H, W, C].
-            params: Unused.
+            params: `coverage`, or nothing.
 
         Raises:
-            MlflowException: The input does not fit the model, or has too many rows.
+            MlflowException: The input does not fit the model, or has too many rows; or it was not calibrated for the coverage.
         """
-        del context, params
+        del context
         table = _unpacked(model_input)
         try:
             if len(table) > self.rows:
                 raise ValueError(f"{len(table):,} rows are too many; give at most {self.rows:,} at a time.")
-            columns = self._answers(self._raw(table))
+            columns = self._answers(self._raw(table), params)
         except (ValueError, TypeError, OverflowError) as error:  # ValueError is what the bundle's InputError is
             raise MlflowException(str(error), error_code=BAD_REQUEST) from error
         return pd.DataFrame(columns)
 
-    def answer(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def answer(self, rows: list[dict[str, Any]], params: dict[str, Any]) -> list[dict[str, Any]]:
         """Predict rows from JSON, without pandas.
 
+        Args:
+            rows: Cells by column.
+            params: As for `predict`.
+
         Raises:
-            ValueError: A row does not fit the model.
+            ValueError: A row does not fit the model, or it was not calibrated for the coverage.
         """
-        columns = self._answers(self.predictor.preprocess.from_request(rows, self.input_limits))
+        columns = self._answers(self.predictor.preprocess.from_request(rows, self.input_limits), params)
         return [dict(zip(columns, answer, strict=True)) for answer in zip(*columns.values(), strict=True)]
 
     def _raw(self, table: pd.DataFrame) -> Any:
@@ -74,10 +81,11 @@ class BundleModel(PythonModel):
         rows = [dict(zip(names, row, strict=True)) for row in table.itertuples(index=False, name=None)]
         return preprocess.from_request(rows, self.input_limits)
 
-    def _answers(self, raw: Any) -> dict[str, list[Any]]:
+    def _answers(self, raw: Any, params: dict[str, Any] | None) -> dict[str, list[Any]]:
         """The columns of the prediction."""
+        coverage = (params or {}).get("coverage")
         with self.lock:
-            columns: dict[str, list[Any]] = self.predictor.table(raw)
+            columns: dict[str, list[Any]] = self.predictor.table(raw, **({} if coverage is None else {"coverage": coverage}))
         return columns
 
 

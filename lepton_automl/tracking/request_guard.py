@@ -19,7 +19,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Rows = list[dict[str, Any]]
+Answer = Callable[[Rows, dict[str, Any]], Rows]
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
+PARAMS = "params"  # the key of the model's parameters, beside the rows
 ASK = f"Send one JSON object with one of the keys {', '.join(FORMS)}."
 HELD = 256 << 20  # bytes of bodies in memory, of all requests together
 PROTOCOLS = (("uvicorn.protocols.http.h11_impl", "H11Protocol"), ("uvicorn.protocols.http.httptools_impl", "HttpToolsProtocol"))
@@ -41,14 +43,15 @@ class RefusedError(Exception):
         self.status = status
 
 
-def guard(answer: Callable[[Rows], Rows], columns: Sequence[str], **limits: Any) -> None:
+def guard(answer: Answer, columns: Sequence[str], **limits: Any) -> None:
     """Add the middleware to the app that MLflow's scoring server is about to create; do nothing elsewhere.
 
     The server has no hook for it: `scoring_server/app.py` loads the model, then creates the app with FastAPI's class. So that
     class is replaced by a factory for one call, and restored as soon as the app is created.
 
     Args:
-        answer: Returns a prediction for every row; raises ValueError if a row does not fit the model.
+        answer: Called with rows and the model's parameters; returns a prediction for every row, or raises ValueError if a row or
+            a parameter does not fit the model.
         columns: The columns of a row.
         **limits: `max_rows` and `max_bytes` of one request, and the seconds in which its headers and its body must arrive:
             `header_seconds` and `body_seconds`.
@@ -114,7 +117,7 @@ class RequestGuard:
         self,
         app: Callable[..., Awaitable[None]],
         *,
-        answer: Callable[[Rows], Rows],
+        answer: Answer,
         columns: Sequence[str],
         max_rows: int,
         max_bytes: int,
@@ -149,8 +152,8 @@ class RequestGuard:
     def _respond(self, body: bytes) -> tuple[int, bytes]:
         """The status and the body of the response."""
         try:
-            rows = rows_of(body, self.columns, self.max_rows)
-            return 200, json.dumps({"predictions": self.answer(rows)}).encode()
+            rows, params = rows_of(body, self.columns, self.max_rows)
+            return 200, json.dumps({"predictions": self.answer(rows, params)}).encode()
         except RefusedError as error:
             return _failure(error.status, error)
         except (ValueError, TypeError, OverflowError) as error:
@@ -193,8 +196,8 @@ def _failure(status: int, error: Exception) -> tuple[int, bytes]:
     return status, json.dumps({"error_code": code, "message": str(error)[:LONGEST]}).encode()
 
 
-def rows_of(body: bytes, columns: Sequence[str], most: int) -> Rows:
-    """The rows of a request.
+def rows_of(body: bytes, columns: Sequence[str], most: int) -> tuple[Rows, dict[str, Any]]:
+    """The rows of a request, and the parameters of the model.
 
     Args:
         body: JSON in one of the formats of MLflow's server.
@@ -204,7 +207,7 @@ def rows_of(body: bytes, columns: Sequence[str], most: int) -> Rows:
     Raises:
         RefusedError: It is not JSON, is nested too deeply, has another format, or has no rows or too many.
     """
-    form, content = _content_of(body)
+    form, content, params = _content_of(body)
     alone = len(columns) == 1 and form in {"inputs", "instances"}  # the rows may be bare cells
     if form == "dataframe_split":
         content, columns = _split(content, columns)
@@ -214,10 +217,10 @@ def rows_of(body: bytes, columns: Sequence[str], most: int) -> Rows:
         raise RefusedError(f"There are no rows in {form}; send a list of at least one.")
     if len(content) > most:
         raise RefusedError(f"{len(content):,} rows are too many; send at most {most:,} in one request.", 413)
-    return [_row(row, columns, number, alone=alone) for number, row in enumerate(content, 1)]
+    return [_row(row, columns, number, alone=alone) for number, row in enumerate(content, 1)], params
 
 
-def _content_of(body: bytes) -> tuple[str, Any]:
+def _content_of(body: bytes) -> tuple[str, Any, dict[str, Any]]:
     try:
         document = json.loads(body)
     except RecursionError:
@@ -229,7 +232,10 @@ def _content_of(body: bytes) -> tuple[str, Any]:
     forms = [form for form in FORMS if form in document]
     if len(forms) != 1:
         raise RefusedError(f"The JSON has the wrong keys: {', '.join(map(repr, document))[:200] or 'none'}. {ASK}")
-    return forms[0], document[forms[0]]
+    params = document.get(PARAMS) or {}
+    if not isinstance(params, dict):
+        raise RefusedError('The key params takes an object, such as {"coverage": 0.9}.')
+    return forms[0], document[forms[0]], params
 
 
 def _split(content: Any, columns: Sequence[str]) -> tuple[Any, Sequence[str]]:

@@ -22,16 +22,21 @@ def signature(preprocess: dict[str, Any]) -> ModelSignature:
     Images are one column `image`, also of type `Any`: a PNG or JPEG file as bytes or in base64, an array, or nested lists
     [H, W] or [H, W, C] of pixels, as in the training data. MLflow's `binary` rejects arrays, and its tensor type rejects files.
 
+    The parameter `coverage` requests sets of labels or intervals as well; models that have none take no parameter.
+
     Args:
         preprocess: The content of `preprocess.json`.
     """
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType
 
     anything = AnyType()  # type: ignore[no-untyped-call]  # MLflow's __init__ lacks its types
     inputs = Schema([ColSpec(anything, name) for name in load_preprocess(preprocess).request_columns])
-    return ModelSignature(inputs=inputs, outputs=_outputs(load_decoder(preprocess["output"])))
+    params = {}
+    if "regions" in preprocess["output"].get("decoder", {}):
+        params["params"] = ParamSchema([ParamSpec("coverage", "double", None)])
+    return ModelSignature(inputs=inputs, outputs=_outputs(load_decoder(preprocess["output"])), **params)
 
 
 def _outputs(decoder: Decoder) -> Schema:

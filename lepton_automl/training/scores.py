@@ -61,11 +61,10 @@ def scorers_of(spec: DataSpec, decoder: Json | None = None) -> dict[str, Scorer]
 
 def _own_score(metric: CustomMetric, outputs: NDArray[Any], truth: NDArray[Any], spec: DataSpec, decoder: Json | None) -> float:
     """The score by the user's own metric, which gets targets and answers in the form that the user sees."""
-    decode_targets = task_of(spec).decode_targets(truth, spec.output)
+    task, output = task_of(spec), {"target": spec.target, **spec.output.shipped(), "decoder": decoder or {}}
+    decode_targets, answering = task.decode_targets(truth, spec.output), load_decoder({"task": spec.task, **output})
     if metric.on == "outputs":
-        return metric.score(decode_targets, outputs)
-    output = {"target": spec.target, **spec.output.shipped(), "decoder": decoder or {}}
-    answering = load_decoder({"task": spec.task, **output})
+        return metric.score(decode_targets, answering.probabilities(outputs) if task.probabilities else outputs)
     try:
         answers = answering.decode(outputs, {})
     except KeyError as error:

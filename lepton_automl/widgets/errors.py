@@ -27,7 +27,7 @@ def error_analysis_html(analysis: ErrorAnalysis) -> str:
     shown = f'<div class="l-examples">{"".join(map(_example, analysis.worst))}</div>'
     worst = f"<h4>worst predictions</h4>{shown if analysis.worst else ALL_RIGHT}"
     believed = f'<p class="l-dim">{html_text(analysis.calibration_verdict, 400)}</p>' if analysis.calibration_verdict else ""
-    return f"{head}{wrong}{believed}{worst}"
+    return f"{head}{wrong}{believed}{_regions(analysis)}{worst}"
 
 
 def _matrix(analysis: ErrorAnalysis) -> str:
@@ -70,6 +70,18 @@ def _coverage(analysis: ErrorAnalysis) -> str:
         f"<tr><td>{100 * quantile:g} %</td><td>{100 * share:.1f} %</td></tr>" for quantile, share in analysis.coverage
     )
     return f'<table class="l-plain"><tr><th>quantile</th><th>true values below it</th></tr>{rows}</table>'
+
+
+def _regions(analysis: ErrorAnalysis) -> str:
+    """How large prediction sets or intervals are, by the requested coverage."""
+    if not analysis.regions:
+        return ""
+    rows = "".join(
+        f"<tr><td>{100 * region.level:g} %</td><td>{100 * region.covered:.1f} %</td><td>{region.size:.3g}</td></tr>"
+        for region in analysis.regions
+    )
+    size = "labels per set" if analysis.classes else "width"
+    return f'<table class="l-plain"><tr><th>coverage</th><th>truth covered</th><th>{size}</th></tr>{rows}</table>'
 
 
 def _count(rows: int, most: int, *, right: bool) -> str:

@@ -17,9 +17,10 @@ from hypothesis.extra import numpy as arrays
 
 from lepton_automl.deployment.command import answer_lines, read_examples
 from lepton_automl.deployment.predictor import Predictor
-from lepton_automl.errors import InputError
+from lepton_automl.errors import ConfigError, InputError
+from tests.onnx_texts import PICTURE
 
-from .bundles import ROW, json_values, run
+from .bundles import PICTURES, ROW, ROWS, json_values, run, write
 
 cells = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.binary(max_size=3) | st.dates()
 odd = st.recursive(
@@ -93,6 +94,33 @@ def test_one_python_function_predicts(table, picture, tmp_path):
     code += f"print(predict({ROW!r}), *predict([{ROW!r}]), *predict({str(tmp_path / 'rows.npy')!r}))"
     result = subprocess.run([sys.executable, "-B", "-c", code, str(table)], capture_output=True, text=True, check=False)
     assert result.stdout == "no no no no\n", result.stderr
+
+
+def test_sets_and_intervals_come_from_python_and_from_the_command_line(tmp_path):
+    fitted = {"temperature": 2.0, "regions": {"rows": 12, "levels": [0.5, 0.9], "quantiles": [-0.6, -0.01]}}
+    rows = write(tmp_path / "rows", told={**ROWS, "output": {**ROWS["output"], "decoder": fitted}})
+    predictor = Predictor(rows)
+    assert predictor.predict(ROW, coverage=0.9) == ["no", "yes"] and predictor.predict(ROW, coverage=0.5) == ["no"]
+    assert predictor.predict([ROW, ROW], coverage=0.5).tolist() == [["no"], ["no"]]
+    plain = Predictor(write(tmp_path / "plain")).predict_proba(ROW)
+    assert predictor.predict_proba(ROW) == pytest.approx(np.sqrt(plain) / np.sqrt(plain).sum(), rel=1e-5)
+    table = predictor.table([ROW], coverage=0.5)
+    assert table["prediction_set"] == [["no"]] and table["probability_no"] == [predictor.predict_proba(ROW)[0]]
+    assert run(rows, json.dumps(ROW), "--coverage", "0.9").stdout == '["no", "yes"]\n'
+    refused = run(rows, json.dumps(ROW), "--coverage", "0.95")
+    assert refused.returncode == 1 and "takes at least 19 validation rows, and this model has 12" in refused.stderr
+    assert "Give at most 0.9" in refused.stderr
+    assert "both proba and coverage" in run(rows, json.dumps(ROW), "--coverage", "0.9", "--proba").stderr
+    regions = {"regions": {"rows": 20, "levels": [0.9], "quantiles": [1.5]}}
+    grey = write(tmp_path / "grey", PICTURE, {**PICTURES, "output": {**PICTURES["output"], "decoder": regions}})
+    pixels = np.full((8, 8), 7, np.uint8)
+    assert Predictor(grey).predict(pixels, coverage=0.9) == [5.5, 8.5]
+    assert Predictor(grey).predict([pixels, pixels], coverage=0.9).tolist() == [[5.5, 8.5]] * 2
+    assert Predictor(grey).table(pixels, coverage=0.9) == {"prediction": [7.0], "low": [5.5], "high": [8.5]}
+    assert answer_lines(Predictor(grey), pixels, coverage=0.9) == ["[5.5, 8.5]"]
+    assert answer_lines(Predictor(grey), [pixels, pixels], coverage=0.9) == ["[5.5, 8.5]"] * 2
+    with pytest.raises(ConfigError, match="no prediction regions"):
+        Predictor(write(tmp_path / "without")).predict(ROW, coverage=0.9)
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,11 @@ ROW = {"age": 80, "paid": True, "city": "Bern"}
 INK = {"task": "regression", "classes": [], "target": "ink"}
 
 
+REGIONS = {"rows": 12, "levels": [0.5, 0.9], "quantiles": [-0.6, -0.01]}
+
+
 def clerk(folder, uid="", target="y"):
-    output = {"task": "binary", "classes": ["no", "yes"], "target": target}
+    output = {"task": "binary", "classes": ["no", "yes"], "target": target, "decoder": {"regions": REGIONS}}
     return bundle_of(folder, TABLE, {"modality": "table", "columns": COLUMNS}, output, uid)
 
 
@@ -197,12 +200,20 @@ def test_rows_are_predicted_in_every_form_that_mlflow_accepts(clerk_served, stor
     (expected,) = clerk_served.ask(bodies[0])
     assert expected["prediction"] == "no" and set(expected) == {"prediction", "probability_no", "probability_yes"}
     assert [clerk_served.ask(body) for body in bodies] == [[expected]] * 5
+    surer = {**expected, "prediction_set": ["no"]}
+    assert [clerk_served.ask({**body, "params": {"coverage": 0.5}}) for body in bodies] == [[surer]] * 5
+    for params in ({"coverage": 0.99}, {"coverage": "much"}, [0.9]):
+        status, why = clerk_served.post({**bodies[0], "params": params})
+        assert status == 400 and b"coverage" in why
     with opened_store(store_folder) as store:
         place = store.client.get_model_version_download_uri("served clerk", "1")
     loaded = mlflow.pyfunc.load_model(place)
     assert loaded.predict(pd.DataFrame([ROW])).to_dict("records") == [expected] == loaded.predict(ROW).to_dict("records")
     with pytest.raises(mlflow.MlflowException, match="takes numbers, not 'old'"):
         loaded.predict({**ROW, "age": "old"})
+    assert loaded.predict(pd.DataFrame([ROW]), params={"coverage": 0.5}).to_dict("records") == [surer]
+    with pytest.raises(mlflow.MlflowException, match="takes at least 99 validation rows"):
+        loaded.predict(ROW, params={"coverage": 0.99})
 
 
 def test_images_are_predicted_as_files_and_as_pixels(eye_served):
@@ -273,10 +284,10 @@ REQUEST_FILE = st.sampled_from(FORMS).flatmap(lambda form: st.fixed_dictionaries
 @given(st.binary(max_size=20) | (JSON | REQUEST_FILE).map(json.dumps).map(str.encode), st.sampled_from([["image"], ["a", "b"]]))
 def test_the_request_guard_finds_rows_or_refuses_with_a_reason(body, columns):
     try:
-        rows = rows_of(body, columns, 3)
+        rows, params = rows_of(body, columns, 3)
     except RefusedError:
         return
-    assert 1 <= len(rows) <= 3 and all(isinstance(row, dict) for row in rows)
+    assert 1 <= len(rows) <= 3 and all(isinstance(row, dict) for row in rows) and isinstance(params, dict)
 
 
 def test_limits_are_in_the_model_and_openvino_in_its_requirements(store_folder, tmp_path):

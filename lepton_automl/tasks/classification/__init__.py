@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from lepton_automl.arrays import Array, Json
+from lepton_automl.calibration import fit_regions, with_temperature
 from lepton_automl.data.label_task import LabelOutput, LabelTask, label_output, label_preview, named_labels
 from lepton_automl.errors import DataError
-from lepton_automl.metric import Metric, Scorer
+from lepton_automl.metric import Metric, Scorer, of_converted
 from lepton_automl.modality import Claim
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec, OutputSpec
@@ -51,7 +52,7 @@ class _Classification(LabelTask):
         "log_loss": Metric(direction="minimize", unit=""),
     }
     share_metric = "accuracy"
-    decoder_modules = ("lepton_automl.tasks.classification.decoder",)
+    decoder_modules = ("lepton_automl.calibration", "lepton_automl.tasks.classification.decoder")
     decoder_class = "ClassDecoder"
 
     def encode(self, column: Any, options: Any, reason: str) -> Targets:
@@ -106,17 +107,24 @@ class _Classification(LabelTask):
         return Probabilities(members=members)
 
     def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
-        """Scorers by scikit-learn's definitions."""
+        """Scorers by scikit-learn's definitions; of calibrated probabilities once a temperature is fitted."""
         from .scorers import class_scorers
 
-        del decoder
-        return class_scorers(output.size)
+        scorers, temperature = class_scorers(output.size), _temperature(decoder)
+        if temperature == 1.0:
+            return scorers
+        return of_converted(scorers, lambda answers: with_temperature(answers, temperature))
 
     def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
         """All scores from one confusion matrix, which is faster than the scorers if there are many classes."""
+        import torch
+
         from .training import class_metrics
 
-        del output, decoder
+        del output
+        temperature = _temperature(decoder)
+        if temperature != 1.0:
+            answers = torch.from_numpy(with_temperature(answers.numpy(), temperature))
         return class_metrics(answers, targets)
 
     def untrained_loss(self, output: OutputSpec) -> float:
@@ -124,16 +132,25 @@ class _Classification(LabelTask):
         return math.log(output.size) if output.size > 1 else 1.0
 
     def fit_decoder(self, answers: Array, targets: Array, output: OutputSpec) -> Json:
-        """Nothing: the most probable class is the answer."""
-        del answers, targets, output
-        return {}
+        """The temperature of the probabilities, unless it is 1."""
+        from lepton_automl.data.temperature import fit_temperature
+
+        del output
+        temperature = fit_temperature(answers, targets)
+        return {} if temperature == 1.0 else {"temperature": temperature}
+
+    def fit_regions(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json) -> Json:
+        """The quantiles of minus the probability of the true class."""
+        del output
+        likely = with_temperature(answers, _temperature(decoder))
+        scores = -likely[np.arange(len(targets)), targets]
+        return fit_regions(lambda _: scores)
 
     def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
-        """Which classes are confused, and how well probabilities are calibrated."""
+        """Which classes are confused, how well probabilities are calibrated, and how large sets of labels are."""
         from .analysis import analyze_labels
 
-        del decoder
-        return analyze_labels(answers, targets, output.classes, worst)
+        return analyze_labels(answers, targets, output.classes, decoder, worst)
 
     def title(self, spec: DataSpec) -> str:
         """The name of the task."""
@@ -205,3 +222,7 @@ class Multiclass(_Classification):
     def fits_tensor(self, targets: Array) -> bool:
         """Whether the targets are integers [N]."""
         return targets.ndim == 1 and targets.dtype.kind in "iub"
+
+
+def _temperature(decoder: Json | None) -> float:
+    return float((decoder or {}).get("temperature", 1.0))

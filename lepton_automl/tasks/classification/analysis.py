@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lepton_automl.error_analysis import CalibrationBin, ClassScore
+from lepton_automl.arrays import Array, Json
+from lepton_automl.calibration import region_quantile, with_temperature
+from lepton_automl.error_analysis import CalibrationBin, ClassScore, RegionCoverage, shown_levels
 from lepton_automl.task import Analysis
 
-Array = NDArray[Any]
 BINS = 15  # as in the usual definition
 
 
@@ -66,16 +66,18 @@ def calibration(sure: Array, right: Array) -> tuple[tuple[CalibrationBin, ...], 
     return bins, float(sum(band.rows * abs(band.sure - band.right) for band in bins) / max(len(sure), 1))
 
 
-def analyze_labels(answers: Array, truth: Array, labels: tuple[Any, ...], worst: int) -> Analysis:
+def analyze_labels(outputs: Array, truth: Array, labels: tuple[Any, ...], decoder: Json, worst: int) -> Analysis:
     """The errors of a classifier.
 
     Args:
-        answers: Probabilities [N, K].
+        outputs: The model's probabilities [N, K], before they are calibrated.
         truth: Class indices [N].
         labels: The classes in order.
+        decoder: The fitted `temperature`, and the quantiles of `regions`.
         worst: How many wrong answers to list, those with the highest loss.
     """
-    chosen = answers.argmax(1)
+    temperature = float(decoder.get("temperature", 1.0))
+    answers, chosen = with_temperature(outputs, temperature), outputs.argmax(1)
     confidence, right = np.clip(answers.max(1), 0.0, 1.0), chosen == truth
     loss = -np.log(np.clip(answers[np.arange(len(truth)), truth], np.finfo(np.float32).eps, 1.0))
     pairs = confusion(chosen, truth, len(labels))
@@ -98,5 +100,24 @@ def analyze_labels(answers: Array, truth: Array, labels: tuple[Any, ...], worst:
         "confusion": pairs,
         "calibration": bins,
         "calibration_error": error,
+        "regions": sets_coverage(answers, truth, decoder.get("regions")),
     }
+    if temperature != 1.0:
+        parts["uncalibrated_error"] = calibration(np.clip(outputs.max(1), 0.0, 1.0), right)[1]
     return Analysis(worst=listed, parts=parts)
+
+
+def sets_coverage(likely: Array, truth: Array, regions: Json | None) -> tuple[RegionCoverage, ...]:
+    """How many sets of labels hold the true one, and how large they are, by the requested coverage.
+
+    Args:
+        likely: Calibrated probabilities [N, K].
+        truth: Class indices [N].
+        regions: The fitted quantiles; None if there are none.
+    """
+    rows, shown = np.arange(len(truth)), []
+    for level in shown_levels(regions):
+        sets = -likely <= region_quantile(regions, level)[1]
+        covered, size, empty = sets[rows, truth].mean(), sets.sum(1).mean(), (~sets.any(1)).mean()
+        shown.append(RegionCoverage(level=level, covered=float(covered), size=float(size), empty=float(empty)))
+    return tuple(shown)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 
 from lepton_automl.arrays import Array
-from lepton_automl.metric import RankedScore, Scorer, SummedScore, mean_score
+from lepton_automl.metric import RankedScore, SummedScore, mean_score
 from lepton_automl.ranked import areas_under_roc, average_precisions, mean_of_defined
 
 LEAST = float(np.finfo(np.float32).eps)  # a probability of zero would outweigh all other rows
 
 
-def class_scorers(classes: int) -> dict[str, Scorer]:
+def class_scorers(classes: int) -> dict[str, SummedScore | RankedScore]:
     """The scorers of probabilities [N, classes] and class indices [N], by scikit-learn's definitions."""
 
     def counts(answers: Array, targets: Array) -> Array:

@@ -11,9 +11,10 @@ import numpy as np
 
 from lepton_automl._json import Value
 from lepton_automl.arrays import Array, Json
+from lepton_automl.calibration import fit_regions
 from lepton_automl.data.label_task import LabelOutput, LabelTask, label_output, label_preview, named_labels
 from lepton_automl.errors import Complaints, DataError
-from lepton_automl.metric import Metric, Scorer, values_of
+from lepton_automl.metric import Metric, Scorer, of_converted, values_of
 from lepton_automl.modality import Claim
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec, OutputSpec
@@ -21,6 +22,8 @@ from lepton_automl.task import Analysis, TargetColumn, TargetPreview, Targets
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+ANY_SET = -2.0  # less than minus any probability: a score that every set of labels meets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ class Multilabel(LabelTask):
         "log_loss": Metric(direction="minimize", unit=""),
     }
     share_metric = "mean_average_precision"
-    decoder_modules = ("lepton_automl.tasks.multilabel.decoder",)
+    decoder_modules = ("lepton_automl.calibration", "lepton_automl.tasks.multilabel.decoder")
     decoder_class = "LabelSetDecoder"
 
     def infer(self, column: TargetColumn) -> Claim | None:
@@ -133,10 +136,16 @@ class Multilabel(LabelTask):
         return Probabilities(members=members, exclusive=False)
 
     def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
-        """Scorers by scikit-learn's definitions; thresholds are one half until they are fitted."""
+        """Scorers by scikit-learn's definitions; thresholds are one half, and temperatures 1, until they are fitted."""
+        from .decoder import with_temperatures
         from .scorers import label_scorers
 
-        return label_scorers((decoder or {}).get("thresholds") or [0.5] * output.size)
+        fitted = decoder or {}
+        scorers = label_scorers(fitted.get("thresholds") or [0.5] * output.size)
+        if "temperature" not in fitted:
+            return scorers
+        temperature = np.array(fitted["temperature"])
+        return of_converted(scorers, lambda answers: with_temperatures(answers, temperature))
 
     def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
         """The values of the scorers."""
@@ -148,18 +157,29 @@ class Multilabel(LabelTask):
         return math.log(2)
 
     def fit_decoder(self, answers: Array, targets: Array, output: OutputSpec) -> Json:
-        """For each label the threshold with the highest F1."""
-        from .training import best_thresholds
+        """For each label the temperature of its probability, and the threshold with the highest F1; no temperatures if all are 1."""
+        from .decoder import with_temperatures
+        from .training import best_temperatures, best_thresholds
 
         del output
-        return {"thresholds": best_thresholds(answers, targets)}
+        temperature = best_temperatures(answers, targets)
+        thresholds = best_thresholds(with_temperatures(answers, np.array(temperature)), targets)
+        scaled = {} if set(temperature) == {1.0} else {"temperature": temperature}
+        return {"thresholds": thresholds, **scaled}
+
+    def fit_regions(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json) -> Json:
+        """The quantiles of minus the probability of each row's least probable label."""
+        from .decoder import with_temperatures
+
+        likely = with_temperatures(answers, np.array(decoder.get("temperature") or [1.0] * output.size))
+        scores = np.where(targets > 0.5, -likely, ANY_SET).max(1)  # ANY_SET for a row without labels
+        return fit_regions(lambda _: scores)
 
     def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
-        """Scores of each label, and the wrong rows with the highest loss."""
+        """Scores of each label, the wrong rows with the highest loss, and how well probabilities are calibrated."""
         from .analysis import analyze_label_sets
 
-        thresholds = np.array(decoder.get("thresholds") or [0.5] * output.size)
-        return analyze_label_sets(answers, targets, output.classes, thresholds, worst)
+        return analyze_label_sets(answers, targets, output.classes, decoder, worst)
 
     def title(self, spec: DataSpec) -> str:
         """The name of the task."""

@@ -6,21 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from lepton_automl.arrays import Array
-from lepton_automl.error_analysis import ClassScore
+from lepton_automl.arrays import Array, Json
+from lepton_automl.calibration import region_quantile
+from lepton_automl.error_analysis import ClassScore, RegionCoverage, shown_levels
 from lepton_automl.task import Analysis
 
+from .decoder import with_temperatures
 
-def analyze_label_sets(answers: Array, truth: Array, labels: tuple[Any, ...], thresholds: Array, worst: int) -> Analysis:
-    """Scores of each label, and the wrong rows with the highest loss.
+BINS = 15  # as in the usual definition of the calibration error
+
+
+def analyze_label_sets(outputs: Array, truth: Array, labels: tuple[Any, ...], decoder: Json, worst: int) -> Analysis:
+    """Scores of each label, the wrong rows with the highest loss, and how well probabilities are calibrated.
 
     Args:
-        answers: Probabilities [N, K].
+        outputs: The model's probabilities [N, K], before they are calibrated.
         truth: Zeros and ones [N, K].
         labels: The labels in order.
-        thresholds: The probability from which a label is predicted, [K].
+        decoder: The fitted `thresholds` and `temperature`, and the quantiles of `regions`.
         worst: How many wrong rows to list.
     """
+    thresholds = np.array(decoder.get("thresholds") or [0.5] * len(labels))
+    answers = with_temperatures(outputs, np.array(decoder.get("temperature") or [1.0] * len(labels)))
     true, predicted = truth > 0.5, answers >= thresholds
     right = true & predicted
     likely = np.clip(np.where(true, answers, 1 - answers), np.finfo(np.float32).eps, 1.0)
@@ -35,7 +42,44 @@ def analyze_label_sets(answers: Array, truth: Array, labels: tuple[Any, ...], th
         ClassScore(label=label, rows=int(t), answered=int(g), right=int(r))
         for label, t, g, r in zip(labels, true.sum(0), predicted.sum(0), right.sum(0), strict=True)
     )
-    return Analysis(worst=listed, parts={"classes": classes, "wrong_rows": int(wrong.sum())})
+    parts = {
+        "classes": classes,
+        "wrong_rows": int(wrong.sum()),
+        "calibration_error": calibration_error(answers, true),
+        "regions": sets_coverage(answers, true, decoder.get("regions")),
+    }
+    if "temperature" in decoder:
+        parts["uncalibrated_error"] = calibration_error(outputs, true)
+    return Analysis(worst=listed, parts=parts)
+
+
+def calibration_error(likely: Array, truth: Array) -> float:
+    """The mean distance between the probability of a label and its frequency, over bins of equal width and all labels.
+
+    Args:
+        likely: Probabilities [N, K].
+        truth: Which labels each row has, [N, K].
+    """
+    rows, labels = likely.shape
+    places = (np.clip(likely * BINS, 0, BINS - 1).astype(int) + BINS * np.arange(labels)).ravel()
+    gaps = np.bincount(places, (truth - likely.astype(np.float64)).ravel(), BINS * labels)
+    return float(np.abs(gaps).sum() / max(rows * labels, 1))
+
+
+def sets_coverage(likely: Array, truth: Array, regions: Json | None) -> tuple[RegionCoverage, ...]:
+    """How many sets hold all labels of their row, and how large they are, by the requested coverage.
+
+    Args:
+        likely: Calibrated probabilities [N, K].
+        truth: Which labels each row has, [N, K].
+        regions: The fitted quantiles; None if there are none.
+    """
+    shown = []
+    for level in shown_levels(regions):
+        sets = -likely <= region_quantile(regions, level)[1]
+        covered, size, empty = (sets | ~truth).all(1).mean(), sets.sum(1).mean(), (~sets.any(1)).mean()
+        shown.append(RegionCoverage(level=level, covered=float(covered), size=float(size), empty=float(empty)))
+    return tuple(shown)
 
 
 def _named(chosen: Array, labels: tuple[Any, ...]) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from lepton_automl.arrays import Array
-from lepton_automl.metric import RankedScore, Scorer, SummedScore, mean_score, ratio
+from lepton_automl.metric import RankedScore, SummedScore, mean_score, ratio
 from lepton_automl.ranked import average_precisions, mean_of_defined
 
 LEAST = float(np.finfo(np.float32).eps)  # a probability of zero would outweigh all other rows
 
 
-def label_scorers(thresholds: Sequence[float]) -> dict[str, Scorer]:
+def label_scorers(thresholds: Sequence[float]) -> dict[str, SummedScore | RankedScore]:
     """The scorers of probabilities [N, K] and targets of zeros and ones [N, K], by scikit-learn's definitions.
 
     Args:

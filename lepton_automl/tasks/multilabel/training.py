@@ -1,4 +1,4 @@
-"""Losses and thresholds of multi-label classification."""
+"""Losses, thresholds and temperatures of multi-label classification."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from lepton_automl.arrays import Array
+from lepton_automl.data.temperature import fit_temperature
+
+from .decoder import ROUNDED
 
 
 class BinaryCrossEntropy(nn.Module):
@@ -48,6 +51,17 @@ def best_thresholds(answers: Array, truth: Array) -> list[float]:
         truth: Zeros and ones [N, K].
     """
     return [_best_threshold(answers[:, label].astype(np.float64), truth[:, label] > 0.5) for label in range(truth.shape[1])]
+
+
+def best_temperatures(answers: Array, truth: Array) -> list[float]:
+    """For each label the temperature of its logit with the lowest log loss.
+
+    Args:
+        answers: Probabilities [N, K].
+        truth: Zeros and ones [N, K].
+    """
+    pairs = np.stack([1 - answers.astype(np.float64), answers], 2).clip(ROUNDED)
+    return [fit_temperature(pairs[:, label], (truth[:, label] > 0.5).astype(np.int64)) for label in range(truth.shape[1])]
 
 
 def _best_threshold(answers: Array, truth: Array) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lepton_automl._json import Value
 from lepton_automl.arrays import Array, Json
+from lepton_automl.calibration import fit_regions
 from lepton_automl.data.number_task import NumberTask, StandardisedOutput, fit_scale, scale_of, standardised_output
 from lepton_automl.errors import Complaints
 from lepton_automl.metric import Metric, Scorer
@@ -80,7 +81,7 @@ class QuantileRegression(NumberTask):
         "mae": Metric(direction="minimize", unit="target"),
     }
     share_metric = "pinball"
-    decoder_modules = ("lepton_automl.tasks.quantile.decoder",)
+    decoder_modules = ("lepton_automl.calibration", "lepton_automl.tasks.quantile.decoder")
     decoder_class = "QuantileDecoder"
 
     def infer(self, column: TargetColumn) -> Claim | None:
@@ -136,17 +137,36 @@ class QuantileRegression(NumberTask):
         del output
         return 0.4
 
-    def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
-        """The errors of the median, and the share of targets up to each quantile."""
-        from lepton_automl.data.number_targets import analyze_numbers
+    def fit_regions(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json) -> Json:
+        """The quantiles of how far the target is outside of two quantiles; negative inside."""
+        from .decoder import ends_for
 
         del decoder
+        quantiles, rising = _of(output).quantiles, np.sort(answers.astype(np.float64), axis=1)
+        distances: dict[tuple[int, int], Array] = {}
+
+        def scores(level: float) -> Array:
+            ends = low, high = ends_for(quantiles, level)
+            if ends not in distances:
+                distances[ends] = np.maximum(rising[:, low] - targets, targets - rising[:, high])
+            return distances[ends]
+
+        return fit_regions(scores)
+
+    def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
+        """The errors of the median, the share of targets up to each quantile, and how wide intervals are."""
+        from lepton_automl.data.number_targets import analyze_numbers, intervals_coverage
+
+        from .decoder import QuantileDecoder
+
         quantiles, rising = _of(output).quantiles, np.sort(answers, axis=1)
         middle = int(np.argmin(np.abs(np.array(quantiles) - 0.5)))
         analysis = analyze_numbers(rising[:, middle], targets, worst)
         below = (targets[:, None] <= rising).mean(0)
         coverage = tuple((quantile, float(share)) for quantile, share in zip(quantiles, below, strict=True))
-        return Analysis(worst=analysis.worst, parts={**analysis.parts, "coverage": coverage})
+        decoded = QuantileDecoder({"target": self.name, **output.shipped(), "decoder": decoder})
+        regions = intervals_coverage(lambda level: decoded.regions(answers, {}, level), targets, decoder.get("regions"))
+        return Analysis(worst=analysis.worst, parts={**analysis.parts, "coverage": coverage, "regions": regions})
 
     def what(self, spec: DataSpec, target: str) -> str:
         """The quantiles."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from lepton_automl.arrays import Array, Json
+from lepton_automl.calibration import fit_regions
 from lepton_automl.data.number_task import NumberTask, StandardisedOutput, fit_scale, scale_of, standardised_output
 from lepton_automl.metric import Metric, Scorer
 from lepton_automl.modality import Claim
@@ -57,7 +58,7 @@ class Regression(NumberTask):
         "rmsle": Metric(direction="minimize", unit=""),
     }
     share_metric = "r2"
-    decoder_modules = ("lepton_automl.tasks.regression.decoder",)
+    decoder_modules = ("lepton_automl.calibration", "lepton_automl.tasks.regression.decoder")
     decoder_class = "NumberDecoder"
 
     def infer(self, column: TargetColumn) -> Claim | None:
@@ -121,12 +122,22 @@ class Regression(NumberTask):
         del output
         return 1.0
 
-    def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
-        """The errors of the answers."""
-        from lepton_automl.data.number_targets import analyze_numbers
-
+    def fit_regions(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json) -> Json:
+        """The quantiles of the distance between answer and target."""
         del output, decoder
-        return analyze_numbers(answers, targets, worst)
+        distances = np.abs(targets - answers.astype(np.float64))
+        return fit_regions(lambda _: distances)
+
+    def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
+        """The errors of the answers, and how wide intervals are."""
+        from lepton_automl.data.number_targets import analyze_numbers, intervals_coverage
+
+        from .decoder import NumberDecoder
+
+        analysis = analyze_numbers(answers, targets, worst)
+        decoded = NumberDecoder({"target": self.name, **output.shipped(), "decoder": decoder})
+        regions = intervals_coverage(lambda level: decoded.regions(answers, {}, level), targets, decoder.get("regions"))
+        return Analysis(worst=analysis.worst, parts={**analysis.parts, "regions": regions})
 
     def what(self, spec: DataSpec, target: str) -> str:
         """The target."""

@@ -165,6 +165,10 @@ class Caption:
         """Nothing."""
         return {}
 
+    def fit_regions(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json) -> Json:
+        """Nothing."""
+        return {}
+
     def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
         """The captions with the most wrong letters."""
         wrong = (answers != targets).mean(1)

@@ -19,6 +19,8 @@ class CaptionDecoder:
         output: What the model answers: `classes`, the letters; `longest` and `typical`, their number in a caption.
     """
 
+    region_columns = ()
+
     def __init__(self, output: Json) -> None:
         self.classes: list[Any] = list(output["classes"])
         self.longest = int(output["longest"])
@@ -56,6 +58,10 @@ class CaptionDecoder:
         letters = [*map(str, self.classes), ""]
         texts = ["".join(letters[int(token)] for token in row) for row in outputs]
         return np.array(texts, object)
+
+    def regions(self, outputs: Array, context: Mapping[str, Any], coverage: float) -> Array:
+        """None."""
+        raise ConfigError("captions have no prediction sets", fix="Use predict() without coverage.")
 
     def probabilities(self, outputs: Array) -> Array:
         """None."""

@@ -29,7 +29,7 @@ class Change(Regression):
     name = "change"
     Output = ChangeOutput
     metrics: ClassVar[Mapping[str, Metric]] = {**Regression.metrics, "relative_error": Metric(direction="minimize")}
-    decoder_modules = ("lepton_example.change.decoder",)
+    decoder_modules = ("lepton_automl.calibration", "lepton_example.change.decoder")
     decoder_class = "ChangeDecoder"
 
     def infer(self, column: TargetColumn) -> Claim | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lepton_automl.arrays import Array, Json
+from lepton_automl.calibration import region_quantile
 from lepton_automl.errors import ConfigError
 from lepton_automl.generation import Program, State
 
@@ -16,14 +17,17 @@ class ChangeDecoder:
     """The last value of the input and the change that the model predicts.
 
     Args:
-        output: What the model answers: `target`, its name.
+        output: What the model answers: `target`, its name, and the `decoder` with the quantiles of its `regions`.
     """
+
+    region_columns = ("low", "high")
 
     def __init__(self, output: Json) -> None:
         self.target = str(output["target"])
         self.classes: list[Any] = []
         self.columns = ("prediction", "change")
         self.steps = 0  # the loop goes by the input
+        self._regions = output.get("decoder", {}).get("regions")
 
     def shape(self, rows: int) -> tuple[int, ...]:
         """[rows]."""
@@ -46,6 +50,12 @@ class ChangeDecoder:
     def decode(self, outputs: Array, context: Mapping[str, Any]) -> Array:
         """What comes next [N]."""
         return context["last"] + outputs
+
+    def regions(self, outputs: Array, context: Mapping[str, Any], coverage: float) -> Array:
+        """The ends of an interval around what comes next [N, 2]."""
+        _, half = region_quantile(self._regions, coverage)
+        middle = self.decode(outputs, context).astype(np.float64)
+        return np.stack([middle - half, middle + half], 1)
 
     def probabilities(self, outputs: Array) -> Array:
         """None."""
