@@ -17,9 +17,9 @@ AKAIKE = 1.0  # by how much one more parameter has to lower the sum of log losse
 def fit_temperature(probabilities: Array, targets: Array) -> float:
     """The temperature with the lowest log loss (Guo and others, On Calibration of Modern Neural Networks, 2017).
 
-    One row is added that is spread over all rows and classes, or a model that is right on every row would get probabilities of 1
-    (as in Platt, Probabilistic Outputs for Support Vector Machines, 1999). The result is 1 unless the loss falls by more than chance
-    explains, by Akaike's criterion.
+    A temperature below 1 is fitted with one row more that is spread over all rows and classes, or a model that is right on every row
+    would get probabilities of 1 (as in Platt, Probabilistic Outputs for Support Vector Machines, 1999). This row never makes
+    probabilities less sure. The result is 1 unless the loss falls by more than chance explains, by Akaike's criterion.
 
     Args:
         probabilities: [N, classes]; each row adds up to 1.
@@ -30,7 +30,18 @@ def fit_temperature(probabilities: Array, targets: Array) -> float:
         return 1.0
     logs = np.log(np.maximum(probabilities.astype(np.float64), TINY))
     logs -= logs.max(1, keepdims=True)
-    reached = (rows * logs[np.arange(rows), targets] + logs.sum(1) / classes) / (rows + 1)
+    own = logs[np.arange(rows), targets]
+    reached = (rows * own + logs.sum(1) / classes) / (rows + 1)
+    inverse = _lowest(logs, reached)
+    if inverse < 1:
+        reached, inverse = own, min(1.0, _lowest(logs, own))
+    if rows * (_loss(logs, reached, 1.0) - _loss(logs, reached, inverse)) <= AKAIKE:
+        return 1.0
+    return float(f"{1 / inverse:.6g}")
+
+
+def _lowest(logs: Array, reached: Array) -> float:
+    """The inverse temperature with the lowest loss; see `_loss`."""
     # The logarithm of the inverse temperature: the loss has one minimum in it. Newton's steps are kept between two bounds.
     place, low, high = 0.0, -LARGEST, LARGEST
     for _ in range(STEPS):
@@ -48,12 +59,15 @@ def fit_temperature(probabilities: Array, targets: Array) -> float:
         if abs(following - place) < CLOSE:
             break
         place = following
-    inverse = math.exp(place)
-    if rows * (_loss(logs, reached, 1.0) - _loss(logs, reached, inverse)) <= AKAIKE:
-        return 1.0
-    return float(f"{1 / inverse:.6g}")
+    return math.exp(place)
 
 
 def _loss(logs: Array, reached: Array, inverse: float) -> float:
-    """The mean log loss at an inverse temperature."""
+    """The mean log loss at an inverse temperature.
+
+    Args:
+        logs: Log probabilities [N, classes].
+        reached: The mean of each row's by its target probabilities [N].
+        inverse: The inverse temperature.
+    """
     return float((np.log(np.exp(inverse * logs).sum(1)) - inverse * reached).mean())

@@ -75,6 +75,11 @@ def test_a_model_without_errors_does_not_become_certain():
     assert fitted < 1 and 0.95 < with_temperature(answers, fitted)[0, 0] < 0.999
 
 
+def test_a_model_that_is_rightly_certain_stays_so():
+    answers = np.full((50, 3), [0.998, 0.001, 0.001], np.float32)
+    assert fit_temperature(answers, np.zeros(50, int)) == 1.0
+
+
 def test_scores_are_those_of_the_scaled_probabilities():
     answers, targets = classified(900, 3.0)
     learned = Multiclass().fit_decoder(answers, targets, CLASSES)
