@@ -193,15 +193,15 @@ class BackboneNet(LeptonNet):
         return tuple(f"stages.{s}" for s in range(len(self.recipe.stages)))
 
     def _freeze(self) -> None:
-        """Exclude the first stages from training; with no tuned stage, everything but the last layer."""
+        """Exclude the first stages from training, or everything but the last layer; keep the published statistics."""
         frozen: list[nn.Module] = [self.stem, *self.stages][: self.recipe.frozen]
         if not self.recipe.tuned:
             frozen += [self.features, self.hidden]
         for part in frozen:
             part.requires_grad_(requires_grad=False)
-            for module in part.modules():
-                if isinstance(module, Norm):
-                    module.frozen = True
+        for module in self.modules():
+            if isinstance(module, Norm):
+                module.frozen = self.recipe.published_statistics
 
 
 def halved(size: Size, stride: int) -> Size:

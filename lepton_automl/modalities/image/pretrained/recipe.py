@@ -56,6 +56,8 @@ class BackboneRecipe(Recipe):
         same: Whether images are padded as in TensorFlow: more below and to the right where the padding is uneven.
         tuned: Number of last stages that are trained further; 0 to train only the last layer, and all of them for the stem too.
             The other weights stay as published.
+        published_statistics: Whether the batch normalisations keep the published statistics, also in training. The solved last
+            layer fits these; statistics of small batches would have to be learned around.
         dropout: Before the last layer.
     """
 
@@ -72,6 +74,7 @@ class BackboneRecipe(Recipe):
     epsilon: float = 1e-3
     same: bool = False
     tuned: int = 0
+    published_statistics: bool = True
     dropout: float = 0.0
 
     @property
@@ -132,12 +135,12 @@ class BackboneRecipe(Recipe):
         return {"stem": self.stem} | stage_widths(self.stages) | layers
 
     def with_widths(self, widths: Widths) -> BackboneRecipe:
-        """The same network with some widths replaced; all of a narrower network is trained, so that it can recover."""
+        """The same network with some widths replaced; all of a narrower network is trained, with statistics of its own."""
         if all(widths.get(path, width) == width for path, width in self.widths.items()):
             return self
         stages = with_stage_widths(self.stages, widths)
         narrower = {name: widths.get(name, getattr(self, name)) for name in ("stem", "features", "hidden")}
-        return self.replace(stages=stages, tuned=len(stages), **narrower)
+        return self.replace(stages=stages, tuned=len(stages), published_statistics=False, **narrower)
 
     @property
     def depths(self) -> tuple[int, ...]:
