@@ -46,7 +46,7 @@ class PretrainedFamily:
                 "model.stages": Integer(FEWEST_STAGES, most, default=most),
                 "model.tuned": Categorical(0, 1, 2, 4, EVERY_STAGE, default=EVERY_STAGE),
                 **training,
-                "train.lr": Float(1e-3, 2e-2, default=5e-3, log=True),
+                "train.lr": Float(3e-4, 1e-2, default=1e-3, log=True),
                 "train.weight_decay": Float(1e-3, 1e-1, default=2e-2, log=True),
             }
         )
@@ -74,7 +74,7 @@ class PretrainedFamily:
         batch = 32 if rows < LARGE else 64
         epochs = 15 if rows < SMALL else 10 if rows < LARGE else 6
         augment = ImageAugmentation()
-        return TrainPlan(epochs=epochs, batch_size=batch, lr=5e-3, weight_decay=2e-2, label_smoothing=0.1, augment=augment)
+        return TrainPlan(epochs=epochs, batch_size=batch, lr=1e-3, weight_decay=2e-2, label_smoothing=0.1, augment=augment)
 
     def build(self, recipe: BackboneRecipe) -> nn.Module:
         """The network, newly initialised; `start` loads the published weights."""

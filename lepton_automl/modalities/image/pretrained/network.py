@@ -117,7 +117,7 @@ class BackboneNet(LeptonNet):
     """
 
     ensemble = False  # outputs have no axis of members
-    body_rate = 0.1  # learning rate of the published weights, as a share of the last layer's
+    body_rate = 0.3  # learning rate of the published weights, as a share of the last layer's
 
     def __init__(self, recipe: BackboneRecipe) -> None:
         super().__init__()
