@@ -46,7 +46,7 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     earlier = warm_studies(request.warm_start, StudyStore(request.home), complaints)
     check_family(request.family, spec, complaints)
     complaints.raise_any()
-    names = (request.family,) if isinstance(request.family, str) else tuple(request.family or ())
+    names = (request.family,) if isinstance(request.family, str) else tuple(request.family or families.usual_names(spec))
     plan = families.usual_plan(spec, next(iter(names), ""))
     space = (
         custom_space.restrict(request.hyperparameters)
