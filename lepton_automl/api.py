@@ -67,7 +67,7 @@ class AutoML:
         hyperparameters: Hyperparameters to pin to a value, or to replace: `{"model.kernel": 3}`. Settings of the training plan
             that are usually fixed may be added, such as `{"train.batch_size": Categorical(32, 64, 128, default=64)}`.
         family: The network family to search, such as `"conv"`, or several, the most usual one first; by default the usual
-            one for the data.
+            one for the data, after its linear model.
         pretrained: Published weights that networks for images may start from: `"auto"` for all that are on this machine,
             `"none"`, names of backbones such as `"efficientnet_lite0"`, or the path of a file or folder of weights. Nothing is
             downloaded; `study.data.notes` names what is used, or what to install.

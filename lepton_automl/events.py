@@ -19,6 +19,7 @@ from .jobs import AccelerationResult, Decision, HostBenchmark, Report, TrialResu
 from .objective import Objective, known_costs
 from .plans import PrunePlan, TrainPlan
 from .profile import PROFILED
+from .reference_scores import ReferenceScores
 from .space import Config, Space
 from .specs import Budget, DataSpec, Deployment, PriorTrial, Tracking
 
@@ -270,6 +271,13 @@ class HyperparametersRanked(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReferencesScored(Event):
+    """Scores of a constant answer and of gradient-boosted trees, which tell whether networks are worth it."""
+
+    result: ReferenceScores
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyEnded(Event):
     """The search ended.
 
@@ -353,6 +361,7 @@ _ALL = (
     Noted,
     ModelAccelerated,
     HyperparametersRanked,
+    ReferencesScored,
     StudyEnded,
     TestOpened,
     ModelRegistered,

@@ -13,6 +13,7 @@ from .events import (
     ModelAccelerated,
     ModelRegistered,
     Noted,
+    ReferencesScored,
     StudyPaused,
     StudyResumed,
     StudyStarted,
@@ -38,7 +39,7 @@ def inconsistency(state: StudyState, event: Event) -> str:
     match event:
         case StudyStarted():
             return "the study had already started" if state.started else ""
-        case Noted() | StudyPaused() | StudyResumed() | HyperparametersRanked() | JournalRepaired():
+        case Noted() | StudyPaused() | StudyResumed() | HyperparametersRanked() | ReferencesScored() | JournalRepaired():
             return ""
         case _ if state.config is None:
             return "no earlier line holds the study's settings"

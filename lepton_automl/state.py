@@ -20,6 +20,7 @@ from .events import (
     ModelAccelerated,
     ModelRegistered,
     Noted,
+    ReferencesScored,
     StudyConfig,
     StudyEnded,
     StudyPaused,
@@ -38,6 +39,7 @@ from .journal import Journal
 from .no_model_advice import no_model
 from .objective import Objective
 from .profile import Profile
+from .reference_scores import ReferenceScores
 from .resampled import ResampledScores
 from .space import Config
 from .specs import Deployment
@@ -166,6 +168,7 @@ class StudyState:
     epochs: int = 0  # spent on all trials
     ends: int = 0  # how often trials ended; a resumed trial ends again
     ranked: HyperparametersRanked | None = None
+    references: ReferenceScores | None = None
     rests: list[Interval] = field(default_factory=list)  # when the study was paused, ended or had lost its process
     pinned: Config = field(default_factory=dict)  # hyperparameters that are fixed in proposals
     idle: float = 0.0  # seconds in which the study was paused, ended or had lost its process
@@ -188,7 +191,7 @@ class StudyState:
             self.apply(event)
         return self
 
-    def apply(self, event: Event) -> bool:  # noqa: PLR0912  # one branch a kind of event
+    def apply(self, event: Event) -> bool:  # noqa: PLR0912, PLR0915  # one branch a kind of event
         """Apply one event; returns False and changes nothing if it is inconsistent with the state (see `inconsistency`)."""
         if inconsistency(self, event):
             return False
@@ -227,6 +230,8 @@ class StudyState:
                 self._front.rebuild()
             case HyperparametersRanked():
                 self.ranked = event
+            case ReferencesScored():
+                self.references = event.result
             case StudyEnded():
                 self.ended = event if self._is_valid_choice(event.chosen) else event.replace(chosen=self._choice())
                 self._front.choice_changed()

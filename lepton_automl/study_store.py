@@ -20,6 +20,7 @@ from .events import (
     HyperparametersRanked,
     ModelAccelerated,
     Noted,
+    ReferencesScored,
     TrialEnded,
     TrialProposed,
     TrialReported,
@@ -92,7 +93,7 @@ def spare_path(study: Path, event: Event) -> Path | None:
             number = result.trial
         case TrialReported(report=report) if report.waits:
             number = report.trial
-        case TrialReported() | TrialRetried() | Noted() | HyperparametersRanked():
+        case TrialReported() | TrialRetried() | Noted() | HyperparametersRanked() | ReferencesScored():
             return None
         case _:
             return study / SPARE

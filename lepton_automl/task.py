@@ -6,9 +6,9 @@ module must not either: it imports them in its methods.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from . import plugins
 from ._json import Value
@@ -306,6 +306,29 @@ class Task(Protocol):
 
     def score_range(self, metric: str, output: OutputSpec) -> float:
         """The largest value of a metric if nothing is learned: where the axis of an empty plot ends."""
+
+
+class Trees(Protocol):
+    """Gradient-boosted trees; `data.boosted_trees.BoostedTrees` is one."""
+
+    def fit(self, rows: Array, targets: Array, seconds_left: Callable[[], float]) -> int:
+        """Learn from rows [N, F] and targets in their own unit while there is time; returns the number of rounds."""
+
+    def answers(self, rows: Array) -> Array:
+        """Answers as those of a network, [N] or [N, K]."""
+
+
+@runtime_checkable
+class TreeTask(Protocol):
+    """A task for which gradient-boosted trees are a reference."""
+
+    def boosted_trees(self, output: OutputSpec, settings: Mapping[str, Any]) -> Trees:
+        """New trees.
+
+        Args:
+            output: The task's part of the spec.
+            settings: Arguments of scikit-learn's estimators.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from lepton_automl.events import (
     JournalRepaired,
     ModelRegistered,
     Noted,
+    ReferencesScored,
     StudyConfig,
     StudyEnded,
     StudyPaused,
@@ -33,6 +34,7 @@ from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.objective import Objective
 from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.profile import Measurement, Profile
+from lepton_automl.reference_scores import Reference, ReferenceScores
 from lepton_automl.space import Space
 from lepton_automl.specs import Budget, DataSpec, Deployment
 from lepton_automl.tasks.classification import BinaryOutput, MulticlassOutput
@@ -190,6 +192,9 @@ def events() -> list[object]:
         TrialResumed(at=9.5, trial=1, epoch=2),
         Noted(at=10.0, text="said"),
         HyperparametersRanked(at=10.5, shares={"score": {"model.width": 1.0}}, trials={"score": 9}, ends=9),
+        ReferencesScored(
+            at=10.7, result=ReferenceScores(references=(Reference(name="constant", scores={"accuracy": 0.1}, seconds=0.1),))
+        ),
         StudyEnded(at=11.0, reason="done", chosen=0),
         TestOpened(at=12.0, scores={0: {"accuracy": 0.9}}),
         ModelRegistered(at=13.0, trial=0, model="sample", version="1", alias="champion"),

@@ -102,6 +102,9 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
     objectives: Annotated[
         str, search_option(help="What to optimize, separated by commas: accuracy, latency, size, memory or a plug-in.")
     ] = "accuracy,latency",
+    family: Annotated[
+        str | None, search_option(help="Network families, separated by commas; default: by the data, after a linear model.")
+    ] = None,
     sampler: Annotated[
         str, search_option(help="The algorithm that proposes networks: tpe, gp, nsga2, random, grid or a plug-in.")
     ] = "tpe",
@@ -156,6 +159,7 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         workers=workers,
         seed=seed,
         class_weight=class_weight,
+        family=listed(family) or None,
         sampler=sampler,
         pretrained=pretrained,
         grid=listed(grid),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import signal
 import time
 
+from lepton_automl.errors import StudyError
+
 from .process import Process
 
+MAX_FAILED_STARTS = 3  # workers in a row that die before their first message
 ABSENT = 5.0  # seconds without a check after which silence means nothing: the search itself was suspended
 
 
@@ -37,6 +40,18 @@ class WorkTimer:
 def fix(worker: Process) -> str:
     """What to do about a worker that does not respond."""
     return f"Look at {worker.path}, fix what blocks it, or allow more time.\n{worker.tail()}"
+
+
+def check_starts(failed: int, worker: Process, code: int) -> None:
+    """Give up if too many workers in a row have died before their first message.
+
+    Raises:
+        StudyError: They have.
+    """
+    if failed >= MAX_FAILED_STARTS:
+        what = f"worker processes fail at their start ({exit_reason(code)}), {MAX_FAILED_STARTS} in a row"
+        fix = f"Fix the error in their log below, then resume the study; nothing is lost.\n{worker.tail()}"
+        raise StudyError(what, where=str(worker.path), fix=fix)
 
 
 def exit_reason(code: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from lepton_automl import plugins
 from lepton_automl._json import Value
@@ -57,7 +57,18 @@ class PlacesChanged(Value):
         )
 
 
-Message = Report | TrialResult | PlacesChanged
+@dataclass(frozen=True, kw_only=True)
+class RequestFailed(Value):
+    """A request that ran beside trials has no response.
+
+    Args:
+        reason: Why, in a sentence.
+    """
+
+    reason: str
+
+
+Message = Report | TrialResult | PlacesChanged | Response | RequestFailed
 
 
 class Executor(Protocol):
@@ -116,6 +127,17 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """End all workers at once."""
+
+
+@runtime_checkable
+class BackgroundExecutor(Protocol):
+    """An executor that handles requests while trials run."""
+
+    def request(self, request: Request) -> None:
+        """Run a request on a free slot, before trials that wait for one; its response, or `RequestFailed`, arrives by `poll`.
+
+        It is abandoned without a message by a later call of `run`.
+        """
 
 
 class ExecutorFactory(Protocol):

@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from lepton_automl import memory
 from lepton_automl.errors import StudyError
@@ -21,10 +20,11 @@ from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.request import Request, Response
 from lepton_automl.workspace import LocalWorkspace, Workspace
 
+from .background import BackgroundRequests
 from .channel import Heartbeat, ReplacementRequest
-from .ends import ABSENT, WorkTimer, exit_reason, fix, gib, memory_hint
+from .ends import ABSENT, WorkTimer, check_starts, exit_reason, fix, gib, memory_hint
 from .executor import Message, Place
-from .process import Process
+from .process import Process, without_pauses
 from .slots import Slots
 
 TRIAL_FUNCTION = "lepton_automl.pipelines.trial:run_trial"
@@ -34,12 +34,8 @@ LOOK = 1.0  # seconds between checks of memory
 TRIES = 2  # attempts at a request whose worker hangs
 TICK = 0.2  # seconds between other checks while a request runs
 STOPPED = 10.0  # seconds of silence after which a worker counts as hung if another process has stopped it
-MAX_FAILED_STARTS = 3  # workers in a row that die before their first message
 ABANDONED = Decision(stop=True, reason="it was abandoned")
 MEASURING = 10.0  # seconds for a measuring worker to release the measurement lock before all are stopped
-
-
-TrialMessage = TypeVar("TrialMessage", Report, TrialResult)
 
 
 class LocalExecutor:
@@ -77,12 +73,13 @@ class LocalExecutor:
         self._workspace = workspace or LocalWorkspace(folder.absolute().parent)
         self._patience, self._longest = patience, 0.0
         self._limit = memory.share(slots) if memory_limit is None else memory_limit
-        self._ends: list[TrialResult] = []
+        self._ends: list[Message] = []
         self._failed_starts, self._held, self._closed = 0, False, False
         self._polled = self._looked = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
         self._workers: list[Process] = []
         self._pending: deque[TrialJob] = deque()
+        self._background = BackgroundRequests()
         home = folder.absolute().parents[2] if len(folder.absolute().parents) > 2 else folder.absolute()
         self._slots = Slots(name or folder.absolute().parent.name, str(home))
         self._slots.want = slots
@@ -114,6 +111,11 @@ class LocalExecutor:
     def submit(self, job: TrialJob) -> None:
         """Give a trial to a free worker, as soon as one may work."""
         self._pending.append(job)
+        self._share()
+
+    def request(self, request: Request) -> None:
+        """Give a request to a free worker, as soon as one may work, before waiting trials."""
+        self._background.waiting.append(request)
         self._share()
 
     def poll(self, timeout: float) -> Sequence[Message]:
@@ -194,13 +196,13 @@ class LocalExecutor:
             if free > 0:
                 worker.go_on()
                 free -= worker.works
-        while self._pending and free > 0:
+        while (self._pending or self._background.waiting) and free > 0:
             number = next(
                 (number for number, worker in enumerate(self._workers) if not worker.works and not worker.stopped), None
             )
             if number is None:
                 break
-            self._hand(number, self._pending.popleft())
+            self._hand(number, None if self._background.waiting else self._pending.popleft())
             free -= 1
 
     def run(
@@ -223,6 +225,9 @@ class LocalExecutor:
             StudyError: It failed, took too long, or its worker died or hung.
         """
         self._pending.clear()
+        self._background.waiting.clear()
+        if self._workers and self._workers[0].request is not None:
+            self._restart_worker(0)
         before = self._needed
         self.request_slots(1)
         try:
@@ -288,9 +293,11 @@ class LocalExecutor:
             self._slots.close()
         self._closed = True
 
-    def _hand(self, number: int, job: TrialJob) -> None:
+    def _hand(self, number: int, job: TrialJob | None) -> None:
+        """Give a trial to a worker, or the next request."""
+        worker = self._workers[number]
         try:
-            self._workers[number].take(job)
+            self._background.hand(worker) if job is None else worker.take(job)
         except OSError:
             self._replace_worker(number)
 
@@ -307,11 +314,11 @@ class LocalExecutor:
         self._failed_starts = 0
         worker.needs_replacement |= any(isinstance(value, ReplacementRequest) for value in values)
         messages = [
-            _without_pauses(value, worker.paused_seconds, printed=worker.printed())
+            without_pauses(value, worker.paused_seconds, printed=worker.printed())
             if isinstance(value, TrialResult)
-            else _without_pauses(value, worker.paused_seconds)
+            else without_pauses(value, worker.paused_seconds)
             for value in values
-            if isinstance(value, Report | TrialResult)
+            if isinstance(value, Report | TrialResult) and value.trial != NO_TRIAL
         ]
         for value in messages:
             since = worker.note(value)
@@ -319,7 +326,7 @@ class LocalExecutor:
                 self._longest = max(self._longest, since)
             if isinstance(value, TrialResult) and (worker.needs_replacement or value.fault == "worker"):
                 self._restart_worker(number)
-        return [*messages]
+        return [*messages, *self._background.ends(worker, values)]
 
     # Health checks
 
@@ -331,7 +338,8 @@ class LocalExecutor:
                 worker.last_message = max(worker.last_message, now)
         self._polled = now
         for number, worker in enumerate(self._workers):
-            if worker.job is not None and not worker.awaits_decision and (why := self._silent(worker)):
+            active = worker.request is not None or (worker.job is not None and not worker.awaits_decision)
+            if active and (why := self._silent(worker)):
                 worker.trace()
                 self._replace_worker(number, why)
         if now - self._looked > LOOK:
@@ -365,8 +373,9 @@ class LocalExecutor:
         job, printed, code = worker.job, worker.printed(), worker.kill()
         if not worker.ready and not why:
             self._failed_starts += 1
-            self._check_starts(worker, code)
+            check_starts(self._failed_starts, worker, code)
         self._workers[number] = self._start(number)
+        self._ends += self._background.lost(worker, why or f"the worker process died ({exit_reason(code)})")
         if job is None:
             return
         if worker.ready or why:
@@ -381,20 +390,8 @@ class LocalExecutor:
         self._workers[number].kill()
         self._workers[number] = self._start(number)
 
-    def _check_starts(self, worker: Process, code: int) -> None:
-        if self._failed_starts < MAX_FAILED_STARTS:
-            return
-        what = f"worker processes fail at their start ({exit_reason(code)}), {MAX_FAILED_STARTS} in a row"
-        fix = f"Fix the error in their log below, then resume the study; nothing is lost.\n{worker.tail()}"
-        raise StudyError(what, where=str(worker.path), fix=fix)
-
     def _start(self, number: int) -> Process:
         worker = Process(self._folder / f"worker-{number}.log", self._trial_function, self._threads, self._workspace)
         if self._held:
             worker.stop()
         return worker
-
-
-def _without_pauses(message: TrialMessage, paused_seconds: float, **more: str) -> TrialMessage:
-    """A message about a trial, without the time in which its worker was stopped: a search relies on the time per epoch."""
-    return message.replace(seconds=max(0.0, message.seconds - paused_seconds), **more)

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from lepton_automl import memory
 from lepton_automl._json import Value
@@ -25,6 +25,7 @@ from .transfer import Delivery, packed, place_contents, received
 
 # Thread pools of compute kernels: two processes with two threads each were measured ten times slower than with one each.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+TrialMessage = TypeVar("TrialMessage", Report, TrialResult)
 LAST_WORDS = 0.5  # seconds for a hung worker to log where it hangs
 TAIL = 4000  # bytes of a log that are shown
 
@@ -48,6 +49,7 @@ class Process:
         self.peak_memory = 0  # maximum bytes of memory that it was seen using
         self.awaits_decision = False  # on its last report
         self.busy = False  # with a request
+        self.request: Request | None = None  # the one that it handles while other workers run trials
         self.stopped = False  # by `stop`
         self.paused_seconds = self._stopped_at = 0.0  # seconds stopped within its job; when it was last stopped
         self.last_message = self.reported = time.monotonic()
@@ -164,6 +166,11 @@ class Process:
                 return file.read(TAIL).decode(errors="replace")
         except OSError:
             return ""
+
+
+def without_pauses(message: TrialMessage, paused_seconds: float, **more: str) -> TrialMessage:
+    """A message about a trial, without the time in which its worker was stopped: a search relies on the time per epoch."""
+    return message.replace(seconds=max(0.0, message.seconds - paused_seconds), **more)
 
 
 def _opened(log: Path) -> IO[bytes] | None:

@@ -30,6 +30,7 @@ from lepton_automl.jobs import (
 from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.profile import Profile, ResourceProfile
+from lepton_automl.reference_scores import ReferencesJob
 from lepton_automl.request import Request, Response
 from lepton_automl.space import Config
 
@@ -41,6 +42,7 @@ from .cost import CostProfiler, quiet_reference
 from .custom import adapter_for, check_factory
 from .error_analysis import analyze_errors
 from .pack import bundle_scores
+from .references import score_references
 from .worker_cache import cached_data
 
 Progress = Callable[[str], None]  # called with a description of each step
@@ -149,6 +151,7 @@ HANDLERS: dict[type[Request], Callable[[Any, Progress], Response]] = {
     ErrorAnalysisJob: lambda job, _: analyze_errors(job),
     BottleneckJob: find_bottleneck,
     ComparisonJob: lambda job, _: compare(job),
+    ReferencesJob: lambda job, _: score_references(job),
 }
 
 

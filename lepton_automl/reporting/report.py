@@ -12,6 +12,7 @@ from . import about_model, about_search, about_study, narrative
 from .context import Figures, ReportContext
 from .labels import clean
 from .page import Html, bullet_list, page, paragraph, text
+from .references import is_network_worth_it
 from .tables import score_interval, tested_interval
 
 
@@ -55,7 +56,7 @@ def _head(context: ReportContext) -> str:
     prediction = task_of(data).what(data, repr(clean(data.target, 60)))
     example = modality_of(data).usage.example
     lead = paragraph(f"A search for networks that predict {prediction} from {example}, optimized for the objectives below.")
-    results = bullet_list([*narrative.summary(state), narrative.test_result(state)])
+    results = bullet_list([*narrative.summary(state), narrative.test_result(state), *is_network_worth_it(state)])
     return f"<header><h1>{text(state.settings.name)}</h1>{lead}{_cards(context) if model else ''}{results}</header>"
 
 

@@ -24,10 +24,11 @@ from lepton_automl.events import (
     TrialResumed,
     TrialRetried,
 )
-from lepton_automl.execution.executor import Executor, PlacesChanged
+from lepton_automl.execution.executor import Executor, PlacesChanged, RequestFailed
 from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.no_model_advice import end_reason
+from lepton_automl.request import Response
 from lepton_automl.state import StudyState, Trial
 
 from . import importance
@@ -38,6 +39,7 @@ from .forecast import Forecaster
 from .journal_retry import write_when_possible
 from .pauses import Pauses
 from .propose import Proposer
+from .references import ReferenceScorer
 
 TICK = 0.2  # seconds between checks of the clock and of requests, while no trial reports
 FIRST_FAILURES = 6  # the search gives up if this many first trials all fail
@@ -86,6 +88,7 @@ class Loop:
         self.announce, self.inbox = announce, inbox
         self.finalists = finalists or NoFinalists()
         self.budget_tracker = BudgetTracker(state, reserve, self.finalists.seconds)
+        self.references = ReferenceScorer(state, executor, self.budget_tracker)
         self.stopping = ""
         self.pauses = Pauses(state, executor, write=self.write, missing=missing)
         self._finish_seconds = FINISH_SECONDS
@@ -193,12 +196,15 @@ class Loop:
             self._handle_commands()
             self.pauses.check_machine()
             reason = self.stopping or self._fill()
-            self.executor.request_slots(len(self.state.running) if reason else self.state.settings.workers)
+            busy = len(self.state.running) + self.references.running
+            self.executor.request_slots(busy if reason else self.state.settings.workers)
             for message in self.executor.poll(TICK):
                 if isinstance(message, Report):
                     self._handle_report(message)
                 elif isinstance(message, PlacesChanged):
                     self.write(Noted(at=self.executor.now(), text=message.text))
+                elif isinstance(message, Response | RequestFailed):
+                    self.write(self.references.event(message))
                 else:
                     self._end(message)
                     if importance.due(self.state):
@@ -240,7 +246,10 @@ class Loop:
         """Start trials on all free slots; returns why no more may be started, or an empty string."""
         if self.state.paused:
             return ""
-        while not (reason := self._stop_reason()) and len(self.state.running) < self.executor.slots:
+        while not (reason := self._stop_reason()):
+            self.references.start()
+            if len(self.state.running) + self.references.running >= self.executor.slots:
+                break
             if not self._start():
                 return (
                     f"every configuration {'with the pinned values' if self.state.pinned else 'of the search space'} was tried"

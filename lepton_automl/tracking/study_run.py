@@ -6,7 +6,16 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from lepton_automl.events import Event, HostBenchmarked, StudyEnded, StudyResumed, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.events import (
+    Event,
+    HostBenchmarked,
+    ReferencesScored,
+    StudyEnded,
+    StudyResumed,
+    StudyStarted,
+    TrialEnded,
+    TrialProposed,
+)
 from lepton_automl.jobs import Status
 from lepton_automl.state import StudyState
 
@@ -67,6 +76,13 @@ def status(news: Sequence[Event]) -> tuple[str, int | None]:
 
 def progress(state: StudyState, event: Event) -> Iterator[Point]:
     """The points that an event adds to the study's own curves, after the state has applied it; deterministic."""
+    if isinstance(event, ReferencesScored):
+        known = {
+            f"reference.{reference.name}.{name}": score
+            for reference in event.result.references
+            for name, score in reference.scores.items()
+        }
+        yield from points(known, event.at, state.ends)
     if isinstance(event, TrialEnded | StudyEnded):
         front = state.front()
         best = {"best_score": state.score(front[0])} if front and isinstance(event, TrialEnded) else {}

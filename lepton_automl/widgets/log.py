@@ -17,6 +17,7 @@ from lepton_automl.events import (
     ModelAccelerated,
     ModelRegistered,
     Noted,
+    ReferencesScored,
     StudyEnded,
     StudyPaused,
     StudyResumed,
@@ -29,6 +30,7 @@ from lepton_automl.events import (
     TrialRetried,
 )
 from lepton_automl.reporting.labels import html_text
+from lepton_automl.reporting.references import is_network_worth_it
 from lepton_automl.reporting.terminal import accelerated_line, trial_line
 from lepton_automl.state import StudyState
 
@@ -101,6 +103,8 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
             )
         case ModelAccelerated():
             return accelerated_line(state, state.trials[event.result.trial])
+        case ReferencesScored():
+            return " ".join(is_network_worth_it(state))
         case HyperparametersRanked():
             first = next(iter(event.shares.values()), {})
             most = sorted(first, key=lambda name: -first[name])[:3]

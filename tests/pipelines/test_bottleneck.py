@@ -274,7 +274,7 @@ def test_the_searchs_own_changes_are_listed(study_state):
 @pytest.mark.slow
 def test_a_studys_model_is_analyzed_in_python_and_in_the_shell(tmp_path):
     images, labels = digits()
-    automl = AutoML(name="asked", budget=Budget(trials=1), home=tmp_path, progress=False)
+    automl = AutoML(name="asked", family="conv", budget=Budget(trials=1), home=tmp_path, progress=False)
     study = automl.fit(images[:600], labels[:600], folds=0)
     report = study.best().bottleneck(progress=False)
     assert report.changes and report.changes[0].actual is not None

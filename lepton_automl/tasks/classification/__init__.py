@@ -16,7 +16,7 @@ from lepton_automl.metric import Metric, Scorer, of_converted
 from lepton_automl.modality import Claim
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec, OutputSpec
-from lepton_automl.task import Analysis, TargetColumn, TargetPreview, Targets
+from lepton_automl.task import Analysis, TargetColumn, TargetPreview, Targets, Trees
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -92,6 +92,13 @@ class _Classification(LabelTask):
         from .training import CrossEntropy
 
         return CrossEntropy(label_output(spec).class_weight, plan.label_smoothing)
+
+    def boosted_trees(self, output: OutputSpec, settings: Mapping[str, Any]) -> Trees:
+        """One ensemble for all classes."""
+        from lepton_automl.data.boosted_trees import boosted_classes
+
+        assert isinstance(output, LabelOutput)
+        return boosted_classes(output.size, output.class_weight, settings)
 
     def distance(self, outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         """The divergence of softened probabilities."""

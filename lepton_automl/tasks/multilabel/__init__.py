@@ -18,7 +18,7 @@ from lepton_automl.metric import Metric, Scorer, of_converted, values_of
 from lepton_automl.modality import Claim
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec, OutputSpec
-from lepton_automl.task import Analysis, TargetColumn, TargetPreview, Targets
+from lepton_automl.task import Analysis, TargetColumn, TargetPreview, Targets, Trees
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -121,6 +121,12 @@ class Multilabel(LabelTask):
         from .training import BinaryCrossEntropy
 
         return BinaryCrossEntropy(label_output(spec).class_weight, plan.label_smoothing)
+
+    def boosted_trees(self, output: OutputSpec, settings: Mapping[str, Any]) -> Trees:
+        """An ensemble for each label."""
+        from lepton_automl.data.boosted_trees import boosted_labels
+
+        return boosted_labels(output.size, settings)
 
     def distance(self, outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         """The cross-entropy of softened probabilities."""

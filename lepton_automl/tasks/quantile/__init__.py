@@ -17,7 +17,7 @@ from lepton_automl.metric import Metric, Scorer
 from lepton_automl.modality import Claim
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec, OutputSpec
-from lepton_automl.task import Analysis, TargetColumn, Targets
+from lepton_automl.task import Analysis, TargetColumn, Targets, Trees
 
 if TYPE_CHECKING:
     from torch import nn
@@ -112,6 +112,12 @@ class QuantileRegression(NumberTask):
 
         del plan
         return Pinball(_of(spec.output).quantiles)
+
+    def boosted_trees(self, output: OutputSpec, settings: Mapping[str, Any]) -> Trees:
+        """An ensemble for each quantile."""
+        from lepton_automl.data.boosted_trees import boosted_numbers
+
+        return boosted_numbers(settings, [{"loss": "quantile", "quantile": level} for level in _of(output).quantiles])
 
     def answers(self, output: OutputSpec, *, members: bool, unit: bool) -> nn.Module:
         """The quantiles."""

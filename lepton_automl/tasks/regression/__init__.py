@@ -15,7 +15,7 @@ from lepton_automl.metric import Metric, Scorer
 from lepton_automl.modality import Claim
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec, OutputSpec
-from lepton_automl.task import Analysis, TargetColumn, Targets
+from lepton_automl.task import Analysis, TargetColumn, Targets, Trees
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -93,6 +93,13 @@ class Regression(NumberTask):
 
         del spec, plan
         return SquaredError()
+
+    def boosted_trees(self, output: OutputSpec, settings: Mapping[str, Any]) -> Trees:
+        """One ensemble."""
+        from lepton_automl.data.boosted_trees import boosted_numbers
+
+        del output
+        return boosted_numbers(settings)
 
     def answers(self, output: OutputSpec, *, members: bool, unit: bool) -> nn.Module:
         """The values."""
