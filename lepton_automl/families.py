@@ -214,7 +214,8 @@ def usual_names(spec: DataSpec) -> tuple[str, ...]:
     """
     modality = modality_of(spec)
     published = (name for name in plugins.names("families") if isinstance(family_named(name), StartingFamily))
-    others = [modality.baseline] * bool(modality.baseline) + [name for name in published if family_named(name).accepts(spec)]
+    others = [modality.baseline] * bool(modality.baseline)
+    others += [name for name in published if name != modality.family and family_named(name).accepts(spec)]
     return (modality.family, *others) if others else ()
 
 

@@ -106,10 +106,10 @@ class ProgramFamily(Protocol):
 
 @runtime_checkable
 class StartingFamily(Protocol):
-    """A family whose networks start from weights that were published, or learned elsewhere, and are kept with the data."""
+    """A family of which some networks start from weights that were published and are kept with the data, or are solved."""
 
     def start(self, network: Any, data: Any, wait: Callable[[], None]) -> None:
-        """Load these weights into a newly built network that has not been pruned, in place.
+        """Put these weights into a newly built network that has not been pruned, in place.
 
         Args:
             network: The network.

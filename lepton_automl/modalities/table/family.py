@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lepton_automl.family import even
@@ -57,6 +58,17 @@ class TableFamily:
 
         return TableNet(recipe)
 
+    def start(self, network: Any, data: Any, wait: Callable[[], None]) -> None:
+        """Start a network with a skip as the solved linear model: its other part begins with outputs of zero."""
+        from torch.nn.init import zeros_
+
+        from lepton_automl.training.solve import fit_head
+
+        if network.skip is not None:
+            fit_head(network.skip.linear, network.skip.features, data.train.inputs, data.train.targets, data.spec, wait=wait)
+            zeros_(network.head.weight)
+            zeros_(network.head.bias)
+
     def for_inference(self, network: Any) -> None:
         """Merge layers of the embedding where that is faster, and drop the axis of a single member."""
         from torch.nn import Identity
@@ -76,6 +88,7 @@ def table_space(spec: DataSpec) -> Space:
         "model.depth": Integer(1, 4, default=3),
         "model.heads": Categorical(1, 2, 4, 8, 16, default=4),
         "model.dropout": Float(0.0, 0.4, default=0.1),
+        "model.skip": Categorical(False, True, default=False),
         "train.lr": Float(3e-3, 5e-2, default=1.5e-2, log=True),
         "train.weight_decay": Float(1e-3, 3e-1, default=1e-2, log=True),
     }
@@ -113,6 +126,7 @@ def table_recipe(hyperparameters: Config, spec: DataSpec) -> TableRecipe:
         mids=(2 * width if residual else width,) * depth,
         heads=int(hyperparameters["heads"]),
         dropout=float(hyperparameters["dropout"]),
+        skip=bool(hyperparameters.get("skip", False)),
     )
 
 
@@ -122,8 +136,11 @@ DESIGNS: list[Config] = [
         "model.dropout": 0.2, "train.lr": 8e-3,
     },
     {},
-    {"model.embedding": "linear", "model.depth": 2, "model.width": 64, "model.heads": 8, "model.dropout": 0.2, "train.lr": 4e-3},
-    {"train.lr": 3e-2},
+    {
+        "model.embedding": "linear", "model.depth": 2, "model.width": 64, "model.heads": 8, "model.dropout": 0.2,
+        "model.skip": True, "train.lr": 4e-3,
+    },
+    {"train.lr": 3e-2, "model.skip": True},
     {"model.frequency": 1.0},
     {"model.kind": "resnet", "model.depth": 2, "model.width": 96},
     {"model.embedding": "linear", "model.depth": 1, "model.width": 16, "model.heads": 1},

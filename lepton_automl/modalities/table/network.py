@@ -11,6 +11,7 @@ from lepton_automl.models.build import LeptonNet
 from lepton_automl.models.layers import Channels, GroupedLinear, WidthMap, under
 
 from .embeddings import Categories, Numbers, OneHot
+from .entry import Rows
 
 SPREAD = 0.5  # standard deviation of the members' initial scales, around 1
 
@@ -84,6 +85,24 @@ class AddingBlock(nn.Module):
         return rows + branch
 
 
+class LinearSkip(nn.Module):
+    """A linear model of the scaled numbers and one-hot categories: [N, F] and [N, G] to [N, outputs].
+
+    Args:
+        recipe: Names the columns.
+    """
+
+    def __init__(self, recipe: TableRecipe) -> None:
+        super().__init__()
+        self.features = Rows(recipe.cardinalities)
+        self.linear = nn.Linear(recipe.numeric + sum(recipe.cardinalities), recipe.outputs)
+
+    def forward(self, numeric: Tensor | None, categorical: Tensor | None) -> Tensor:
+        """Scaled numbers [N, F] and codes [N, G] to [N, outputs]."""
+        outputs: Tensor = self.linear(self.features(numeric, categorical))
+        return outputs
+
+
 class TableNet(LeptonNet):
     """Embeddings, trunk, heads: `forward(numeric=[N, F], categorical=[N, G])` gives [N, heads, outputs].
 
@@ -110,6 +129,7 @@ class TableNet(LeptonNet):
         self.members = Members(recipe.heads, size) if recipe.heads > 1 else nn.Identity()
         self.trunk, width = _trunk(recipe, size)
         self.head = MemberHeads(recipe.heads, width, recipe.outputs) if recipe.heads > 1 else nn.Linear(width, recipe.outputs)
+        self.skip = LinearSkip(recipe) if recipe.skip else None
         self.finish: nn.Module = nn.Identity() if recipe.heads > 1 else OneMember()
 
     def forward(self, numeric: Tensor | None = None, categorical: Tensor | None = None) -> Tensor:
@@ -120,8 +140,12 @@ class TableNet(LeptonNet):
         if self.categories is not None:
             parts.append(self.categories(categorical))
         rows = torch.cat(parts, 1) if len(parts) > 1 else parts[0]
-        outputs: Tensor = self.finish(self.head(self.trunk(self.members(rows))))
-        return outputs
+        outputs: Tensor = self.head(self.trunk(self.members(rows)))
+        if self.skip is not None:
+            linear = self.skip(numeric, categorical)
+            outputs = outputs + (linear.unsqueeze(1) if self.recipe.heads > 1 else linear)
+        finished: Tensor = self.finish(outputs)
+        return finished
 
     @property
     def width_map(self) -> WidthMap:

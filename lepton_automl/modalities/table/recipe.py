@@ -35,6 +35,8 @@ class TableRecipe(Recipe):
         mids: One per block: its output width for `"mlp"`, its inner width for `"resnet"`.
         heads: Members of the ensemble.
         dropout: Inside the blocks.
+        skip: Whether a linear model of the scaled numbers and one-hot categories is added to each member's outputs; training
+            starts from that model, solved.
     """
 
     family: str = "table"
@@ -51,10 +53,14 @@ class TableRecipe(Recipe):
     mids: tuple[int, ...]
     heads: int = 1
     dropout: float = 0.0
+    skip: bool = False
 
     def describe(self) -> str:
         """Blocks, embedding and heads."""
-        return f"{NAMES[self.kind]} {'-'.join(map(str, self.mids))}, {self.embedding} embedding, {many(self.heads, 'head')}"
+        skip = ", linear skip" if self.skip else ""
+        return (
+            f"{NAMES[self.kind]} {'-'.join(map(str, self.mids))}, {self.embedding} embedding, {many(self.heads, 'head')}{skip}"
+        )
 
     def diagram(self) -> tuple[Box, ...]:
         """The row, every block, the heads."""
@@ -74,7 +80,8 @@ class TableRecipe(Recipe):
             total += self.width * mid * 2 if self.kind == "resnet" else inputs * mid
             inputs = mid
         total += size * self.width if self.kind == "resnet" else 0
-        return total * self.heads + self.heads * (self.width if self.kind == "resnet" else inputs) * self.outputs
+        total = total * self.heads + self.heads * (self.width if self.kind == "resnet" else inputs) * self.outputs
+        return total + (self.numeric + sum(self.cardinalities)) * self.outputs * self.skip
 
     @property
     def widths(self) -> Widths:
