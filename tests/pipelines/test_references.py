@@ -94,7 +94,7 @@ def test_a_request_runs_beside_trials_and_a_failed_one_is_reported(tmp_path):
         executor.request(request)
         executor.request(ReferencesJob(data=request.data.replace(folder=str(tmp_path / "gone")), seconds=1.0))
         executor.submit(job(7, tmp_path, rungs=()))
-        messages, until = [], time.monotonic() + 100
+        messages, until = [], time.monotonic() + 600  # workers may start slowly
         while len([*filter(is_end, messages)]) < 2 and time.monotonic() < until:
             for message in executor.poll(1.0):
                 messages.append(message)
