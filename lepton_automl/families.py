@@ -13,7 +13,7 @@ from itertools import zip_longest
 from lepton_automl import plugins
 from lepton_automl.custom import CUT, custom_recipe
 from lepton_automl.factory import Factory
-from lepton_automl.family import StartingFamily, family_for, family_named
+from lepton_automl.family import ScalingFamily, StartingFamily, family_for, family_named
 from lepton_automl.modality import modality_of
 from lepton_automl.plans import PLAN_SETTINGS, PrunePlan, TrainPlan
 from lepton_automl.recipe import Recipe
@@ -128,6 +128,21 @@ def draw(config: Config, spec: DataSpec) -> Recipe:
         config = room(active({f"model.{name}": setting for name, setting in config.items()}, spec), "model")
     recipe: Recipe = family_for(spec, family).recipe(config, spec)
     return recipe
+
+
+def trial_spec(config: Config, spec: DataSpec, factory: Factory | None = None) -> DataSpec:
+    """The data as a configuration's network takes them, such as images in a smaller size.
+
+    Args:
+        config: The hyperparameters.
+        spec: The study's data.
+        factory: What builds the network if it is the user's own; it takes the data as they are stored.
+    """
+    settings = room(active(config, spec), "model")
+    family = family_for(spec, str(settings.get("family", "")))
+    if factory is not None or not isinstance(family, ScalingFamily):
+        return spec
+    return spec.replace(input=family.input(settings, spec))
 
 
 def full_recipe(config: Config, spec: DataSpec, factory: Factory | None = None) -> Recipe:

@@ -12,7 +12,7 @@ from . import plugins
 from .modality import modality_of
 from .plans import TrainPlan
 from .space import Config, Space
-from .specs import DataSpec
+from .specs import DataSpec, InputSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -116,6 +116,14 @@ class StartingFamily(Protocol):
             data: A `data.open.Data`; only `data.train` and `data.spec` are used.
             wait: To be called some times a second; it returns when work may go on, which pauses during measurements.
         """
+
+
+@runtime_checkable
+class ScalingFamily(Protocol):
+    """A family whose settings choose the form of the input, such as the size of images; see `modality.ScalableModality`."""
+
+    def input(self, config: Config, spec: DataSpec) -> InputSpec:
+        """The input of a configuration's network, from its `model.*` settings, given without their prefix."""
 
 
 def family_named(name: str) -> Family:

@@ -13,7 +13,7 @@ from .profile import Measurement, Profile
 from .request import Request, Response
 from .resampled import ResampledScores
 from .space import Config
-from .specs import DataSpec, Deployment
+from .specs import DataSpec, Deployment, InputSpec
 from .variant import Variant
 from .workspace import Ref
 
@@ -187,11 +187,13 @@ class ScoreJob(Request):
     Args:
         data: The prepared data.
         bundles: Folder of each trial's bundle.
+        inputs: The input of each trial's network, if it differs from that of the data.
         threads: Threads of the runtime.
     """
 
     data: DataSpec
     bundles: dict[int, str]
+    inputs: dict[int, InputSpec] = field(default_factory=dict)
     threads: int = 1
 
 
@@ -286,11 +288,22 @@ class Report(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision(Value):
-    """The search's answer to a report."""
+    """The search's answer to a report.
+
+    Args:
+        stop: Whether the training ends here.
+        status: How the trial ends then; `"complete"` packs the network, as after all epochs of its plan.
+        reason: Why, in a sentence.
+    """
 
     stop: bool = False
     status: Status = "stopped"
     reason: str = ""
+
+    @property
+    def ends_trial(self) -> bool:
+        """Whether the trial ends without a model."""
+        return self.stop and self.status != "complete"
 
 
 CONTINUE = Decision()

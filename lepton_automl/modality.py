@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from . import plugins
 from ._json import Value
@@ -301,6 +301,20 @@ class Modality(Protocol):
 
     def original(self, preprocess: Preprocess, inputs: Mapping[str, Array], rows: Sequence[int]) -> list[dict[str, Any]]:
         """Stored rows in the units of their source, one mapping per row; empty mappings if `thumbnail` shows them."""
+
+
+@runtime_checkable
+class ScalableModality(Protocol):
+    """A modality whose networks may take a smaller form of the stored examples; `spec.input` of a trial says which."""
+
+    def scaled_inputs(self, spec: DataSpec, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Stored rows as the spec's networks take them; unchanged if they are stored so."""
+
+    def scaled_preprocess(self, spec: DataSpec, preprocess: Preprocess) -> Preprocess:
+        """The preprocessing of the stored rows, for the spec's networks."""
+
+    def scaled_examples(self, spec: DataSpec, examples: list[Any]) -> list[Any]:
+        """Raw examples in the form that the spec's networks take without further scaling."""
 
 
 def modality_named(name: str) -> Modality:

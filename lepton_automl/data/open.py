@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lepton_automl.errors import ConfigError, DataError
-from lepton_automl.modality import Preprocess, Progress
+from lepton_automl.modality import Preprocess, Progress, ScalableModality, modality_of
 from lepton_automl.shipped import load_preprocess
 from lepton_automl.specs import DataSpec
 
@@ -76,7 +76,8 @@ class Data:
     @functools.cached_property
     def examples(self) -> list[Any]:
         """A few raw training examples in the form that `predict` takes: dicts, or uint8 images [H, W, C]."""
-        return read_examples(Path(self.spec.folder))
+        examples, modality = read_examples(Path(self.spec.folder)), modality_of(self.spec)
+        return modality.scaled_examples(self.spec, examples) if isinstance(modality, ScalableModality) else examples
 
     def fold(self, number: int) -> Data:
         """One fold as the validation rows, the others as the training rows.
@@ -134,7 +135,8 @@ def open_test(spec: DataSpec) -> Split:
         DataError: The prepared folder is damaged.
     """
     parts = _load(Path(spec.folder) / TEST_FOLDER)
-    return Split(parts, parts.pop("targets"), parts.pop("weight", None))
+    targets, weights = parts.pop("targets"), parts.pop("weight", None)
+    return Split(_scaled(spec, parts), targets, weights)
 
 
 def joined_weights(splits: list[Split]) -> Tensor | None:
@@ -149,10 +151,19 @@ def _open_folder(spec: DataSpec) -> Data:
     targets, folds = parts.pop("targets"), parts.pop("fold", None)
     if len(targets) != spec.train + spec.validation:
         raise DataError(f"it has {len(targets):,} rows, not {spec.train + spec.validation:,}", where=str(folder), fix=_FIX)
-    rows = Split(parts, targets, parts.pop("weight", None))
+    weights, modality = parts.pop("weight", None), modality_of(spec)
+    rows = Split(_scaled(spec, parts), targets, weights)
     preprocess = load_preprocess(json.loads((folder / PREPROCESS).read_text()))
+    if isinstance(modality, ScalableModality):
+        preprocess = modality.scaled_preprocess(spec, preprocess)
     train, validation = rows.rows(slice(0, spec.train)), rows.rows(slice(spec.train, None))
     return Data(spec, preprocess, train, validation, folds)
+
+
+def _scaled(spec: DataSpec, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Stored rows as the spec's networks take them."""
+    modality = modality_of(spec)
+    return modality.scaled_inputs(spec, inputs) if isinstance(modality, ScalableModality) else inputs
 
 
 _FIX = "Prepare the data again; the folder may have been moved, cleaned or changed."

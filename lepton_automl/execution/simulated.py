@@ -222,7 +222,13 @@ class SimulatedExecutor:
         result = TrialResult(
             trial=run.job.trial, status="complete", epochs=epochs, seconds=seconds, profile=run.recording.profile
         )
-        if run.decision.stop:
+        if run.decision.stop and run.decision.status == "complete" and epochs < len(run.recording.curve):
+            scores = run.recording.curve[epochs - 1]
+            kept = {name: scores[name] for name in run.recording.final if name in scores}
+            return result.replace(
+                scores=kept, profile=run.recording.finished or run.recording.profile, reason=run.decision.reason
+            )
+        if run.decision.ends_trial:
             return result.replace(status=run.decision.status, reason=run.decision.reason)
         if run.recording.failure:
             return result.replace(status="failed", reason=run.recording.failure)

@@ -24,7 +24,7 @@ def compare(job: ComparisonJob) -> Comparison:
         ErrorAnalysisJob(trial=trial, bundle=bundle, split=job.split)
         for trial, bundle in zip(job.trials, job.bundles, strict=True)
     ]
-    (rows, first), (_, second) = (predictions(analysis, data) for analysis in jobs)
+    (rows, first), (_, second) = (predictions(analysis, cached_data(analysis.trial.data)) for analysis in jobs)
     truth = in_target_unit(rows.targets, data.spec).numpy()
     differences = {name: score_difference(scorer, first, second, truth) for name, scorer in scorers_of(data.spec).items()}
     defined = {name: score for name, score in differences.items() if math.isfinite(score.difference)}

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lepton_automl import families
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.comparison import ComparisonJob
-from lepton_automl.data.open import Data, open_test
+from lepton_automl.data.open import open_test
 from lepton_automl.error_analysis import ErrorAnalysisJob
 from lepton_automl.errors import StudyError
 from lepton_automl.jobs import (
@@ -53,24 +54,24 @@ TIMED_STEPS = 12
 def benchmark_host(job: HostBenchmarkJob) -> HostBenchmark:
     """Time the reference on the quiet machine, the smallest network of the space, and an epoch of a typical one."""
     with pausing_for_measurements(job.measurement_lock) as measurement_lock:
-        data = cached_data(job.data)
         with measurement_lock.held():
             reference = quiet_reference(job.deployment.threads)
-        profiler = CostProfiler(data, job.deployment, measurement_lock, reference.median, job.costs)
-        fastest = _fastest(job, profiler)
+        fastest = _fastest(job, measurement_lock, reference.median)
         return HostBenchmark(
             host=describe_host(),
             reference=reference,
             fastest=fastest,
-            epoch_seconds=_epoch_seconds(job, data, measurement_lock),
+            epoch_seconds=_epoch_seconds(job, measurement_lock),
         )
 
 
-def _fastest(job: HostBenchmarkJob, profiler: CostProfiler) -> Profile:
+def _fastest(job: HostBenchmarkJob, measurement_lock: MeasurementLock, reference_ms: float) -> Profile:
     """The profile of the fastest network of the space; if the assumed one exceeds a limit, alternatives are tried."""
 
     def profile_of(config: Config) -> Profile:
-        adapter = adapter_for(config, job)
+        own = _for_config(job, config)
+        adapter = adapter_for(config, own)
+        profiler = CostProfiler(cached_data(own.data), job.deployment, measurement_lock, reference_ms, job.costs)
         return profiler.profile(adapter.build(adapter.lean))
 
     best, fastest = job.smallest, profile_of(job.smallest)
@@ -84,9 +85,15 @@ def _fastest(job: HostBenchmarkJob, profiler: CostProfiler) -> Profile:
     return fastest
 
 
-def _epoch_seconds(job: HostBenchmarkJob, data: Data, measurement_lock: MeasurementLock) -> float:
+def _for_config(job: HostBenchmarkJob, config: Config) -> HostBenchmarkJob:
+    """The job with the data as a configuration's network takes them."""
+    return job.replace(data=families.trial_spec(config, job.data, job.factory))
+
+
+def _epoch_seconds(job: HostBenchmarkJob, measurement_lock: MeasurementLock) -> float:
     """Wall seconds per epoch of a typical network, from a few steps after the first, without waiting time."""
-    adapter = adapter_for(job.usual, job)
+    job = _for_config(job, job.usual)
+    adapter, data = adapter_for(job.usual, job), cached_data(job.data)
     model = adapter.build(adapter.whole)
     times: list[float] = []
 
@@ -110,8 +117,11 @@ class _StepsTimed(Exception):  # noqa: N818  # not an error: it ends the timed f
 
 def score_models(job: ScoreJob) -> ModelScores:
     """Score finished models on the held-out test rows."""
-    test = open_test(job.data)
-    scored = {trial: bundle_scores(Path(bundle), test, job.data, threads=job.threads) for trial, bundle in job.bundles.items()}
+    specs = {trial: job.data.replace(input=job.inputs.get(trial, job.data.input)) for trial in job.bundles}
+    scored = {
+        trial: bundle_scores(Path(bundle), open_test(specs[trial]), specs[trial], threads=job.threads)
+        for trial, bundle in job.bundles.items()
+    }
     return ModelScores(
         scores={trial: scores for trial, (scores, _) in scored.items()},
         intervals={trial: intervals for trial, (_, intervals) in scored.items()},

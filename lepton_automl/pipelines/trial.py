@@ -54,11 +54,11 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = l
             if run.send_report(Report(trial=job.trial, epoch=0, profile=profile, waits=True)).stop:
                 return run.end()
         cross_validated = run.cross_validate(data) if job.data.folds else {}
-        if run.decision.stop:
+        if run.decision.ends_trial:
             return run.end()
         rows = data.whole() if job.data.folds else data
         model = run.train(rows, report_scores=not job.data.folds)
-        if run.decision.stop:
+        if run.decision.ends_trial:
             return run.end()
         if run.answers:
             save_held_out(Path(job.folder), [answers for answers, _ in run.answers])

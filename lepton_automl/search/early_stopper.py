@@ -60,6 +60,15 @@ class EarlyStopper:
             stop=True, reason=f"unlikely to improve the Pareto front (below most of {len(others) + 1} at this rung; {score})"
         )
 
+    def is_worth_packing(self, trial: Trial, report: Report) -> bool:
+        """Whether a trial would join the front as it stands."""
+        costs = self.costs(trial, report)
+        if not all(map(math.isfinite, costs)):
+            return False
+        state = self._state
+        models = [self._costs(model, state.score(model)) for model in state.front()]
+        return not any(all(theirs <= ours for theirs, ours in zip(model, costs, strict=True)) for model in models)
+
     def seconds_left(self, trial: Trial, report: Report) -> float:
         """Seconds that the trial still needs at its pace so far; 0 while unknown."""
         first = next((earlier for earlier in trial.reports if earlier.epoch > 0), report)
@@ -71,12 +80,12 @@ class EarlyStopper:
 
     def costs(self, trial: Trial, report: Report) -> list[float]:
         """The objectives at a rung, to minimise. Only the score changes during training; times and sizes within 2 % count as equal."""
-        settings = self._state.settings
+        return self._costs(trial, report.scores.get(self._state.settings.metric, math.nan))
+
+    def _costs(self, trial: Trial, score: float) -> list[float]:
         return [
-            goal.cost(report.scores.get(settings.metric, math.nan))
-            if goal.is_score
-            else _rounded(goal.search_cost(self._state.search_value(trial, goal)))
-            for goal in settings.objectives
+            goal.cost(score) if goal.is_score else _rounded(goal.search_cost(self._state.search_value(trial, goal)))
+            for goal in self._state.settings.objectives
         ]
 
     def _rung(self, trial: Trial, report: Report) -> dict[int, list[float]]:

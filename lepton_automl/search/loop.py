@@ -33,6 +33,7 @@ from lepton_automl.state import StudyState, Trial
 
 from . import importance
 from .budget import BudgetTracker
+from .depth import Depth
 from .early_stopper import EarlyStopper, out_of_time
 from .finalists import Finalists, NoFinalists
 from .forecast import Forecaster
@@ -89,6 +90,7 @@ class Loop:
         self.finalists = finalists or NoFinalists()
         self.budget_tracker = BudgetTracker(state, reserve, self.finalists.seconds)
         self.references = ReferenceScorer(state, executor, self.budget_tracker)
+        self.depth = Depth(state, self.budget_tracker)
         self.stopping = ""
         self.pauses = Pauses(state, executor, write=self.write, missing=missing)
         self._finish_seconds = FINISH_SECONDS
@@ -172,6 +174,8 @@ class Loop:
         self._finish(stop_requested=reason == STOPPED)
         self._rank()
         now = self.executor.now()
+        if (chosen := self._choice()) is not None and (note := self.depth.note(self.state.trials[chosen])):
+            self.write(Noted(at=now, text=note, level="warning"))
         self.write(StudyEnded(at=now, reason=end_reason(self.state, reason, now), chosen=self._choice()))
         return self.state
 
@@ -273,7 +277,7 @@ class Loop:
     def _start(self) -> bool:
         """Submit the next proposal; false if there is none left."""
         settings, number, now = self.state.settings, 1 + max(self.state.trials, default=-1), self.executor.now()
-        proposal = self.proposer.ask(number, self._in_time)
+        proposal = self.proposer.ask(number, self._can_resume)
         if proposal is None:
             return False
         if proposal.resumed is not None:
@@ -315,14 +319,30 @@ class Loop:
             return Decision(stop=True, status="infeasible", reason=broken)
         if report.profile is not None:
             return CONTINUE
-        left = self.early_stopper.seconds_left(trial, report)
         if not self._in_time(trial, report):
-            return Decision(stop=True, reason=out_of_time(left))
-        return self.early_stopper.decide(trial, report) if report.waits else CONTINUE
+            if self.depth.is_open and self.early_stopper.is_worth_packing(trial, report):
+                return Decision(stop=True, status="complete", reason="the budget ends")
+            return Decision(stop=True, reason=out_of_time(self.early_stopper.seconds_left(trial, report)))
+        decision = self.early_stopper.decide(trial, report) if report.waits else CONTINUE
+        if not decision.stop and (reason := self.depth.finished(trial, report)):
+            return Decision(stop=True, status="complete", reason=reason)
+        return decision
 
-    def _in_time(self, trial: Trial, report: Report | None = None) -> bool:
-        """Whether a trial would finish within the budget at its pace up to a report, by default its last one."""
-        left, deadline = self.early_stopper.seconds_left(trial, report or trial.reports[-1]), self.budget_tracker.deadline
+    def _in_time(self, trial: Trial, report: Report) -> bool:
+        """Whether a trial can go on after a report: another epoch fits into the budget, or with folds all that are left."""
+        if self.depth.is_open:
+            return not self.depth.out_of_time(trial, report, self.executor.now())
+        return self._all_in_time(trial, report)
+
+    def _can_resume(self, trial: Trial) -> bool:
+        """Whether a stopped trial could still come to more within the budget."""
+        if self.depth.is_open:
+            return self.depth.has_time(trial, self.executor.now())
+        return self._all_in_time(trial, trial.reports[-1])
+
+    def _all_in_time(self, trial: Trial, report: Report) -> bool:
+        """Whether all epochs of a trial fit into the budget at its pace."""
+        left, deadline = self.early_stopper.seconds_left(trial, report), self.budget_tracker.deadline
         return deadline is None or self.executor.now() + left <= deadline
 
     def _end(self, result: TrialResult) -> None:

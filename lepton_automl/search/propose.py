@@ -14,6 +14,7 @@ from lepton_automl.space import Config, Hyperparameter, Setting, Space
 from lepton_automl.state import StudyState, Trial
 
 from .forecast import Forecaster
+from .pace import Pace
 from .sampler import Observation, Sampler
 from .samplers import RandomSampler
 
@@ -57,6 +58,7 @@ class Proposer:
         forecaster: Forecasts gains of candidates; None to take what the sampler draws.
         first: Configurations to try before the sampler is asked.
         children: The configurations that a finished trial can be pruned to.
+        pace: Predicts how long an epoch takes; None to count epochs.
         project: Maps drawn configurations to available ones (a recorded table has only some).
         drawn: The space that new configurations are drawn from, a part of the study's; by default all of it.
         identity: Equal for two configurations of the same network and training; duplicates are not proposed.
@@ -71,13 +73,14 @@ class Proposer:
         forecaster: Forecaster | None = None,
         first: Iterable[Config] = (),
         children: Callable[[Trial], Iterable[Config]] = lambda _: (),
+        pace: Pace | None = None,
         project: Callable[[list[Config]], list[Config]] = lambda drawn: drawn,
         drawn: Space | None = None,
         identity: Callable[[Config], object] = lambda config: tuple(sorted(config.items())),
         seed: int = 0,
     ) -> None:
         self._state, self._sampler, self._forecaster, self._identity = state, sampler, forecaster, identity
-        self._children, self._project, self._seed = children, project, seed
+        self._children, self._project, self._seed, self._pace = children, project, seed, pace
         self._space: Space = state.settings.space
         self._drawn_space = drawn or self._space
         self._spare = RandomSampler(self._drawn_space, seed=seed)
@@ -137,6 +140,8 @@ class Proposer:
 
     def tell(self, trial: Trial) -> None:
         """Record an ended trial."""
+        if self._pace:
+            self._pace.record_end(trial.number)
         observation = self.observation(trial)
         if observation is not None:
             self._sampler.tell(observation)
@@ -224,11 +229,18 @@ class Proposer:
         return config == self._with_pins(config)
 
     def _cost(self, proposal: Proposal) -> float:
-        """What a proposal costs to its end, as a share of a full training."""
-        settings, trial = self._state.settings, None if proposal.resumed is None else self._state.trials[proposal.resumed]
+        """What a proposal is expected to cost to its end: seconds where time is the budget, else epochs."""
+        trial = None if proposal.resumed is None else self._state.trials[proposal.resumed]
         if trial is not None:
-            return max(1, settings.epochs_of(child=trial.is_child) - trial.epochs) / settings.epochs_of(child=False)
-        return FRESH_SHARE if proposal.parent is None else settings.epochs_of(child=True) / settings.epochs_of(child=False)
+            epochs = max(1.0, self._full_epochs(child=trial.is_child) - trial.epochs)
+        else:
+            epochs = self._full_epochs(child=proposal.parent is not None) * (FRESH_SHARE if proposal.parent is None else 1.0)
+        return epochs * (self._pace.epoch_seconds(proposal.config) if self._pace else 1.0)
+
+    def _full_epochs(self, *, child: bool) -> float:
+        """Mean epochs of the finished models; those of the plan while there is none."""
+        models = [trial.epochs for trial in self._state.trials.values() if trial.is_child == child and trial.is_packed]
+        return sum(models) / len(models) if models else self._state.settings.epochs_of(child=child)
 
     def _drawn(self, number: int, sampler: Sampler, origin: str) -> Proposal | None:
         for attempt in range(TRIES):

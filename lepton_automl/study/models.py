@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from lepton_automl import families
 from lepton_automl.error_analysis import AnalysisSplit
 from lepton_automl.errors import StudyError
 from lepton_automl.events import TestOpened
@@ -182,7 +183,12 @@ class StudyModels:
             settings = state.settings
             bundles = {model.number: str(self._study.bundle(model.number)) for model in state.front(merged=True)}
             data = settings.data.replace(folder=str(self._study.folder / "data"))
-            scored = ask_worker(self._study, ScoreJob(data=data, bundles=bundles, threads=settings.deployment.threads))
+            specs = {
+                model.number: families.trial_spec(model.proposed.config, data, settings.factory) for model in state.front()
+            }
+            inputs = {trial: spec.input for trial, spec in specs.items() if spec.input != data.input}
+            request = ScoreJob(data=data, bundles=bundles, inputs=inputs, threads=settings.deployment.threads)
+            scored = ask_worker(self._study, request)
             assert isinstance(scored, ModelScores)
             self._study.note(TestOpened(at=time.time(), scores=scored.scores, intervals=scored.intervals))
             StudyTracking(self._study).mirror_or_warn(report=True)

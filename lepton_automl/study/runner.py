@@ -14,9 +14,11 @@ from lepton_automl.jobs import HostBenchmark, HostBenchmarkJob, TrialJob
 from lepton_automl.journal import Journal
 from lepton_automl.locks import measurement_lock_path
 from lepton_automl.search.budget import affordable_epochs
+from lepton_automl.search.depth import depth_notes
 from lepton_automl.search.early_stopper import EarlyStopper
 from lepton_automl.search.forecast import Forecaster
 from lepton_automl.search.loop import Loop
+from lepton_automl.search.pace import Pace
 from lepton_automl.search.propose import Proposer
 from lepton_automl.search.sampler import make_sampler
 from lepton_automl.search.stopping import rungs
@@ -37,6 +39,8 @@ from .origin import study_started
 from .post_search import FinalistAccelerator
 from .salvage import check_intact
 from .startup import LEAST, LONGEST, StartupPhase
+
+FOLD_SHARE = 1 / 3  # of the epochs of a plan that a training on folds gets: no learning curve ends it early
 
 
 def run_study(
@@ -169,12 +173,16 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
     began += startup.idle  # idle time does not count against the budget
     trainings = config.data.folds + 1  # of one trial: each fold, and all rows
     seconds = config.budget.seconds(config.deployment.device, config.workers)
-    epochs = affordable_epochs(config.train.epochs, benchmark.epoch_seconds * trainings, seconds, config.workers)
-    config = config.replace(train=config.train.replace(epochs=epochs))
+    epochs = config.train.epochs
+    if config.data.folds:  # every fold trains equally long, so this is decided now; else each learning curve decides
+        usual = max(1, round(epochs * FOLD_SHARE))
+        epochs = affordable_epochs(usual, benchmark.epoch_seconds * trainings, seconds, config.workers)
+        config = config.replace(train=config.train.replace(epochs=epochs))
     events: list[Event] = [
         started.replace(at=began, config=config),
         HostBenchmarked(at=executor.now(), benchmark=benchmark, epochs=epochs),
         *(Noted(at=executor.now(), text=note, level="warning") for note in (*warnings, *notes)),
+        *(Noted(at=executor.now(), text=note) for note in depth_notes(config, benchmark)),
     ]
     for path in (journal.path, folder / SPARE):  # left by a search that was killed between the two; no result is lost
         path.unlink(missing_ok=True)
@@ -237,6 +245,9 @@ def make_proposer(state: StudyState, forecaster: Forecaster) -> Proposer:
         """What a finished trial's network can be pruned to; a custom network's weights cannot be inherited."""
         return [] if config.factory else families.children(trial.proposed.config, config.space, config.data, config.prune)
 
+    def macs(candidate: Config) -> float:
+        return float(families.final_recipe(candidate, config.data, config.prune, config.factory).macs)
+
     return Proposer(
         state,
         sampler,
@@ -244,6 +255,7 @@ def make_proposer(state: StudyState, forecaster: Forecaster) -> Proposer:
         first=first,
         children=children,
         drawn=drawn,
+        pace=None if config.budget.seconds(config.deployment.device, config.workers) is None else Pace(state, macs),
         identity=identity,
         seed=config.seed,
     )
@@ -266,7 +278,7 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
             trial=event.trial,
             uid=event.uid,
             config=event.config,
-            data=config.data,
+            data=families.trial_spec(event.config, config.data, config.factory),
             deployment=state.settings.deployment,  # its limits may have changed meanwhile
             train=plan.replace(epochs=recovery) if child else plan,
             prune=config.prune,

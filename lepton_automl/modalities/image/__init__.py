@@ -19,7 +19,7 @@ from .options import ImageOptions
 from .spec import INPUT, ImageAugmentation, ImageInput, image_input
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 AXES = 2  # of a table at most; arrays of images have more
@@ -84,6 +84,25 @@ class ImageModality:
 
         assert isinstance(plan.augment, ImageAugmentation)
         return ImageAugment(plan.augment, spec)
+
+    def scaled_inputs(self, spec: DataSpec, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The stored images in the size of the spec's networks."""
+        from .resize import resized_inputs
+
+        return resized_inputs(image_input(spec), inputs)
+
+    def scaled_preprocess(self, spec: DataSpec, preprocess: Preprocess) -> Preprocess:
+        """The preprocessing for the size of the spec's networks."""
+        from .preprocess.images import ImagePreprocess
+
+        assert isinstance(preprocess, ImagePreprocess)
+        return ImagePreprocess(image_input(spec).shape, preprocess.output, preprocess.levels)
+
+    def scaled_examples(self, spec: DataSpec, examples: list[Any]) -> list[Any]:
+        """Images in the size of the spec's networks."""
+        from .resize import resized_examples
+
+        return resized_examples(image_input(spec), examples)
 
     def entry(self, spec: DataSpec) -> nn.Module:
         """Standardised pixels."""

@@ -10,6 +10,7 @@ from lepton_automl.plans import TrainPlan
 from lepton_automl.space import Categorical, Config, Float, Hyperparameter, Integer, Space
 from lepton_automl.specs import DataSpec
 
+from .resize import sides, usual_side, with_side
 from .spec import ImageAugmentation, ImageInput, image_input
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class ConvFamily:
         """Hyperparameters of stem, stages and blocks, of training and augmentation."""
         return image_space(spec)
 
+    def input(self, config: Config, spec: DataSpec) -> ImageInput:
+        """Images of the configuration's size."""
+        return network_input(config, spec)
+
     def recipe(self, config: Config, spec: DataSpec) -> ConvRecipe:
         """The recipe of a configuration."""
         return conv_recipe(config, spec)
@@ -52,7 +57,7 @@ class ConvFamily:
         """
         rows = spec.train
         batch = 32 if rows < 1_000 else 64 if rows < 5_000 else 128
-        epochs = min(40, max(6, round(40 * (1_000 / rows) ** 0.4)))
+        epochs = min(120, max(18, round(120 * (1_000 / rows) ** 0.4)))
         augment = ImageAugmentation()
         return TrainPlan(epochs=epochs, batch_size=batch, lr=3e-2, weight_decay=5e-2, label_smoothing=0.1, augment=augment)
 
@@ -88,6 +93,8 @@ def image_space(spec: DataSpec) -> Space:
     hyperparameters |= _augmentation(spec)
     for stage in range(1, stages + 2):
         hyperparameters[f"model.depth{stage}"] = Integer(1, 3, default=2)
+    if len(sides(image_input(spec))) > 1:
+        hyperparameters["model.side"] = Categorical(*sides(image_input(spec)), default=usual_side(image_input(spec)))
     return Space(hyperparameters=hyperparameters)
 
 
@@ -112,6 +119,12 @@ RGB = 3  # channels of an image in colour
 TINY = 12  # pixels of the shorter side; images up to this size are not downsampled early
 
 
+def network_input(config: Config, spec: DataSpec) -> ImageInput:
+    """The images that a network takes: its `side` sets their longer side."""
+    stored = image_input(spec)
+    return with_side(stored, int(config["side"])) if "side" in config else stored
+
+
 def _usual_stages(spec: DataSpec) -> int:
     """Number of halvings after which the last map is about four pixels wide."""
     side = min(image_input(spec).shape[1:])
@@ -120,7 +133,7 @@ def _usual_stages(spec: DataSpec) -> int:
 
 def conv_recipe(hyperparameters: Config, spec: DataSpec) -> ConvRecipe:
     """A recipe from the `model.*` settings, given without their prefix."""
-    channels, height, width = image_input(spec).shape
+    channels, height, width = network_input(hyperparameters, spec).shape
     base, growth = float(hyperparameters["width"]), float(hyperparameters["growth"])
     stages = tuple(
         Stage(width=wide, stride=2, blocks=_blocks(hyperparameters, wide, int(hyperparameters[f"depth{number}"])))

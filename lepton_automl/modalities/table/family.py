@@ -49,7 +49,7 @@ class TableFamily:
         """
         rows = spec.train
         batch = min(512, max(64, 2 ** round(math.log2(max(rows, 2) / 40))))
-        epochs = min(40, max(8, round(900 / max(1, rows // batch))))
+        epochs = min(120, max(24, round(2_700 / max(1, rows // batch))))
         return TrainPlan(epochs=epochs, batch_size=batch, lr=1.5e-2, weight_decay=1e-2, beta2=0.99)
 
     def build(self, recipe: TableRecipe) -> nn.Module:

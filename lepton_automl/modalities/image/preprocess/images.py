@@ -24,7 +24,7 @@ class ImagePreprocess:
     """Converts images of any size and colour to `{"image": uint8 [N, C, H, W]}` of one size.
 
     Image files are rotated by their EXIF tag, composited on white where they are transparent, converted to grey or RGB, and
-    resized by Pillow's (antialiased) bilinear filter, without keeping the aspect ratio. Bytes are used as they are. Other values
+    resized by Pillow's (antialiased) bilinear filter. The aspect ratio is kept: what does not fit is cropped at two sides. Bytes are used as they are. Other values
     are mapped to 0 to 255 from `levels` if the training images set them; else from 0 to 1 if no value is above 1, and from 0 to
     255 otherwise (16-bit files: to 65535 if a value is above 255).
 

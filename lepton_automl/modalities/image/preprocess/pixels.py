@@ -118,7 +118,7 @@ def decode(image: Any, shape: tuple[int, int, int], levels: tuple[float, float] 
     _reduce(image, (2 * width, 2 * height))
     converted = _flattened(ImageOps.exif_transpose(image), levels).convert("L" if channels == 1 else "RGB")
     if converted.size != (width, height):
-        converted = converted.resize((width, height), Image.Resampling.BILINEAR)
+        converted = ImageOps.fit(converted, (width, height), Image.Resampling.BILINEAR)  # the middle, aspect ratio kept
     pixels: Array = np.asarray(converted, np.uint8).reshape(height, width, channels)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
