@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ._json import Value
-from .arrays import Json
 from .jobs import TrialJob
 from .request import Request, Response
 
@@ -184,7 +183,7 @@ class ErrorAnalysis(Response):
 SHOWN_LEVELS = (0.8, 0.9, 0.95, 0.99)  # of coverage, in reports
 
 
-def shown_levels(regions: Json | None) -> list[float]:
+def shown_levels(regions: dict[str, Any] | None) -> list[float]:
     """The levels of coverage that a report shows: those that the rows of the calibration suffice for."""
     return [level for level in SHOWN_LEVELS if regions and level <= regions["levels"][-1]]
 

@@ -20,9 +20,10 @@ from .budget import BudgetTracker
 FLAT = 0.02  # relative decrease of the error over the second half of the epochs, below which a curve counts as flat
 EARLIEST = 8  # epochs before which no curve is judged
 EARLIEST_SHARE = 8  # nor before one in so many of the epochs that the plan allows
-TIME_SHARE = 0.4  # of a time budget that one trial may take
+TIME_SHARE = 0.7  # of a time budget that one trial may take
 PACK_SECONDS = 2.0  # seconds from a trial's last epoch to its end, before one was seen
 RECENT = 8  # ended trials whose packing times count
+MARGIN = 1.25  # of the packing times so far: a model that comes too late is lost
 
 
 def depth_notes(config: StudyConfig, benchmark: HostBenchmark) -> tuple[str, ...]:
@@ -94,12 +95,10 @@ class Depth:
 
     @property
     def pack_seconds(self) -> float:
-        """Seconds that packing a model takes: the longest of the last ones."""
+        """Seconds that packing a model may take: somewhat more than the longest of the last ones."""
         packed = [trial for trial in self._state.trials.values() if trial.is_packed and trial.result and trial.reports]
-        return max(
-            (trial.result.seconds - trial.reports[-1].seconds for trial in packed[-RECENT:] if trial.result),
-            default=PACK_SECONDS,
-        )
+        last = [trial.result.seconds - trial.reports[-1].seconds for trial in packed[-RECENT:] if trial.result]
+        return MARGIN * max(last, default=PACK_SECONDS) + 1.0  # and the second until the next look at the messages
 
     def flat(self, trial: Trial, report: Report) -> bool:
         """Whether the second half of a trial's epochs brought almost nothing."""

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from lepton_automl import families
 from lepton_automl.error_analysis import AnalysisSplit
 from lepton_automl.errors import StudyError
 from lepton_automl.events import TestOpened
@@ -176,16 +175,16 @@ class StudyModels:
         Raises:
             StudyError: The study is still running, has no test split, or no model.
         """
+        from lepton_automl import families
+
         state = self._study.state
         if state.tested is None:
             self._study.check_intact()
             self._check_testable(state)
             settings = state.settings
-            bundles = {model.number: str(self._study.bundle(model.number)) for model in state.front(merged=True)}
-            data = settings.data.replace(folder=str(self._study.folder / "data"))
-            specs = {
-                model.number: families.trial_spec(model.proposed.config, data, settings.factory) for model in state.front()
-            }
+            data, models = settings.data.replace(folder=str(self._study.folder / "data")), state.front(merged=True)
+            bundles = {model.number: str(self._study.bundle(model.number)) for model in models}
+            specs = {model.number: families.trial_spec(model.proposed.config, data, settings.factory) for model in models}
             inputs = {trial: spec.input for trial, spec in specs.items() if spec.input != data.input}
             request = ScoreJob(data=data, bundles=bundles, inputs=inputs, threads=settings.deployment.threads)
             scored = ask_worker(self._study, request)

@@ -29,12 +29,15 @@ from lepton_automl.modalities.image.preprocess.pixels import (
 from .folder_layout import Picture
 from .image_folder import Album
 from .options import image_options
+from .pretrained.find import find_weights
 
 Array = NDArray[Any]
 Progress = Callable[[int, int], None]
 LARGEST_COMMON = 224  # pixels per side: a common size up to this is kept
 MOSTLY = 0.9  # share of images of one size that makes it the common size
 USUAL_SIDE = 128  # pixels of the longer side if sizes differ or are larger
+PRETRAINED_SIDE = 160  # the same for networks that start from published weights, which were trained on larger images
+MANY = 20_000  # images that are stored in the usual size in any case
 MOST_DAMAGED = 0.05  # share of images that may be damaged before it is an error
 IN_MEMORY = 1 << 29  # bytes of pixels; more are decoded into a file
 
@@ -126,10 +129,11 @@ def choose_shape(look: Look, options: DataOptions) -> tuple[tuple[int, int, int]
     if len(look.sizes) > 1:
         sizes = list(look.sizes.elements())
         height, width = round(median(size[0] for size in sizes)), round(median(size[1] for size in sizes))
-    scale = min(1.0, USUAL_SIDE / max(height, width))
+    large = look.sizes.total() <= MANY and bool(find_weights(options.pretrained))
+    scale = min(1.0, (PRETRAINED_SIDE if large else USUAL_SIDE) / max(height, width))
     height, width = (max(8, round(side * scale / 8) * 8) for side in (height, width))
     why = f"the images have {len(look.sizes):,} different sizes" if len(look.sizes) > 1 else "the images are large"
-    notes.append(f"{why}: all are resized to {height}x{width} pixels (set image_size to choose another size)")
+    notes.append(f"{why}: all are stored with {height}x{width} pixels (set image_size to choose another size)")
     return (channels, height, width), notes
 
 

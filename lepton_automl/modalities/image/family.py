@@ -10,7 +10,7 @@ from lepton_automl.plans import TrainPlan
 from lepton_automl.space import Categorical, Config, Float, Hyperparameter, Integer, Space
 from lepton_automl.specs import DataSpec
 
-from .resize import sides, usual_side, with_side
+from .resize import SIDES, nearest_side, sides, with_side
 from .spec import ImageAugmentation, ImageInput, image_input
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class ConvFamily:
         "model.block": "plain",
         "model.stem_stride": 2,
         "model.pool": 1,
+        "model.side": SIDES[0],
     }
 
     def accepts(self, spec: DataSpec) -> bool:
@@ -47,8 +48,7 @@ class ConvFamily:
 
     def initial_designs(self, spec: DataSpec) -> list[Config]:
         """Designs of different sizes, in an order that spans the front early."""
-        del spec
-        return DESIGNS
+        return PHOTO_DESIGNS if are_photos(image_input(spec)) else DESIGNS
 
     def train_plan(self, spec: DataSpec) -> TrainPlan:
         """A plan by empirical rules.
@@ -74,13 +74,14 @@ class ConvFamily:
 
 def image_space(spec: DataSpec) -> Space:
     """Every hyperparameter, by prefixed name."""
-    stages = _usual_stages(spec)
-    small = min(image_input(spec).shape[1:]) <= TINY
+    stored = image_input(spec)
+    stages, most = _usual_stages(with_side(stored, nearest_side(stored))), _usual_stages(stored) + 1
+    small = min(stored.shape[1:]) <= TINY
     hyperparameters: dict[str, Hyperparameter] = {
         "model.block": Categorical("plain", "residual", "inverted", default="plain"),
         "model.width": Integer(4, 64, default=16, log=True),
         "model.growth": Categorical(1.5, 2.0, default=2.0),
-        "model.stages": Integer(1, stages + 1, default=stages),
+        "model.stages": Integer(1, most, default=stages),
         "model.expand": Categorical(0.5, 1.0, 2.0, 4.0, default=1.0),
         "model.kernel": Categorical(3, 5, 7, default=3),
         "model.squeeze": Categorical(False, True, default=False),
@@ -91,32 +92,44 @@ def image_space(spec: DataSpec) -> Space:
         "train.label_smoothing": Float(0.0, 0.2, default=0.1),
     }
     hyperparameters |= _augmentation(spec)
-    for stage in range(1, stages + 2):
+    for stage in range(1, most + 1):
         hyperparameters[f"model.depth{stage}"] = Integer(1, 3, default=2)
-    if len(sides(image_input(spec))) > 1:
-        hyperparameters["model.side"] = Categorical(*sides(image_input(spec)), default=usual_side(image_input(spec)))
+    if len(sides(stored)) > 1:
+        hyperparameters["model.side"] = Categorical(*sides(stored), default=nearest_side(stored))
     return Space(hyperparameters=hyperparameters)
 
 
 def _augmentation(spec: DataSpec) -> dict[str, Hyperparameter]:
-    """Hyperparameters of the augmentation."""
+    """Hyperparameters of the augmentation.
+
+    By default, photos are cropped, mirrored and changed in colour. Where left and right differ in meaning cannot be seen in the
+    pixels, so that one of the first designs does not mirror.
+    """
     channels, height, width = image_input(spec).shape
-    small = min(height, width) <= TINY
+    small, photos = min(height, width) <= TINY, are_photos(image_input(spec))
     hyperparameters: dict[str, Hyperparameter] = {
-        "train.crop": Float(0.0, 0.8, default=0.0),
-        "train.shift": Float(0.0, 0.15, default=0.0 if small else 0.07),
-        "train.flip": Categorical(False, True, default=False),
+        "train.crop": Float(0.0, 0.8, default=0.3 if photos else 0.0),
+        "train.shift": Float(0.0, 0.15, default=0.0 if small or photos else 0.07),
+        "train.flip": Categorical(False, True, default=channels == RGB and min(height, width) >= MIRRORED),
         "train.operation": Float(0.0, 1.0, default=0.0),
         "train.cutout": Float(0.0, 0.4, default=0.0),
         "train.erase": Float(0.0, 0.5, default=0.0),
         "train.mixup": Float(0.0, 0.4, default=0.0),
         "train.cutmix": Float(0.0, 1.0, default=0.0),
     }
-    return hyperparameters | ({"train.colour": Float(0.0, 0.6, default=0.0)} if channels == RGB else {})
+    return hyperparameters | ({"train.colour": Float(0.0, 0.6, default=0.2 if photos else 0.0)} if channels == RGB else {})
 
 
 RGB = 3  # channels of an image in colour
 TINY = 12  # pixels of the shorter side; images up to this size are not downsampled early
+MIRRORED = 24  # pixels of the shorter side, from which images in colour are mirrored by default
+PHOTO = 40  # the same, from which images in colour count as photos
+
+
+def are_photos(stored: ImageInput) -> bool:
+    """Whether images are in colour and large enough to be photos of things at different distances."""
+    channels, height, width = stored.shape
+    return channels == RGB and min(height, width) >= PHOTO
 
 
 def network_input(config: Config, spec: DataSpec) -> ImageInput:
@@ -125,9 +138,9 @@ def network_input(config: Config, spec: DataSpec) -> ImageInput:
     return with_side(stored, int(config["side"])) if "side" in config else stored
 
 
-def _usual_stages(spec: DataSpec) -> int:
+def _usual_stages(images: ImageInput) -> int:
     """Number of halvings after which the last map is about four pixels wide."""
-    side = min(image_input(spec).shape[1:])
+    side = min(images.shape[1:])
     return 1 if side <= TINY else 2 if side <= 40 else 3 if side <= 100 else 4
 
 
@@ -177,5 +190,19 @@ DESIGNS: list[Config] = [
     {"model.width": 24},
     _SHALLOW | {"model.width": 16, "model.pool": 2},
     _SHALLOW | {"model.block": "residual", "model.width": 16, "model.stem_stride": 1},
+    {"model.width": 32, "prune.ratio": 0.5},
+]
+# A small residual network is the most accurate one for the time of its training on photos, so it comes first and trains longest.
+_RESIDUAL = _SHALLOW | {"model.block": "residual", "model.stages": 3}
+PHOTO_DESIGNS: list[Config] = [
+    _RESIDUAL,
+    _SHALLOW | {"model.width": 24, "model.stages": 3},
+    _RESIDUAL | {"model.width": 24},
+    _SHALLOW | {"model.width": 12, "model.stages": 2, "model.side": 48},
+    _RESIDUAL | {"train.flip": False},
+    {"model.block": "inverted", "model.expand": 2.0, "model.stages": 3},
+    _RESIDUAL | {"model.side": 96},
+    _SHALLOW | {"model.width": 8, "model.stages": 1, "model.pool": 2, "model.side": 32},
+    _RESIDUAL | {"train.crop": 0.5, "train.colour": 0.3, "train.cutmix": 0.5},
     {"model.width": 32, "prune.ratio": 0.5},
 ]

@@ -24,9 +24,9 @@ def sides(stored: ImageInput) -> tuple[int, ...]:
     return (*(side for side in SIDES if side < longest), longest)
 
 
-def usual_side(stored: ImageInput) -> int:
-    """The side that a search begins with."""
-    return min(sides(stored), key=lambda side: abs(side - USUAL))
+def nearest_side(stored: ImageInput, side: int = USUAL) -> int:
+    """The possible side that is nearest to one, by default to that of a search's first networks."""
+    return min(sides(stored), key=lambda possible: abs(possible - side))
 
 
 def with_side(stored: ImageInput, side: int) -> ImageInput:

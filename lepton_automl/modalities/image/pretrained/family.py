@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lepton_automl.modalities.image.family import image_space
+from lepton_automl.modalities.image.family import image_space, network_input
+from lepton_automl.modalities.image.resize import SIDES, nearest_side, sides
 from lepton_automl.modalities.image.spec import ImageAugmentation, ImageInput, image_input
 from lepton_automl.plans import TrainPlan
 from lepton_automl.space import Categorical, Config, Float, Integer, Space
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FEWEST_STAGES = 2
 EVERY_STAGE = 8  # more than any backbone has
 SMALL, LARGE = 1_000, 5_000  # rows; between them the batch size changes
+USUAL_SIDE, LARGE_SIDE = 96, 160  # pixels: published networks lose detail below, and take long to train above
 
 
 class PretrainedFamily:
@@ -29,7 +31,7 @@ class PretrainedFamily:
 
     name = "pretrained"
     Recipe = BackboneRecipe
-    fastest: ClassVar[Config] = {"model.backbone": "mobilenet_v3_small"}
+    fastest: ClassVar[Config] = {"model.backbone": "mobilenet_v3_small", "model.side": SIDES[0]}
 
     def accepts(self, spec: DataSpec) -> bool:
         """Whether the data are images, and published weights are with them."""
@@ -37,7 +39,8 @@ class PretrainedFamily:
 
     def space(self, spec: DataSpec) -> Space:
         """Backbone, its number of stages, how many are trained, and the settings of training that all networks for images have."""
-        names = image_input(spec).pretrained
+        names, stored = image_input(spec).pretrained, image_input(spec)
+        size = {"model.side": Categorical(*sides(stored), default=nearest_side(stored, USUAL_SIDE))}
         most = max(BACKBONES[name].stages for name in names)
         training = {name: setting for name, setting in image_space(spec).items() if name.startswith("train.")}
         return Space(
@@ -45,23 +48,29 @@ class PretrainedFamily:
                 "model.backbone": Categorical(*names, default=names[0]),
                 "model.stages": Integer(FEWEST_STAGES, most, default=most),
                 "model.tuned": Categorical(0, 1, 2, 4, EVERY_STAGE, default=EVERY_STAGE),
+                **(size if len(sides(stored)) > 1 else {}),
                 **training,
                 "train.lr": Float(3e-4, 1e-2, default=1e-3, log=True),
                 "train.weight_decay": Float(1e-3, 1e-1, default=2e-2, log=True),
             }
         )
 
+    def input(self, config: Config, spec: DataSpec) -> ImageInput:
+        """Images of the configuration's size."""
+        return network_input(config, spec)
+
     def recipe(self, config: Config, spec: DataSpec) -> BackboneRecipe:
         """The recipe of a configuration."""
-        own = image_input(spec)
+        own = network_input(config, spec)
         return BACKBONES[str(config["backbone"])].recipe(
             outputs=spec.outputs, image=own.shape, stages=int(config["stages"]), tuned=int(config["tuned"])
         )
 
     def initial_designs(self, spec: DataSpec) -> list[Config]:
-        """For each backbone: only the last layer trained, all of it trained; then its first stages, and fewer channels."""
-        names = image_input(spec).pretrained
+        """For each backbone: only the last layer trained, all of it trained; then larger images, its first stages, fewer channels."""
+        names, large = image_input(spec).pretrained, nearest_side(image_input(spec), LARGE_SIDE)
         designs: list[Config] = [{"model.backbone": name, "model.tuned": tuned} for tuned in (0, EVERY_STAGE) for name in names]
+        designs += [{"model.backbone": name, "model.tuned": 0, "model.side": large} for name in names]
         for ratio in (0.0, 0.5):
             for name in names:
                 stages = BACKBONES[name].stages - 2
