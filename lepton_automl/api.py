@@ -259,6 +259,12 @@ class AutoML:
             return
         reason = get_device(self.deployment.device).unavailable()
         complaints.check(not reason, reason, "Use Deployment(device='cpu').")
+        if isinstance(self.budget, Budget) and self.budget.cost is not None:
+            device = self.deployment.device
+            fix = f'Use Budget(cost={self.budget.cost:g}, prices={{"{device}": 0.04}}).'
+            complaints.check(
+                device in self.budget.prices, f"the budget has a cost, but no price for the device {device!r}", fix
+            )
         for runtime in self.deployment.runtimes:
             missing = plugins.instance("runtimes", runtime).missing()
             fix = f'pip install "{missing}", or leave out runtimes: then all that are installed are used.'

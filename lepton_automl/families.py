@@ -114,7 +114,8 @@ def add_hyperparameters(space: Space, spec: DataSpec, changes: Mapping[str, Hype
                 change if isinstance(change, Hyperparameter) else Float(0.0, max(1.0, 2.0 * float(setting)), default=setting)
             )
     changed = (space | Space(hyperparameters=added)).restrict(changes)
-    plan_of(changed.defaults, plan, spec)  # raises the errors of pinned settings now rather than in every trial
+    plan_of(changed.defaults, plan, spec)  # both raise the errors of pinned settings now rather than in every trial
+    prune_plan_of(changed.defaults, PrunePlan())
     return changed
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from ._json import Value
-from .errors import ConfigError
+from .errors import Complaints, ConfigError
 from .plugin_value import PluginValue
 
 
@@ -39,6 +40,9 @@ class TrainPlan(Value):
         augment: How training rows are changed at random, by their modality; None to leave them as they are.
         precision: On a GPU, `"bf16"` (mixed) or `"32"`; a CPU computes in 32 bits anyway.
         seed: The seed of everything random.
+
+    Raises:
+        ConfigError: A number is out of range; all such numbers are listed.
     """
 
     epochs: int = 10
@@ -52,6 +56,13 @@ class TrainPlan(Value):
     augment: Augmentation | None = None
     precision: Literal["32", "bf16"] = "bf16"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        complaints = Complaints("train")
+        _check_ranges(self, complaints, {"epochs": 0, "batch_size": 1, "lr": 0, "weight_decay": 0, "warmup": 0})
+        _check_ranges(self, complaints, {"beta2": 0, "label_smoothing": 0}, below=1)
+        complaints.check(self.clip > 0, f"clip is {self.clip!r}; it must be above 0")
+        complaints.raise_any()
 
     def with_settings(self, settings: Mapping[str, Any]) -> TrainPlan:
         """The plan with some settings changed, including those of its augmentation.
@@ -80,12 +91,21 @@ class PrunePlan(Value):
         cut_at: Share of the epochs after which it is pruned; the rest is recovery.
         multiple: Channel counts are rounded to multiples of this.
         recovery: Epochs of a child, which is pruned from a trained parent, as a share of those of a full training.
+
+    Raises:
+        ConfigError: A number is out of range; all such numbers are listed.
     """
 
     ratio: float = 0.0
     cut_at: float = 0.05
     multiple: int = 8
     recovery: float = 1 / 3
+
+    def __post_init__(self) -> None:
+        complaints = Complaints("prune")
+        _check_ranges(self, complaints, {"ratio": 0, "cut_at": 0}, below=1)
+        _check_ranges(self, complaints, {"multiple": 1, "recovery": 0})
+        complaints.raise_any()
 
     def recovery_epochs(self, epochs: int) -> int:
         """The number of epochs that a child gets, at least one."""
@@ -94,3 +114,11 @@ class PrunePlan(Value):
     def cut_epoch(self, epochs: int) -> int:
         """The number of epochs before pruning, at least one; if there are two or more, at least one is left for recovery."""
         return max(1, min(round(self.cut_at * epochs), epochs - 1))
+
+
+def _check_ranges(plan: Value, complaints: Complaints, lowest: Mapping[str, float], below: float = math.inf) -> None:
+    """Add a complaint about each number of a plan that is too low, or not below an upper end."""
+    for name, low in lowest.items():
+        number = getattr(plan, name)
+        upper = "" if math.isinf(below) else f" and below {below:g}"
+        complaints.check(low <= number < below, f"{name} is {number!r}; it must be at least {low:g}{upper}")

@@ -7,6 +7,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("lepton", deadline=None)  # a busy machine is no error
+settings.load_profile("lepton")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="lepton-config-")  # whoever runs the tests trusts nothing by that

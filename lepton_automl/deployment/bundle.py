@@ -130,8 +130,21 @@ def write_bundle(
         PROGRAMS: {Path(program).stem: program for program in programs} if several else {},
     }
     _write_manifest(partial, content, entries)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    _swap(partial, folder)
+
+
+def _swap(new: Path, folder: Path) -> None:
+    """Put a finished folder in the place of another; the old one is only removed when the new one is there."""
+    old = new.with_suffix(".old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def add_file(folder: Path, name: str, content: bytes) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lepton_automl import families, front
+from lepton_automl import AutoML, families, front
 from lepton_automl.errors import Complaints, ConfigError, StudyError
 from lepton_automl.events import Noted, StudyStarted, event_from_json, event_to_json
 from lepton_automl.journal import Journal
@@ -53,6 +53,19 @@ def test_every_wrong_field_of_a_deployment_is_reported_in_one_error():
 def test_a_budget_of_nothing_is_refused(wrong):
     with pytest.raises(ConfigError, match="Budget"):
         Budget(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("prune.ratio", 2.0), ("prune.ratio", -1), ("train.lr", -0.1), ("train.label_smoothing", 1.0)]
+)
+def test_pinned_settings_out_of_range_are_refused(name, number):
+    with pytest.raises(ConfigError, match=f"{name.split('.')[1]} is {number}"):
+        families.add_hyperparameters(families.space_for(image_spec(8)), image_spec(8), {name: number})
+
+
+def test_a_cost_needs_a_price_for_the_device():
+    with pytest.raises(ConfigError, match="no price for the device 'cpu'"):
+        AutoML(budget=Budget(cost=1.0, prices={"cuda": 2.5}))
 
 
 def test_errors_about_a_configuration_suggest_the_closest_name():
