@@ -1,6 +1,8 @@
 """Image folders, zips, idx files and arrays become pixels, or an error that explains what is wrong."""
 
+import base64
 import gzip
+import json
 import struct
 import tarfile
 import zipfile
@@ -11,9 +13,12 @@ import pytest
 from PIL import Image
 
 from lepton_automl.data.demo import digits
+from lepton_automl.data.open import open_data
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.errors import ConfigError, DataError, LeptonError
+from lepton_automl.modalities.image.preprocess.images import ImagePreprocess
+from lepton_automl.modalities.image.spec import image_input
 from lepton_automl.specs import DataSpec
 
 
@@ -215,3 +220,21 @@ def test_real_images(shared_data: Path, tmp_path: Path) -> None:
     assert (spec.train, spec.validation, spec.test, spec.input.shape) == (50_000, 10_000, 10_000, (1, 28, 28))
     spec = prepare(shared_data / "images/sign_language_digits_100.zip", tmp_path / "b", DataOptions(image_size=32))
     assert (spec.train + spec.validation + spec.test, spec.input.shape, len(spec.classes)) == (2062, (3, 32, 32), 10)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_smaller_network_predicts_from_what_it_is_trained_on(mode: str, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "photos", size=(150, 200), mode=mode)
+    spec = prepare(str(folder), tmp_path / "data", DataOptions(pretrained="none"))
+    small = spec.replace(input=image_input(spec).replace(shape=(spec.input.shape[0], 64, 48)))
+    stored, data = open_data(spec).train.inputs["image"], open_data(small)
+    preprocess = ImagePreprocess.from_json(json.loads(json.dumps(data.preprocess.to_json())))
+    trained = {row.tobytes() for row in data.train.inputs["image"].numpy()}
+    files = sorted(folder.rglob("*.png"))
+    from_files = {preprocess.arrays(file)["image"][0].tobytes() for file in files}
+    requests = [{"image": base64.b64encode(file.read_bytes()).decode()} for file in files]
+    sent = preprocess.from_request(requests, {"max_pixels": 10**8})
+    assert trained < from_files == {preprocess.arrays(image)["image"][0].tobytes() for image in sent}
+    arrays = stored.numpy().transpose(0, 2, 3, 1)
+    assert {preprocess.arrays(image)["image"][0].tobytes() for image in arrays} == trained
+    assert len(data.examples) and all(image.shape[:2] == (64, 48) for image in data.examples)

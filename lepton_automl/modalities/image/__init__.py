@@ -96,7 +96,7 @@ class ImageModality:
         from .preprocess.images import ImagePreprocess
 
         assert isinstance(preprocess, ImagePreprocess)
-        return ImagePreprocess(image_input(spec).shape, preprocess.output, preprocess.levels)
+        return ImagePreprocess(image_input(spec).shape, preprocess.output, preprocess.levels, preprocess.stored)
 
     def scaled_examples(self, spec: DataSpec, examples: list[Any]) -> list[Any]:
         """Images in the size of the spec's networks."""

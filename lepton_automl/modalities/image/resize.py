@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .spec import INPUT, ImageInput
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
 SIDES = (32, 48, 64, 80, 96, 112, 128, 160, 192, 224)  # longer sides of a network's input, in pixels
 SMALLEST_STORED = 48  # images up to this longer side are taken as they are
 USUAL = 64  # the side that a search begins with: on photos the best use of a short training
-CHUNK = 256  # images resized at once
 
 
 def sides(stored: ImageInput) -> tuple[int, ...]:
@@ -38,8 +36,8 @@ def with_side(stored: ImageInput, side: int) -> ImageInput:
     return stored.replace(shape=(channels, max(1, round(height * side / longest)), max(1, round(width * side / longest))))
 
 
-def resize(images: Tensor, size: Sequence[int]) -> Tensor:
-    """Images in another size, by antialiased bilinear interpolation.
+def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images in another size, as predictions resize theirs.
 
     Args:
         images: uint8 [N, C, H, W].
@@ -49,15 +47,13 @@ def resize(images: Tensor, size: Sequence[int]) -> Tensor:
         uint8 [N, C, *size].
     """
     import torch
-    from torch.nn.functional import interpolate
 
-    height, width = size
-    resized = torch.empty((len(images), images.shape[1], height, width), dtype=torch.uint8)
-    for start in range(0, len(images), CHUNK):
-        part = images[start : start + CHUNK].to(torch.float32)
-        smaller = interpolate(part, (height, width), mode="bilinear", antialias=True, align_corners=False)
-        resized[start : start + CHUNK] = smaller.round_().clamp_(0, 255).to(torch.uint8)
-    return resized
+    from .preprocess.pixels import resized
+
+    smaller = torch.empty((*images.shape[:2], *size), dtype=torch.uint8)
+    for number, image in enumerate(images.numpy()):
+        smaller[number] = torch.from_numpy(resized(image, size))
+    return smaller
 
 
 def resized_inputs(own: ImageInput, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -68,10 +64,6 @@ def resized_inputs(own: ImageInput, inputs: dict[str, Tensor]) -> dict[str, Tens
 
 def resized_examples(own: ImageInput, examples: list[Any]) -> list[Any]:
     """Raw examples [H, W, C] in the size of an input."""
-    import torch
+    from .preprocess.pixels import resized
 
-    def changed(image: Any) -> Any:
-        pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
-        return image if image.shape[:2] == own.shape[1:] else resize(pixels, own.shape[1:])[0].permute(1, 2, 0).numpy()
-
-    return [changed(image) for image in examples]
+    return [resized(image.transpose(2, 0, 1), own.shape[1:]).transpose(1, 2, 0) for image in examples]

@@ -9,7 +9,15 @@ import numpy as np
 
 from lepton_automl.arrays import Array, Json
 from lepton_automl.errors import InputError
-from lepton_automl.modalities.image.preprocess.pixels import CHANNELS, check_size, decode, pillow, read_image, scale_to_bytes
+from lepton_automl.modalities.image.preprocess.pixels import (
+    CHANNELS,
+    check_size,
+    decode,
+    pillow,
+    read_image,
+    resized,
+    scale_to_bytes,
+)
 
 from .files import read_images
 from .requests import grey_png, images_of_request, missing_column_error
@@ -24,30 +32,41 @@ class ImagePreprocess:
     """Converts images of any size and colour to `{"image": uint8 [N, C, H, W]}` of one size.
 
     Image files are rotated by their EXIF tag, composited on white where they are transparent, converted to grey or RGB, and
-    resized by Pillow's (antialiased) bilinear filter. The aspect ratio is kept: what does not fit is cropped at two sides. Bytes are used as they are. Other values
-    are mapped to 0 to 255 from `levels` if the training images set them; else from 0 to 1 if no value is above 1, and from 0 to
-    255 otherwise (16-bit files: to 65535 if a value is above 255).
+    resized by Pillow's (antialiased) bilinear filter. The aspect ratio is kept: what does not fit is cropped at two sides. Bytes
+    are used as they are. Other values are mapped to 0 to 255 from `levels` if the training images set them; else from 0 to 1 if
+    no value is above 1, and from 0 to 255 otherwise (16-bit files: to 65535 if a value is above 255).
 
     Args:
         shape: (channels, height, width).
         output: What the model predicts: `task`, `target` and `classes`.
         levels: Black and white in the values of the training images; None if those were bytes.
+        stored: (channels, height, width) of the stored training images, from which those of the network were resized. Other images
+            take the same two steps, so that a prediction sees what training saw. By default `shape`.
     """
 
-    def __init__(self, shape: Sequence[int], output: Json, levels: tuple[float, float] | None = None) -> None:
-        channels, height, width = shape
-        self.shape, self.output, self.levels = (int(channels), int(height), int(width)), output, levels
+    def __init__(
+        self,
+        shape: Sequence[int],
+        output: Json,
+        levels: tuple[float, float] | None = None,
+        stored: Sequence[int] | None = None,
+    ) -> None:
+        self.shape, self.stored = _as_shape(shape), _as_shape(stored or shape)
+        self.output, self.levels = output, levels
 
     def to_json(self) -> Json:
         """The preprocessing as JSON."""
         levels = list(self.levels) if self.levels else None
-        return {"input": {"modality": "image", "shape": list(self.shape), "levels": levels}, "output": self.output}
+        input_part = {"modality": "image", "shape": list(self.shape), "levels": levels}
+        stored = {} if self.stored == self.shape else {"stored": list(self.stored)}
+        return {"input": input_part | stored, "output": self.output}
 
     @classmethod
     def from_json(cls, data: Json) -> ImagePreprocess:
         """The preprocessing from its JSON."""
         input_part = data["input"]
-        return cls(input_part["shape"], data["output"], tuple(input_part["levels"]) if input_part["levels"] else None)
+        levels = tuple(input_part["levels"]) if input_part["levels"] else None
+        return cls(input_part["shape"], data["output"], levels, input_part.get("stored"))
 
     def arrays(self, raw: Any) -> dict[str, Array]:
         """The network's input arrays.
@@ -94,7 +113,8 @@ class ImagePreprocess:
             if COLUMN not in row:
                 raise missing_column_error(number, COLUMN)
         cells = [row[COLUMN] for row in rows]
-        return images_of_request(cells, limits["max_pixels"], self.shape, self.levels, lambda raw: self.arrays(raw)[INPUT][0])
+        bytes_only = self.levels is None
+        return images_of_request(cells, limits["max_pixels"], self._decoded, self._example, trained_on_bytes=bytes_only)
 
     def sample_request(self) -> dict[str, Any]:
         """One grey image."""
@@ -122,8 +142,9 @@ class ImagePreprocess:
         """uint8 [C, H, W]."""
         array = _pixels(item)
         if array is None:
-            read = decode if hasattr(item, "getbands") else read_image
-            return read(item, self.shape, self.levels)
+            return (
+                self._decoded(item) if hasattr(item, "getbands") else self._resized(read_image(item, self.stored, self.levels))
+            )
         if array.ndim == 3 and array.shape[-1] not in CHANNELS and array.shape[0] in CHANNELS:
             array = array.transpose(1, 2, 0)
         if array.ndim == 2:
@@ -134,13 +155,26 @@ class ImagePreprocess:
         pixels = self._bytes(array)
         if pixels.shape == self._hwc:
             return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-        return decode(
-            pillow("an array of another size than the model's").fromarray(pixels[:, :, 0] if pixels.shape[-1] == 1 else pixels),
-            self.shape,
+        image = pillow("an array of another size than the model's").fromarray(
+            pixels[:, :, 0] if pixels.shape[-1] == 1 else pixels
         )
+        return self._resized(decode(image, self.stored))
+
+    def _decoded(self, image: Any) -> Array:
+        """A Pillow image as uint8 [C, H, W]."""
+        return self._resized(decode(image, self.stored, self.levels))
+
+    def _resized(self, stored: Array) -> Array:
+        """An image of the stored size in the size of the network."""
+        return resized(stored, self.shape[1:])
 
     def _bytes(self, array: Array) -> Array:
         return array if array.dtype == np.uint8 else scale_to_bytes(array, self.levels)
+
+
+def _as_shape(shape: Sequence[int]) -> tuple[int, int, int]:
+    channels, height, width = map(int, shape)
+    return channels, height, width
 
 
 def _channels_last(batch: Array) -> Array:

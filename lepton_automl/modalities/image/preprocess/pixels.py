@@ -123,6 +123,24 @@ def decode(image: Any, shape: tuple[int, int, int], levels: tuple[float, float] 
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
+def resized(pixels: Array, size: tuple[int, int]) -> Array:
+    """Pixels in a smaller size, by Pillow's antialiased bilinear filter; as they are if they have it.
+
+    Args:
+        pixels: uint8 [C, H, W], grey or RGB.
+        size: (height, width).
+
+    Returns:
+        uint8 [C, *size].
+    """
+    if pixels.shape[1:] == size:
+        return pixels
+    library = pillow("an image of another size than the model's")
+    image = library.fromarray(np.ascontiguousarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)))
+    smaller: Array = np.asarray(image.resize(size[::-1], library.Resampling.BILINEAR), np.uint8)
+    return np.ascontiguousarray(smaller[None] if smaller.ndim == 2 else smaller.transpose(2, 0, 1))
+
+
 def _reduce(image: Any, least: tuple[int, int]) -> None:
     """Set a large JPEG to be decoded at a fraction of its size, and reject an image that is still too large.
 

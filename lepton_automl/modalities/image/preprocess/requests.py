@@ -7,40 +7,37 @@ import contextlib
 import io
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from lepton_automl.arrays import Array
 
-from .pixels import decode, pillow
+from .pixels import pillow
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow supports more, some of which run other programs
 HINT = 'Give PNG or JPEG files in base64, such as {"inputs": {"image": ["iVBORw0..."]}}, or lists of pixels.'
 
 
 def images_of_request(
-    cells: Sequence[Any],
-    most_pixels: int,
-    shape: tuple[int, int, int],
-    levels: tuple[float, float] | None,
-    fit: Callable[[Any], Array],
+    cells: Sequence[Any], most_pixels: int, read: Callable[[Any], Array], fit: Callable[[Any], Array], *, trained_on_bytes: bool
 ) -> Array:
     """The images in the model's size, uint8 [N, H, W, C].
 
     Args:
         cells: Files as bytes or in base64, arrays, or nested lists [H, W] or [H, W, C] of pixels.
         most_pixels: Limit for all images together.
-        shape: (channels, height, width) of the model's images.
-        levels: Black and white of images that are not bytes.
+        read: Converts a Pillow image to uint8 [C, H, W].
         fit: Converts an array to uint8 [C, H, W].
+        trained_on_bytes: Whether the training images were bytes, so that integers from 0 to 255 are bytes.
 
     Raises:
         ValueError: A cell is not an image (the error gives its number), or the images are too large together.
     """
     loaders, pixels = [], 0
     for number, cell in enumerate(cells, 1):
-        size, load = _numbered(number, _open, cell, shape, levels, fit)
+        size, load = _numbered(number, partial(_open, trained_on_bytes=trained_on_bytes), cell, read, fit)
         pixels += size
         if pixels > most_pixels:
             what = f"The images have more than {most_pixels:,} pixels together"
@@ -50,7 +47,7 @@ def images_of_request(
 
 
 def _open(
-    cell: Any, shape: tuple[int, int, int], levels: tuple[float, float] | None, fit: Callable[[Any], Array]
+    cell: Any, read: Callable[[Any], Array], fit: Callable[[Any], Array], *, trained_on_bytes: bool
 ) -> tuple[int, Callable[[], Array]]:
     """The size of an image as it counts towards the limit, and a function that loads it as uint8 [H, W, C]."""
     if isinstance(cell, str):
@@ -59,16 +56,16 @@ def _open(
         library = pillow("reading an image file")
         with _readable(library):
             image = library.open(io.BytesIO(cell), formats=FORMATS)
-        return image.width * image.height, lambda: _loaded(image, library, shape, levels)
+        return image.width * image.height, lambda: _loaded(image, library, read)
     if not isinstance(cell, list | np.ndarray):
         raise ValueError(f"{type(cell).__name__} is not an image. {HINT}")  # noqa: TRY004  # one type of error for all
-    array = _nested(cell, trained_on_bytes=levels is None)
-    return array.size, lambda: fit([array]).transpose(1, 2, 0)
+    array = _nested(cell, trained_on_bytes=trained_on_bytes)
+    return array.size, lambda: fit(array).transpose(1, 2, 0)
 
 
-def _loaded(image: Any, library: Any, shape: tuple[int, int, int], levels: tuple[float, float] | None) -> Array:
+def _loaded(image: Any, library: Any, read: Callable[[Any], Array]) -> Array:
     with _readable(library):
-        return decode(image, shape, levels).transpose(1, 2, 0)
+        return read(image).transpose(1, 2, 0)
 
 
 @contextlib.contextmanager
