@@ -244,7 +244,8 @@ def baselines(space: Space, spec: DataSpec) -> list[Config]:
 def initial_designs(spec: DataSpec, names: str | Sequence[str] = "") -> list[Config]:
     """Known-good configurations from small to large, in an order that spans the front early.
 
-    Of several families, those without hyperparameters come first, then the designs of the others in turn.
+    Of several families, those without hyperparameters come first, then the designs of the others in turn, each time that of
+    published networks first: they learn most in little time.
     """
     names, space = _as_tuple(names), space_for(spec, names)
     designs = {
@@ -253,7 +254,9 @@ def initial_designs(spec: DataSpec, names: str | Sequence[str] = "") -> list[Con
     }
     single = [name for name in names if not family_named(name).space(spec)]
     first = [design for name in single for design in designs.pop(name)]
-    in_turn = [design for row in zip_longest(*designs.values()) for design in row if design is not None]
+    published_first = sorted(designs, key=lambda name: not isinstance(family_for(spec, name), StartingFamily))
+    rows = zip_longest(*(designs[name] for name in published_first))
+    in_turn = [design for row in rows for design in row if design is not None]
     return [space.nearest(design) for design in (*first, *in_turn)]
 
 

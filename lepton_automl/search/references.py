@@ -12,15 +12,15 @@ from lepton_automl.state import StudyState
 
 from .budget import BudgetTracker
 
-SHARE = 0.1  # of the time budget that they may take at most
-LEAST = 5.0  # seconds; with less they are left out
+SHARE = 0.05  # of the time budget that they may take at most, of one worker
+LEAST = 3.0  # seconds; with less they are left out
 LONGEST = 60.0  # seconds that they get at most
 
 
 class ReferenceScorer:
     """Requests the scores of the references from the executor, and records its response.
 
-    They are left out if a tenth of the time budget is too little, if there is no time budget, or if the executor handles no
+    They are left out if a twentieth of the time budget is too little, if there is no time budget, or if the executor handles no
     requests while trials run.
 
     Args:

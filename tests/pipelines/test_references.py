@@ -134,12 +134,12 @@ def scorer(state, executor, minutes=5.0):
     return ReferenceScorer(state, executor, BudgetTracker(state))
 
 
-def test_it_is_requested_once_with_a_tenth_of_the_budget_when_there_is_a_model(study_state):
+def test_it_is_requested_once_with_a_twentieth_of_the_budget_when_there_is_a_model(study_state):
     executor, state = Slots(), study_state([(0.9, 1.0)])
     asking = scorer(state, executor)
     asking.start()
     asking.start()
-    assert [request.seconds for request in executor.requests] == [30.0] and asking.running
+    assert [request.seconds for request in executor.requests] == [15.0] and asking.running
     result = ReferenceScores(references=(Reference(name="constant", scores={"accuracy": 0.1}),))
     event = asking.event(result)
     assert isinstance(event, ReferencesScored) and not asking.running and state.apply(event)
