@@ -19,6 +19,7 @@ from .plans import Augmentation, TrainPlan
 from .specs import DataSpec, InputSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
 
 Progress = Callable[[int, int], None]  # called with the number of examples read, and of all examples
@@ -315,6 +316,49 @@ class ScalableModality(Protocol):
 
     def scaled_examples(self, spec: DataSpec, examples: list[Any]) -> list[Any]:
         """Raw examples in the form that the spec's networks take without further scaling."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts of an example whose importance can be measured.
+
+    Args:
+        names: Their names: columns, or regions of an image, row by row.
+        permuted: Whether values are permuted among rows, so that repeats differ; else what replaces a part is fixed.
+        grid: Rows and columns of the regions; empty for columns.
+        picture: What the regions are parts of, as a PNG in base64; empty for columns.
+    """
+
+    names: tuple[str, ...]
+    permuted: bool = True
+    grid: tuple[int, ...] = ()
+    picture: str = ""
+
+
+@runtime_checkable
+class PerturbableModality(Protocol):
+    """A modality whose examples have parts, so that their importance can be measured; for others it is not available."""
+
+    def parts(self, spec: DataSpec, preprocess: Preprocess, inputs: Mapping[str, Array]) -> Parts:
+        """The parts of stored rows, which are given as the spec's networks take them."""
+
+    def perturbed(
+        self,
+        spec: DataSpec,
+        preprocess: Preprocess,
+        inputs: Mapping[str, Array],
+        parts: Sequence[int],
+        rng: np.random.Generator,
+    ) -> dict[str, Array]:
+        """Stored rows without the information in some of their parts; the given arrays are not changed.
+
+        Args:
+            spec: The data as the networks take them.
+            preprocess: Their preprocessing.
+            inputs: The stored rows.
+            parts: Indices of the parts, which are perturbed together: columns get the values of the same other row.
+            rng: What draws that row.
+        """
 
 
 def modality_named(name: str) -> Modality:

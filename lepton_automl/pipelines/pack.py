@@ -214,8 +214,12 @@ def _unseen(job: TrialJob, answers: NDArray[Any] | None) -> tuple[Split, NDArray
 
 def predict_split(model: InferenceSession, split: Split) -> NDArray[np.float32]:
     """Predictions of an opened model for some rows, in order."""
-    arrays = {name: rows.numpy() for name, rows in split.inputs.items()}
-    starts = range(0, len(split), ROWS)
+    return predict_rows(model, {name: rows.numpy() for name, rows in split.inputs.items()})
+
+
+def predict_rows(model: InferenceSession, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """Predictions of an opened model for the inputs of some rows, in order."""
+    starts = range(0, len(next(iter(arrays.values()))), ROWS)
     return np.concatenate([model({name: rows[at : at + ROWS] for name, rows in arrays.items()}) for at in starts])
 
 

@@ -1,4 +1,5 @@
-"""Requests that a worker handles besides trials: host benchmark, scoring, acceleration, profiling, error analysis, comparison.
+"""Requests that a worker handles besides trials: host benchmark, scoring, acceleration, profiling, error analysis,
+importance, comparison.
 
 A new request is a subclass of `request.Request` and an entry in `HANDLERS`.
 """
@@ -30,6 +31,7 @@ from lepton_automl.jobs import (
 )
 from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.measuring.host import describe_host
+from lepton_automl.permutation_importance import PermutationImportanceJob
 from lepton_automl.profile import Profile, ResourceProfile
 from lepton_automl.reference_scores import ReferencesJob
 from lepton_automl.request import Request, Response
@@ -43,6 +45,7 @@ from .cost import CostProfiler, quiet_reference
 from .custom import adapter_for, check_factory
 from .error_analysis import analyze_errors
 from .pack import bundle_scores
+from .permutation_importance import permutation_importance
 from .references import score_references
 from .worker_cache import cached_data
 
@@ -159,6 +162,7 @@ HANDLERS: dict[type[Request], Callable[[Any, Progress], Response]] = {
     AccelerateJob: accelerate_finalist,
     ResourceProfileJob: lambda job, _: profile_resources(job),
     ErrorAnalysisJob: lambda job, _: analyze_errors(job),
+    PermutationImportanceJob: lambda job, _: permutation_importance(job),
     BottleneckJob: find_bottleneck,
     ComparisonJob: lambda job, _: compare(job),
     ReferencesJob: lambda job, _: score_references(job),

@@ -11,6 +11,7 @@ from .context import Figures, ReportContext
 from .error_plots import calibration_figure, confusion_figure, residuals_figure
 from .labels import clean
 from .page import Html, bullet_list, collapsible, facts, paragraph, plot, section, table, text
+from .permutation_importance import importance_rows, importance_sentences, importance_svg
 from .speed import batches_figure, variants_figure
 
 
@@ -38,6 +39,25 @@ def errors(context: ReportContext, figures: Figures) -> Html:
         *(_numbers if analysis.pairs else _classes)(analysis, figures),
         _regions(analysis),
         _worst(analysis),
+    )
+
+
+def importance(context: ReportContext, figures: Figures) -> Html:
+    """What matters to the model; empty if that was not measured."""
+    del figures
+    if context.importance is None:
+        return Html("")
+    rows = table(
+        ["region" if context.importance.grid else "column", "drop", "standard deviation"],
+        ([clean(row["part"]), row["drop"], row["deviation"]] for row in importance_rows(context.importance)[:200]),
+        caption=f"Drop: how much worse {context.importance.metric} is without it.",
+    )
+    return section(
+        "importance",
+        "What matters to it",
+        bullet_list(importance_sentences(context.importance)),
+        f"<figure>{importance_svg(context.importance)}</figure>",
+        collapsible("As a table", rows),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lepton_automl.error_analysis import ErrorAnalysis
+from lepton_automl.permutation_importance import PermutationImportance
 from lepton_automl.profile import ResourceProfile
 from lepton_automl.state import StudyState
 
@@ -24,9 +25,11 @@ class ReportContext:
         analysis: The error analysis of the chosen model, if there is one.
         profile: Its resource profile, if it was measured.
         missing: Why there is no error analysis.
+        importance: What matters to the chosen model, if it was measured.
     """
 
     state: StudyState
     analysis: ErrorAnalysis | None = None
     profile: ResourceProfile | None = None
     missing: str = ""
+    importance: PermutationImportance | None = None

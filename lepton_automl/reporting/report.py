@@ -20,7 +20,7 @@ def report_html(context: ReportContext) -> str:
     """The report as one HTML file."""
     state, figures = context.state, Figures()
     parts = [make(context, figures) for make in SECTIONS]
-    titles = (("asked", "request"), ("front", "Pareto front"), ("why", "why this model"), ("errors", "its errors"), ("speed", "its speed"),
+    titles = (("asked", "request"), ("front", "Pareto front"), ("why", "why this model"), ("errors", "its errors"), ("importance", "what matters"), ("speed", "its speed"),
               ("hyperparameters", "hyperparameters"), ("stopped", "stopped trials"), ("cost", "time and cost"), ("again", "reproduce it"), ("run", "run it"))  # fmt: skip
     there = [(name, title) for name, title in titles if any(f'<section id="{name}"' in part for part in parts)]
     links = "".join(f'<a href="#{name}">{title}</a>' for name, title in there)
@@ -97,6 +97,7 @@ SECTIONS: tuple[Callable[[ReportContext, Figures], Html], ...] = (
     about_search.front,
     about_model.why,
     about_model.errors,
+    about_model.importance,
     about_model.speed,
     about_search.hyperparameters,
     about_search.stopped,

@@ -14,8 +14,10 @@ from lepton_automl.errors import ConfigError
 
 if TYPE_CHECKING:
     from lepton_automl.error_analysis import AnalysisSplit, ErrorAnalysis
+    from lepton_automl.permutation_importance import ImportanceSplit
     from lepton_automl.profile import ResourceProfile
     from lepton_automl.reporting.bottleneck import BottleneckReport
+    from lepton_automl.reporting.permutation_importance import ImportanceReport
 
     from .client import StudyClient
 
@@ -165,6 +167,44 @@ class Model:
         from .analyze_errors import analyze_errors
 
         return analyze_errors(self.study, self.number, split=split, progress=progress)
+
+    def permutation_importance(
+        self,
+        *,
+        split: ImportanceSplit | None = None,
+        repeats: int | None = None,
+        rows: int | None = None,
+        seconds: float | None = None,
+        progress: bool = True,
+    ) -> ImportanceReport:
+        """What matters to the model: how much worse the study's metric becomes without each column, or each region of the image.
+
+        The values of a column are permuted among the rows (Breiman, 2001), and with them whatever is computed from the column;
+        a region is covered with the mean pixel of the training images (Zeiler and Fergus, 2014). Columns that tell the same share
+        their importance. It is measured with the exported artifact, in a worker process, and cached.
+
+        Args:
+            split: `"validation"`, `"test"` once `evaluate_test` has opened it, or `"train"`; by default the validation rows. If
+                scores are cross-validated there are none, and the default is the test rows if they are open, else the training rows:
+                these show what the model relies on, not what helps on new rows.
+            repeats: How often each column is permuted; by default 5 times. Regions are covered once.
+            rows: Rows at most, drawn at random; by default 1,000.
+            seconds: Time limit, by default 5: where it would be exceeded there are fewer repeats, then fewer rows, then fewer columns.
+            progress: Whether to show progress in a terminal.
+
+        Returns:
+            The mean drop of the metric and its standard deviation over repeats by column, the most important first (`frame`), with the
+            number of rows and what was left out; it prints as a few sentences and is drawn in a notebook.
+
+        Raises:
+            StudyError: The test split has not been evaluated, or there are no such rows.
+            DataError: Importance is not available for this modality, or the metric is not defined on the rows.
+        """
+        from .permutation_importance import permutation_importance
+
+        return permutation_importance(
+            self.study, self.number, split=split, repeats=repeats, rows=rows, seconds=seconds, progress=progress
+        )
 
     def export(self, out: str | Path, *, key: str | Path | None = None) -> Path:
         """Copy the bundle to a folder of its own; it predicts with only NumPy and its runtime installed.

@@ -1,4 +1,4 @@
-"""After the search: the models of the front are accelerated, and the errors of the chosen one are analyzed."""
+"""After the search: the models of the front are accelerated, and the errors of the chosen one and what matters to it are analyzed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from lepton_automl.errors import LeptonError, StudyError
 from lepton_automl.events import Event, ModelAccelerated, Noted
 from lepton_automl.execution.executor import Executor
 from lepton_automl.jobs import AccelerateJob, AccelerationResult, TrialJob
+from lepton_automl.modality import PerturbableModality, modality_of
+from lepton_automl.permutation_importance import ImportanceSplit, PermutationImportance, PermutationImportanceJob
 from lepton_automl.state import StudyState, Trial
 
 from .result_cache import save_result
@@ -19,6 +21,7 @@ from .result_cache import save_result
 GUESS = 5.0  # seconds assumed for one model before one was timed
 LATE = 1.0  # seconds past the end after which a request is aborted
 LOOK = 1.0  # seconds to analyze the chosen model's errors, in a worker that has the data open already
+IMPORTANCE = 2.0  # seconds to measure what matters to it
 
 
 class FinalistAccelerator:
@@ -40,7 +43,7 @@ class FinalistAccelerator:
     def seconds(self) -> float:
         """Estimated seconds for the current front."""
         models = self._state.front()
-        return self._took * sum(trial.accelerated is None for trial in models) + LOOK * bool(models)
+        return self._took * sum(trial.accelerated is None for trial in models) + (LOOK + IMPORTANCE) * bool(models)
 
     def __call__(self, on_tick: Callable[[], None], until: Callable[[], float | None]) -> Iterator[Event]:
         """Accelerate while there is time.
@@ -66,6 +69,8 @@ class FinalistAccelerator:
             self._took = self._executor.now() - began
         if self._seconds_left() >= LOOK:
             self._analyze_errors(watch)
+        if self._seconds_left() >= IMPORTANCE:
+            yield from self._measure_importance(watch)
 
     def _seconds_left(self) -> float:
         end = self._until()
@@ -83,6 +88,24 @@ class FinalistAccelerator:
             )
             assert isinstance(analysis, ErrorAnalysis)
             save_result(Path(job.folder), f"examined-{split}", analysis)
+
+    def _measure_importance(self, on_tick: Callable[[], None]) -> Iterator[Event]:
+        """Cache what matters to the chosen model for the report; a failure is only noted."""
+        data = self._state.settings.data
+        if not self._state.front() or not isinstance(modality_of(data), PerturbableModality):
+            return
+        split: ImportanceSplit = "validation" if data.validation else "train"
+        job = self._job(self._state.choose())
+        request = PermutationImportanceJob(
+            trial=job, bundle=str(Path(job.folder) / "bundle"), split=split, seconds=IMPORTANCE - 0.5
+        )
+        try:
+            importance = self._executor.run(request, on_tick)
+        except LeptonError as error:
+            yield Noted(at=self._executor.now(), text=f"what matters to it was not measured: {error.what}", level="warning")
+            return
+        assert isinstance(importance, PermutationImportance)
+        save_result(Path(job.folder), f"importance-{split}", importance)
 
     def _remaining(self) -> list[Trial]:
         """The models of the front that are not accelerated yet, the chosen one first."""

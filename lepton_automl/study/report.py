@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.errors import ConfigError, LeptonError
+from lepton_automl.permutation_importance import PermutationImportance
 from lepton_automl.profile import ResourceProfile
 from lepton_automl.reporting.context import ReportContext
+from lepton_automl.reporting.permutation_importance import importance_rows, importance_svg
 from lepton_automl.reporting.report import plots_html, report_html
 from lepton_automl.reporting.tables import chosen_trial
 from lepton_automl.search.importance import rank
@@ -16,19 +18,20 @@ from lepton_automl.state import StudyState
 from lepton_automl.study_store import trial_folder
 
 from .analyze_errors import analyze_errors, default_split
+from .permutation_importance import importance_split
 from .result_cache import cached_result
 
 if TYPE_CHECKING:
     from .client import StudyClient
 
-PAGE = "report.html"
+PAGE, IMPORTANCE = "report.html", "permutation_importance"
 
 
 class StudyReport:
     """The report of a study: one HTML file that works offline, for readers who did not follow the search.
 
     It covers the settings and the results, an interactive front, why this model was chosen, its errors, how its latency was
-    measured, which hyperparameters mattered, which trials were stopped and why, what the search cost, and how to run the
+    measured, which columns or regions of images matter, which hyperparameters mattered, which trials were stopped and why, what the search cost, and how to run the
     model. If the chosen model's errors have not been analyzed yet, a worker does that first, which takes about ten seconds.
 
     Args:
@@ -97,7 +100,25 @@ def report_context(study: StudyClient, *, ask: bool, progress: bool = False) -> 
             analysis = analyze_errors(study, number, progress=progress)
         except LeptonError as error:
             missing = f"{error.what}. {error.fix}".partition("\n")[0]
-    return ReportContext(state, analysis, cached_result(folder, "portrait", ResourceProfile), missing)
+    profile = cached_result(folder, "portrait", ResourceProfile)
+    return ReportContext(state, analysis, profile, missing, chosen_importance(study))
+
+
+def chosen_importance(study: StudyClient) -> PermutationImportance | None:
+    """What matters to the chosen model; None if that was not measured."""
+    number = chosen_trial(study.state)
+    if number is None:
+        return None
+    name = f"importance-{importance_split(study, number)}"
+    return cached_result(trial_folder(study.folder, number), name, PermutationImportance)
+
+
+def importance_files(study: StudyClient) -> tuple[dict[str, str], dict[str, list[dict[str, Any]]]]:
+    """What matters to the chosen model, for the study's run in MLflow: files, and tables by name; empty if it was not measured."""
+    importance = chosen_importance(study)
+    if importance is None:
+        return {}, {}
+    return {f"{IMPORTANCE}.svg": importance_svg(importance)}, {IMPORTANCE: importance_rows(importance)}
 
 
 def ranked(state: StudyState) -> StudyState:

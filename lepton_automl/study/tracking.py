@@ -107,7 +107,7 @@ class StudyTracking:
         tracker.attach(files, {"front": front_table(state)})
 
     def attach_report(self, tracking_uri: str | None = None) -> None:
-        """Attach the report, and all plots on one page, to the study's run in MLflow.
+        """Attach the report, all plots on one page, and what matters to the chosen model, to the study's run in MLflow.
 
         Args:
             tracking_uri: A store other than the study's own.
@@ -115,9 +115,10 @@ class StudyTracking:
         Raises:
             StudyError: MLflow cannot be written.
         """
-        from .report import pages
+        from .report import importance_files, pages
 
-        self._tracker(tracking_uri).attach(pages(self._study))
+        files, tables = importance_files(self._study)
+        self._tracker(tracking_uri).attach(pages(self._study) | files, tables)
 
     def _tracker(self, tracking_uri: str | None = None) -> Tracker:
         from lepton_automl.tracking.tracker import Tracker

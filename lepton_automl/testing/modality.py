@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from lepton_automl.cells import objects
 from lepton_automl.data.open import Data, open_data
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.store import PREPROCESS
-from lepton_automl.modality import Modality, modality_named
+from lepton_automl.modality import Modality, PerturbableModality, modality_named
 from lepton_automl.plans import Augmentation, TrainPlan
 from lepton_automl.shipped import load_preprocess
 from lepton_automl.specs import DataSpec, InputSpec
@@ -175,6 +176,25 @@ class ModalityContract:
         picture = self.modality.thumbnail({name: part[0] for name, part in inputs.items()})
         assert len(rows) == 2 and (picture or all(rows))
         json.dumps(rows, default=str)
+
+    def test_each_part_can_be_perturbed(self, data: Data) -> None:
+        """If its examples have parts: names, types and shapes of the arrays stay, and the given ones are not changed."""
+        modality = self.modality
+        if not isinstance(modality, PerturbableModality):
+            return
+        inputs, untouched, rng = _arrays(data), _arrays(data), np.random.default_rng(0)
+        inputs = {name: part.copy() for name, part in inputs.items()}
+        parts = modality.parts(data.spec, data.preprocess, inputs)
+        assert parts.names and len(set(parts.names)) == len(parts.names)
+        assert not parts.grid or math.prod(parts.grid) == len(parts.names)
+        everything = range(len(parts.names))
+        for numbers in (*([number] for number in everything), everything):
+            changed = modality.perturbed(data.spec, data.preprocess, inputs, numbers, rng)
+            assert _same(inputs, untouched)
+            assert {name: (part.dtype, part.shape) for name, part in changed.items()} == {
+                name: (part.dtype, part.shape) for name, part in inputs.items()
+            }
+        assert all(not np.array_equal(part, inputs[name]) for name, part in changed.items())  # every input belongs to a part
 
     def test_a_users_own_network_gets_one_tensor(self, data: Data) -> None:
         """It has the shape that the spec gives."""

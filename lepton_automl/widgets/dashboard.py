@@ -181,6 +181,9 @@ class Dashboard(PersistentBox):
             ),
             "retune": lambda n: do("retuning", lambda: retune(n), code=f"study.control.retune({n})"),
             "examine": lambda n: do("analyzing errors", lambda: self._examine(n), code=code(n, ".analyze_errors()")),
+            "importance": lambda n: do(
+                "measuring importance", lambda: self._measure_importance(n), code=code(n, ".permutation_importance()")
+            ),
             "mlflow": lambda n: do("opening MLflow", lambda: drive.tracking.page(n)),
         }
 
@@ -189,6 +192,12 @@ class Dashboard(PersistentBox):
         with self._drawing:
             self.detail.show_error_analysis(analysis)
         return f"errors of trial {trial} shown"
+
+    def _measure_importance(self, trial: int) -> str:
+        importance = self._drive.model(trial).permutation_importance(progress=False)
+        with self._drawing:
+            self.detail.show_importance(importance)
+        return f"importance for trial {trial} shown"
 
     # Text and picture
 

@@ -9,9 +9,11 @@ from typing import Any
 import ipywidgets as w
 
 from lepton_automl.error_analysis import ErrorAnalysis
+from lepton_automl.permutation_importance import PermutationImportance
 from lepton_automl.profile import Measurement
 from lepton_automl.reporting.cost_axes import other_costs
 from lepton_automl.reporting.labels import html_text
+from lepton_automl.reporting.permutation_importance import importance_html
 from lepton_automl.reporting.tables import last_score, with_interval
 from lepton_automl.state import StudyState, Trial
 
@@ -31,7 +33,7 @@ class DetailView(View):
     Args:
         choose: Called with the number of a trial that is entered.
         actions: The actions of the buttons, each called with the trial's number: `use`, `champion`, `challenger`, `export`, `retune`,
-            `mlflow`, `examine`.
+            `mlflow`, `examine`, `importance`.
         export_to: The folder for exports, which can be edited.
     """
 
@@ -46,7 +48,9 @@ class DetailView(View):
         self.folder = w.Text(export_to, description="export to", layout={"width": "98%"}, style={"description_width": "64px"})
         self.examined = w.HTML()
         self.buttons = {name: button(text, partial(self._do, actions[name]), tip=tip) for name, (text, tip) in BUTTONS.items()}
-        self._models_only = [self.buttons[name] for name in ("use", "champion", "challenger", "export", "examine")]
+        self._models_only = [
+            self.buttons[name] for name in ("use", "champion", "challenger", "export", "examine", "importance")
+        ]
         row = w.Box([*self.buttons.values()], layout={"flex_flow": "row wrap"})
         super().__init__(self.number, row, self.folder, self.text, self.examined, classes=("l-detail",))
 
@@ -71,6 +75,11 @@ class DetailView(View):
         if analysis.trial == self._trial:
             self.examined.value = error_analysis_html(analysis)
 
+    def show_importance(self, importance: PermutationImportance) -> None:
+        """Show what matters to the chosen model."""
+        if importance.trial == self._trial:
+            self.examined.value = f"<h4>what matters to it</h4>{importance_html(importance)}"
+
     def _typed(self, change: dict[str, Any]) -> None:
         if not self._hold:
             self._choose(change["new"])
@@ -87,6 +96,7 @@ BUTTONS = {
     "export": ("export", "Copy its bundle to the folder below"),
     "retune": ("try variations", "Let the search try similar networks next"),
     "examine": ("show errors", "Confusion matrix or residuals, and the worst predictions"),
+    "importance": ("show importance", "The columns, or the regions of the image, that matter to it"),
     "mlflow": ("MLflow", "Open its run in MLflow on this machine"),
 }
 

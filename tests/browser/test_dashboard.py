@@ -109,6 +109,7 @@ def test_a_search_is_watched_and_controlled(server, opened, face):
     press("export", f"bundle exported to {name}-model")
     assert (folder / f"{name}-model" / "predict.py").is_file()
     press("show errors", "errors of trial")
+    press("show importance", "importance for trial")
     press("MLflow", "http://127.0.0.1:")
     press("load in notebook", ".model(", "code")
     own.evaluate("element => element.scrollIntoView()")

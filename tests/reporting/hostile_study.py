@@ -10,6 +10,7 @@ from lepton_automl.error_analysis import ErrorAnalysis, Example
 from lepton_automl.events import HyperparametersRanked, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.jobs import TrialResult
 from lepton_automl.modalities.image.thumbnail import picture
+from lepton_automl.permutation_importance import PartImportance, PermutationImportance
 from lepton_automl.space import Categorical, Space
 from lepton_automl.state import StudyState
 from lepton_automl.tasks.classification.analysis import calibration, class_scores, confusion
@@ -75,6 +76,15 @@ def examined() -> ErrorAnalysis:
     return ErrorAnalysis(
         trial=1, split="validation", rows=12, task="multiclass", target=HOSTILE[1], scores={"accuracy": 10 / 12}, worst=worst,
         classes=class_scores(pairs, HOSTILE), confusion=pairs, calibration=bins, calibration_error=error,
+    )  # fmt: skip
+
+
+def hostile_importance() -> PermutationImportance:
+    """The importance of columns with hostile names."""
+    parts = tuple(PartImportance(name=name, drop=0.1 * at, deviation=0.01) for at, name in enumerate(HOSTILE))
+    return PermutationImportance(
+        trial=1, split="validation", metric=HOSTILE[0], score=0.9, rows=12, split_rows=12, repeats=5, parts=parts,
+        left_out=HOSTILE[:2], left_out_drop=0.1,
     )  # fmt: skip
 
 

@@ -16,11 +16,12 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.open import open_data
 from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.events import StudyStarted
+from lepton_automl.permutation_importance import PermutationImportance
 from lepton_automl.reporting.about_data import DataReport
 from lepton_automl.reporting.context import ReportContext
 from lepton_automl.reporting.report import plots_html, report_html
 from lepton_automl.state import StudyState
-from lepton_automl.study.report import pages
+from lepton_automl.study.report import pages, report_context
 from lepton_automl.study.result_cache import cached_result
 from lepton_automl.study_store import trial_folder
 from tests.api.test_import_and_arguments import lepton, python
@@ -30,7 +31,7 @@ from tests.samples import (
     table_spec,
 )
 
-from .hostile_study import numbers_examined
+from .hostile_study import hostile_importance, numbers_examined
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,16 @@ def test_the_chosen_models_errors_are_analyzed_at_the_end_and_agree_with_its_sco
     worst = found.worst[0]
     assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(worst.picture)))) == validation[worst.row, 0]).all()
     assert study.predict(validation[worst.row, 0]) == worst.answer
+
+
+def test_what_matters_to_the_chosen_model_is_measured_at_the_end_and_shown(study):
+    model = study.best()
+    found = cached_result(trial_folder(study.folder, model.number), "importance-validation", PermutationImportance)
+    assert found is not None and found.to_json() == model.permutation_importance(progress=False).to_json()
+    assert found.grid == (7, 7) and found.rows == found.split_rows == study.state.settings.data.validation
+    assert found.score == pytest.approx(model.score) and max(part.drop for part in found.parts) > 0.02
+    page = report_html(report_context(study, ask=False))
+    assert "What matters to it" in page and "each region was covered with the mean pixel" in page
 
 
 def test_test_rows_are_predicted_only_after_evaluate_test(study):
@@ -93,7 +104,7 @@ def test_the_report_is_an_artifact_of_the_studys_run(study):
     runs = client.search_runs([one.experiment_id for one in client.search_experiments()], "tags.`lepton.study_uid` != ''")
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     there = {one.path for one in client.list_artifacts(parent.info.run_id)}
-    assert {"report.html", "plots.html"} <= there
+    assert {"report.html", "plots.html", "permutation_importance.json", "permutation_importance.svg"} <= there
     assert set(pages(study)) == {"report.html", "plots.html"}
 
 
@@ -129,7 +140,7 @@ def test_the_report_names_the_machine_and_the_work_tree():
 def test_nothing_that_comes_from_data_is_markup(state, examined):
     for page in (
         report_html(ReportContext(state, examined)),
-        report_html(ReportContext(state, numbers_examined())),
+        report_html(ReportContext(state, numbers_examined(), importance=hostile_importance())),
         plots_html(state),
     ):
         page.encode()

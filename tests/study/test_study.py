@@ -228,6 +228,8 @@ def looks_at_the_folds(study, frame):
     assert [told.epoch for told in folds] == [epochs * fold for fold in range(1, 6)]
     assert [told.epoch for told in reports if told.waits] == [0, epochs, 2 * epochs]  # it was compared, and went on
     assert (trial_folder(study.folder, model.number) / "examined-held-out.json").exists()  # for the report
+    importance = model.permutation_importance(progress=False)
+    assert (importance.split, importance.rows, importance.ranked[0].name) == ("train", 320, "size")
     found = model.analyze_errors(progress=False)
     assert found.split == "held-out" and found.rows == data.train == 320 and study.state.tested is None
     searched = study.state.trial(model.number).result.scores

@@ -151,3 +151,15 @@ def hostile_answers(classes=HOSTILE):
         trial=0, split="validation", rows=9, task="multiclass", target="y", scores={}, worst=worst, classes=scores,
         confusion=((0, 1, 1),),
     )  # fmt: skip
+
+
+def hostile_importance(**changes):
+    """The importance of columns with hostile names."""
+    from lepton_automl.permutation_importance import PartImportance, PermutationImportance
+
+    parts = tuple(PartImportance(name=text, drop=0.1, deviation=0.01) for text in HOSTILE)
+    importance = PermutationImportance(
+        trial=0, split="validation", metric=HOSTILE[1], score=0.9, rows=9, split_rows=9, repeats=1, parts=parts,
+        picture=HOSTILE[2], left_out=HOSTILE[:2], left_out_drop=0.1,
+    )  # fmt: skip
+    return importance.replace(**changes)

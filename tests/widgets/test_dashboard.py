@@ -22,7 +22,18 @@ from tests.samples import (
 )
 
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
-from .recorded_studies import HOSTILE, MODELS, PNG, harmless, hostile, hostile_answers, lived, texts, without_ipywidgets
+from .recorded_studies import (
+    HOSTILE,
+    MODELS,
+    PNG,
+    harmless,
+    hostile,
+    hostile_answers,
+    hostile_importance,
+    lived,
+    texts,
+    without_ipywidgets,
+)
 
 
 @pytest.fixture
@@ -51,6 +62,7 @@ def test_it_shows_the_front_the_trials_and_the_log(tmp_path):
 
 
 def test_hostile_names_and_labels_are_shown_harmlessly(tmp_path):
+    from lepton_automl.reporting.permutation_importance import importance_html
     from lepton_automl.widgets.errors import error_analysis_html
 
     assert len(HOSTILE) >= 20
@@ -67,6 +79,7 @@ def test_hostile_names_and_labels_are_shown_harmlessly(tmp_path):
     cells = [cell for row in dashboard.table.grid.rows for cell in row]
     assert cells and max(map(len, cells)) <= 200 and not any("\x1b" in cell or "\u202e" in cell for cell in cells)
     assert all(harmless(error_analysis_html(hostile_answers(kept))) for kept in (HOSTILE, HOSTILE[:5]))
+    assert harmless(importance_html(hostile_importance())) and harmless(importance_html(hostile_importance(grid=(1, 2))))
 
 
 def test_what_has_not_changed_is_not_sent_again(tmp_path, sent):

@@ -11,7 +11,7 @@ import numpy as np
 
 from lepton_automl.arrays import Array
 from lepton_automl.data.reading import as_array, is_pair, is_table_path
-from lepton_automl.modality import Augment, Claim, ColumnPreview, Examples, Preprocess, Progress, Usage
+from lepton_automl.modality import Augment, Claim, ColumnPreview, Examples, Parts, Preprocess, Progress, Usage
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
 
@@ -149,3 +149,27 @@ class ImageModality:
         """Empty mappings: `thumbnail` shows the images."""
         del preprocess, inputs
         return [{} for _ in rows]
+
+    def parts(self, spec: DataSpec, preprocess: Preprocess, inputs: Mapping[str, Array]) -> Parts:
+        """The cells of a grid over the image."""
+        from .occlude import grid_of
+
+        del preprocess
+        rows, columns = grid_of(image_input(spec).shape)
+        mean = np.rint(inputs[INPUT].mean(0)).astype(np.uint8)
+        names = tuple(f"row {row}, column {column}" for row in range(1, rows + 1) for column in range(1, columns + 1))
+        return Parts(names=names, permuted=False, grid=(rows, columns), picture=self.thumbnail({INPUT: mean}))
+
+    def perturbed(
+        self,
+        spec: DataSpec,
+        preprocess: Preprocess,
+        inputs: Mapping[str, Array],
+        parts: Sequence[int],
+        rng: np.random.Generator,
+    ) -> dict[str, Array]:
+        """The images with some cells and what is next to them covered with the mean pixel of the training images."""
+        from .occlude import occluded
+
+        del preprocess, rng
+        return {INPUT: occluded(inputs[INPUT], image_input(spec).pixel_mean, parts)}

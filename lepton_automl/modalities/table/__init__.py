@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.arrays import Array
 from lepton_automl.data.reading import as_array, is_pair, is_table_path
-from lepton_automl.modality import Augment, Claim, ColumnPreview, Examples, Preprocess, Progress, Usage
+from lepton_automl.modality import Augment, Claim, ColumnPreview, Examples, Parts, Preprocess, Progress, Usage
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
 from lepton_automl.texts import join_words, many
@@ -18,6 +18,7 @@ from .options import TableOptions
 from .spec import TableInput, table_input
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import nn
 
 KINDS = {"number": "numeric", "time": "time", "text": "text", "category": "categorical"}
@@ -132,3 +133,27 @@ class TableModality:
 
         assert isinstance(preprocess, TablePreprocess)
         return original_rows(preprocess, inputs, rows)
+
+    def parts(self, spec: DataSpec, preprocess: Preprocess, inputs: Mapping[str, Array]) -> Parts:
+        """The columns of the source, whatever a network gets for each of them."""
+        from .preprocess.rows import TablePreprocess
+
+        del spec, inputs
+        assert isinstance(preprocess, TablePreprocess)
+        return Parts(names=tuple(preprocess.names))
+
+    def perturbed(
+        self,
+        spec: DataSpec,
+        preprocess: Preprocess,
+        inputs: Mapping[str, Array],
+        parts: Sequence[int],
+        rng: np.random.Generator,
+    ) -> dict[str, Array]:
+        """The rows with some columns permuted."""
+        from .permute import permuted
+        from .preprocess.rows import TablePreprocess
+
+        del spec
+        assert isinstance(preprocess, TablePreprocess)
+        return permuted(preprocess.columns, inputs, parts, rng)
