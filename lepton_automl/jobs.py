@@ -84,6 +84,7 @@ class HostBenchmarkJob(Request):
         costs: Costs that are measured besides latency and size.
         others: For user-defined networks, of which the fastest is unknown: settings to try, one hyperparameter after the other,
             if the smallest network exceeds a limit.
+        time_epoch: Whether an epoch of the usual network is timed; Lightning is imported for that, which takes seconds.
     """
 
     data: DataSpec
@@ -97,6 +98,7 @@ class HostBenchmarkJob(Request):
     factory: Factory | None = None
     costs: tuple[Objective, ...] = ()
     others: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    time_epoch: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +145,7 @@ class HostBenchmark(Response):
         host: A description of the machine.
         reference: The reference network's latency when the machine is quiet.
         fastest: The smallest network's profile.
-        epoch_seconds: Seconds that one epoch of the usual network takes one worker.
+        epoch_seconds: Seconds that one epoch of the usual network takes one worker; 0 if it was not timed.
     """
 
     host: str

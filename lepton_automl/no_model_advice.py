@@ -64,29 +64,33 @@ def _more(state: StudyState, now: float) -> str:
         more = f"minutes={math.ceil(need / 60)}"
     else:
         more = f"cost={(budget.cost or 0.0) * need / seconds:.2g}"
+    took = trial_seconds(state)
+    known = f"a full trial takes about {took:.2g} s" if took else "no network has trained long enough to be timed"
     return (
-        f"{_benchmarking(state)} full trial takes about {trial_seconds(state):.2g} s: extend({more}) continues with "
+        f"{_benchmarking(state)} {known}: extend({more}) continues with "
         f"{settings.train.epochs} epochs per trial; a new search with a larger budget may give each trial more."
     )
 
 
 def _needed(state: StudyState, seconds: float, now: float) -> float:
-    """Seconds missing for `ENOUGH_TRIALS` trials, including those by which the budget is already exceeded."""
+    """Seconds missing for `ENOUGH_TRIALS` trials, or the budget again, including those by which it is already exceeded."""
     overdrawn = max(0.0, state.spent(now) - seconds)
-    return (overdrawn + ENOUGH_TRIALS * trial_seconds(state) / state.settings.workers) / MIN_TRIAL_SHARE
+    trials = ENOUGH_TRIALS * trial_seconds(state) / state.settings.workers
+    return (overdrawn + (trials or seconds)) / MIN_TRIAL_SHARE
 
 
 def _benchmarking(state: StudyState) -> str:
     if state.trials or state.started is None or state.host_benchmark is None:
-        return "On this machine a"
-    return f"Benchmarking this machine took {state.host_benchmark.at - state.started.at:.2g} s, and a"
+        return "On this machine"
+    return f"Benchmarking this machine took {state.host_benchmark.at - state.started.at:.2g} s, and"
 
 
 def trial_seconds(state: StudyState) -> float:
-    """Seconds that a full trial takes one worker, from the host benchmark and the trials so far."""
+    """Seconds that a full trial takes one worker, from the host benchmark and the trials so far; 0 while unknown."""
     epochs = state.settings.epochs_of(child=False)
     benchmark_seconds = state.host_benchmark.benchmark.epoch_seconds if state.host_benchmark else 0.0
-    return OVERHEAD_SECONDS + epochs * max([benchmark_seconds, *map(_epoch_seconds, state.trials.values())])
+    seconds = max([benchmark_seconds, *map(_epoch_seconds, state.trials.values())])
+    return OVERHEAD_SECONDS + epochs * seconds if seconds else 0.0
 
 
 def _epoch_seconds(trial: Trial) -> float:

@@ -1,15 +1,17 @@
-"""How networks are built, loaded, fed, trained and pruned: the protocol, and the adapter for LeptonNets."""
+"""How networks are built, loaded, fed, trained and pruned: the protocol, and the adapter for LeptonNets.
+
+Lightning is imported when a network is first trained: that takes longer than importing torch, and solved networks do without.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lepton_automl import families
 from lepton_automl.compression.shrink import shrink
-from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
 from lepton_automl.family import SolvedFamily, StartingFamily, family_named
 from lepton_automl.models.build import LeptonNet, build
@@ -19,9 +21,11 @@ from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.recipe import Recipe
 from lepton_automl.space import Config
 from lepton_automl.specs import DataSpec
-from lepton_automl.training.epochs import OnEpoch
-from lepton_automl.training.fit import fit
 from lepton_automl.training.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from lepton_automl.data.datamodule import DataModule
+    from lepton_automl.training.epochs import OnEpoch
 
 Network = LeptonNet | CustomNet
 
@@ -134,11 +138,15 @@ class LeptonAdapter:
 
     def batches(self, data: Data, model: Network, chunk: int = 16) -> DataModule:
         """A data module that yields chunks of batches."""
+        from lepton_automl.data.datamodule import DataModule
+
         del model
         return DataModule(data, self.plan, chunk)
 
     def train(self, model: Network, batches: DataModule, request: FitRequest) -> None:
         """Train the network in place with `training.fit`."""
+        from lepton_automl.training.fit import fit
+
         fit(
             model,
             batches,

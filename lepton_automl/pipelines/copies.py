@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from lepton_automl.compression.copies import computed_tensors, deep_copy
 from lepton_automl.deployment.preserve_state import eval_mode, preserve_state
 from lepton_automl.errors import ConfigError, in_one_line
-from lepton_automl.training.custom import without_trainer
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -21,6 +20,8 @@ def copy_network(model: Network) -> Network:
     Raises:
         ConfigError: An attribute of the network cannot be copied.
     """
+    from lepton_automl.training.custom import without_trainer  # imports Lightning
+
     try:
         with without_trainer(model):
             return deep_copy(model).cpu()

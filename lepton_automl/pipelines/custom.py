@@ -9,16 +9,14 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from lepton_automl import families
 from lepton_automl.compression.uniform import prune_uniformly
 from lepton_automl.custom import custom_plan, custom_recipe, factory_config
-from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
-from lepton_automl.data.pairs import PairModule
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.preserve_state import preserve_state
 from lepton_automl.deployment.verify import ROWS, spread_rows
@@ -33,11 +31,13 @@ from lepton_automl.recipe import CustomRecipe, Recipe
 from lepton_automl.space import Config
 from lepton_automl.specs import DataSpec
 from lepton_automl.task import task_of
-from lepton_automl.training.custom import check_module, fit_custom
 
 from .adapter import FitRequest, LeptonAdapter, Network, NetworkAdapter
 from .copies import copy_network, detach_computed, shared_weights, shared_weights_error
 from .worker_cache import cached_data
+
+if TYPE_CHECKING:
+    from lepton_automl.data.datamodule import DataModule
 
 CHECK_ROWS = 8  # rows for trying out forward()
 
@@ -113,12 +113,16 @@ class CustomAdapter:
 
     def batches(self, data: Data, model: Network, chunk: int = 16) -> DataModule:
         """A data module that yields one (inputs, targets) pair per step."""
+        from lepton_automl.data.pairs import PairModule
+
         del chunk
         assert isinstance(model, CustomNet)
         return PairModule(data, self.plan, model.rows)
 
     def train(self, model: Network, batches: DataModule, request: FitRequest) -> None:
         """Train the network in place, with its own steps and optimisers."""
+        from lepton_automl.training.custom import fit_custom
+
         assert isinstance(model, CustomNet)
         fit_custom(
             model.module,
@@ -151,6 +155,8 @@ class CustomAdapter:
 
 def check_factory(job: FactoryCheckJob) -> FactoryCheck:
     """Try the user's factory before the search: build, run forward, train a step, export, and prune if requested."""
+    from lepton_automl.training.custom import check_module
+
     adapter = CustomAdapter(job.usual, job.data, train=job.train, prune=PrunePlan(), factory=job.factory, folder=job.folder)
     try:
         module = adapter.make()

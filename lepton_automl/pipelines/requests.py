@@ -64,7 +64,7 @@ def benchmark_host(job: HostBenchmarkJob) -> HostBenchmark:
             host=describe_host(),
             reference=reference,
             fastest=fastest,
-            epoch_seconds=_epoch_seconds(job, measurement_lock),
+            epoch_seconds=_epoch_seconds(job, measurement_lock) if job.time_epoch else 0.0,
         )
 
 

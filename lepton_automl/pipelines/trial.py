@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from lepton_automl import families
-from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data, joined_weights
 from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
 from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
@@ -25,6 +25,9 @@ from .custom import adapter_for
 from .held_out import save_held_out
 from .pack import pack
 from .worker_cache import cached_data
+
+if TYPE_CHECKING:
+    from lepton_automl.data.datamodule import DataModule
 
 FIRST_PROFILE_SECONDS = 0.3  # of the first profiling, while other workers wait; finished models are profiled again
 

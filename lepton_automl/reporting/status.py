@@ -97,11 +97,13 @@ def startup_step(state: StudyState, status: str, now: float) -> str:
     whole = host.epochs * (data.folds + 1)  # one training per fold, and a final one on all rows
     trial = max(state.running.values(), key=lambda running: running.epochs, default=None)
     if trial is None:
-        return f"building a network; a model takes about {_about(whole * host.benchmark.epoch_seconds)}"
+        estimate = whole * host.benchmark.epoch_seconds
+        return f"building a network; a model takes about {_about(estimate)}" if estimate else "building the first network"
     began = trial.intervals[-1].began if trial.intervals else now
     each = (now - began) / trial.epochs if trial.epochs else host.benchmark.epoch_seconds
     left = max(0.0, (whole - trial.epochs) * each)
-    return f"trial {trial.number} is at epoch {trial.epochs} of {whole}; the first model in about {_about(left)}"
+    step = f"trial {trial.number} is at epoch {trial.epochs} of {whole}"
+    return f"{step}; the first model in about {_about(left)}" if each else step
 
 
 def _about(seconds: float) -> str:

@@ -22,6 +22,7 @@ EARLIEST = 8  # epochs before which no curve is judged
 EARLIEST_SHARE = 8  # nor before one in so many of the epochs that the plan allows
 TIME_SHARE = 0.7  # of a time budget that one trial may take
 PACK_SECONDS = 2.0  # seconds from a trial's last epoch to its end, before one was seen
+FIRST_TIMED = 2  # the first epoch that can be timed: what is imported for the first one is not part of it
 RECENT = 8  # ended trials whose packing times count
 MARGIN = 1.25  # of the packing times so far: a model that comes too late is lost
 
@@ -78,6 +79,14 @@ class Depth:
         if trial.is_child or trial.epochs >= limit or "flattened" in trial.result.reason:
             return ""
         return f"the chosen model (trial {trial.number}) was still improving after {many(trial.epochs, 'epoch')}: a larger budget would help"
+
+    def budget_note(self, trial: Trial) -> str:
+        """What the budget affords, in a sentence, once the first training has an epoch that can be timed; else empty."""
+        trained = [other.number for other in self._state.trials.values() if other.epochs > 1]
+        host = self._state.host_benchmark
+        if trial.epochs != FIRST_TIMED or trained != [trial.number] or host is None or host.benchmark.epoch_seconds:
+            return ""
+        return "".join(depth_notes(self._state.settings, host.benchmark.replace(epoch_seconds=epoch_seconds(trial))))
 
     def out_of_time(self, trial: Trial, report: Report, now: float) -> bool:
         """Whether the deadline comes before another epoch and the packing of the model."""

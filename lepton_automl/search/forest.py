@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesRegressor
 
 Array = NDArray[np.float64]
 
@@ -24,6 +23,8 @@ class Forest:
     """
 
     def __init__(self, rows: Array, values: Array, *, seed: int = 0) -> None:
+        from sklearn.ensemble import ExtraTreesRegressor  # a second to import, which the first trials do without
+
         self._forest = ExtraTreesRegressor(TREES, min_samples_leaf=LEAF, random_state=seed).fit(rows, values)
 
     def predict(self, rows: Array) -> tuple[Array, Array]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
-from scipy.stats import qmc
 
 Array = NDArray[np.float64]
 
@@ -54,6 +52,8 @@ class Frontier:
         Returns:
             Shape (candidates,), from 0 to `share`.
         """
+        from scipy.special import ndtr
+
         if not len(self.points):
             return np.zeros(len(mean))
         reach = ndtr((self.points[None] - mean[:, None]) / np.maximum(deviation[:, None], 1e-9)).prod(axis=2)
@@ -62,4 +62,6 @@ class Frontier:
 
 @functools.cache
 def _sobol_points(objectives: int) -> Array:
+    from scipy.stats import qmc  # a second to import, which the first trials do without
+
     return np.asarray(qmc.Sobol(objectives, seed=0).random(POINTS), dtype=np.float64)

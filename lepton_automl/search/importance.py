@@ -13,7 +13,6 @@ import math
 import warnings
 
 import optuna
-from optuna.importance import MeanDecreaseImpurityImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lepton_automl.events import HyperparametersRanked
@@ -76,6 +75,9 @@ def _may_matter(parameter: str, goal: Objective) -> bool:
 
 def _shares(trials: list[FrozenTrial], seed: int) -> dict[str, float]:
     """The share of each hyperparameter that varied, the largest first."""
+    # These import scikit-learn, which takes a second; the first trials do without.
+    from optuna.importance import MeanDecreaseImpurityImportanceEvaluator, get_param_importances
+
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

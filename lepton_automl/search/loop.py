@@ -308,6 +308,8 @@ class Loop:
         if decision is None:
             decision = self._decide(trial, report)
             self.write(TrialReported(at=self.executor.now(), report=report, decision=decision), durable=report.waits)
+            if note := self.depth.budget_note(trial):
+                self.write(Noted(at=self.executor.now(), text=note))
         if report.waits:
             self.executor.decide(report.trial, decision)
         elif decision.stop:

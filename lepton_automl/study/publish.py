@@ -97,6 +97,8 @@ class Publishing:
         Whatever fails is tried again at the next update, from the journal.
         """
         over = self.over.wait(EVERY)
+        while not over and not study_journal(self.study.folder).path.exists():
+            over = self.over.wait(EVERY)  # MLflow's imports would disturb the host benchmark, and there is nothing to write yet
         with contextlib.suppress(LeptonError):
             _load(self.study.home.folder, self.study.state.settings.tracking.uri)
         self.first_cpu = time.process_time()

@@ -217,6 +217,7 @@ def benchmark_host(
         factory=config.factory,
         costs=config.costs(config.deployment),
         others=others(config),
+        time_epoch=bool(config.data.folds),  # each fold trains for a fixed number of epochs; else learning curves decide
     )
     benchmark = executor.run(request, on_tick, limit=limit)
     assert isinstance(benchmark, HostBenchmark)

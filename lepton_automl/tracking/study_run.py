@@ -47,11 +47,8 @@ def settings(state: StudyState) -> dict[str, str]:
 def machine(event: HostBenchmarked) -> dict[str, str]:
     """The benchmark of the machine, as parameters."""
     reference, epoch = event.benchmark.reference.median, event.benchmark.epoch_seconds
-    return {
-        "host.processor": event.benchmark.host,
-        "host.reference_ms": f"{reference:.4g}",
-        "host.epoch_seconds": f"{epoch:.4g}",
-    }
+    timed = {"host.epoch_seconds": f"{epoch:.4g}"} if epoch else {}
+    return {"host.processor": event.benchmark.host, "host.reference_ms": f"{reference:.4g}", **timed}
 
 
 def source(started: StudyStarted) -> dict[str, str]:

@@ -43,7 +43,7 @@ def test_epochs_before_pruning_have_no_score():
     assert is_flat({6: 0.8, 12: 0.8}, minimize=False, rows=1000)
 
 
-def played(tmp_path, halving_epochs: float):
+def played(tmp_path, halving_epochs: float, timed: float = 1.0):
     """A search in which errors fall by half in so many epochs, down to a floor."""
 
     def recorded(job):
@@ -57,7 +57,7 @@ def played(tmp_path, halving_epochs: float):
             final={"accuracy": scores[-1]},
         )
 
-    executor = SimulatedExecutor(2, recorded, benchmarked_host(epoch_seconds=1.0), began=1000.0)
+    executor = SimulatedExecutor(2, recorded, benchmarked_host(epoch_seconds=timed), began=1000.0)
     asked = config(budget=Budget(minutes=10), train=TrainPlan(epochs=400))
     return search(asked, StudyStore(tmp_path).create("sample"), executor), executor.now() - 1000
 
@@ -82,3 +82,12 @@ def test_what_runs_at_the_end_is_packed_if_it_is_worth_it(tmp_path):
     last = [trial for trial in state.trials.values() if trial.result.reason == "the budget ends"]
     assert last and all(trial.status == "complete" and math.isfinite(state.score(trial)) for trial in last)
     assert state.front()
+
+
+def test_what_the_budget_affords_is_noted_once_the_first_training_has_timed_an_epoch(tmp_path):
+    state, _ = played(tmp_path, halving_epochs=2, timed=0.0)
+    (noted,) = [note for note in state.notes if "can train up to 400 epochs" in note.text]
+    first = min(trial.reports[1].seconds for trial in state.trials.values() if trial.epochs > 1)
+    assert noted.at <= 1000 + first + 5
+    timed, _ = played(tmp_path / "timed", halving_epochs=2)
+    assert sum("can train up to" in note.text for note in timed.notes) == 1

@@ -21,10 +21,10 @@ from lepton_automl.state import StudyState
 from tests.samples import benchmarked_host, config, trial_events
 
 
-def ended_empty(budget, *events, reason="the budget is spent", **changes):
+def ended_empty(budget, *events, reason="the budget is spent", epoch_seconds=1.0, **changes):
     began = [
         StudyStarted(at=0.0, config=config(budget=budget, **changes)),
-        HostBenchmarked(at=7.0, benchmark=benchmarked_host(), epochs=8),
+        HostBenchmarked(at=7.0, benchmark=benchmarked_host(epoch_seconds=epoch_seconds), epochs=8),
     ]
     state = StudyState().feed([*began, *events])
     return state.feed([StudyEnded(at=10.0, reason=end_reason(state, reason, 10.0), chosen=None)])
@@ -44,6 +44,8 @@ def test_a_search_without_a_model_reports_the_time_of_a_trial_and_what_to_do():
 def test_the_advice_uses_partial_trials_and_the_budgets_unit():
     begun = trial_events(0, 0.9, 1.0)[:3]  # an epoch of 2.5 seconds
     assert "On this machine a full trial takes about 21 s" in ended_empty(Budget(minutes=0.05), *begun).ended.reason
+    told = ended_empty(Budget(minutes=0.05), epoch_seconds=0.0).ended.reason
+    assert "7 s, and no network has trained long enough to be timed: extend(minutes=1) continues" in told
     assert "extend(trials=6)" in ended_empty(Budget(trials=1)).no_model().fix
     assert "extend(epochs=48)" in ended_empty(Budget(epochs=1)).no_model().fix
     assert "extend(cost=2.4)" in ended_empty(Budget(cost=0.1, prices={"cpu": 120.0}), workers=1).no_model().fix

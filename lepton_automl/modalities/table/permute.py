@@ -26,7 +26,7 @@ def permuted(
     for name, places in feature_places(columns, chosen).items():
         if places:
             part = inputs[name].copy()
-            part[:, places] = inputs[name][np.ix_(order, places)]
+            part[:, places] = inputs[name][:, places][order]
             changed[name] = part
     return changed
 

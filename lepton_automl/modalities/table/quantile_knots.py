@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from lepton_automl.modalities.table.preprocess.scales import LARGEST, LEAST_GAP, QuantileScale, RobustScale
 
+from .split_points import split_points
+
 Array = NDArray[Any]
 
 BY_ROWS, BY_VALUES, LEAVES = 48, 16, 16
@@ -54,15 +56,8 @@ def fit_robust(values: Array) -> RobustScale:
 
 
 def _splits(values: Array, different: Array, targets: Array) -> Array:
-    """The values next to each threshold of a decision tree on this column alone."""
-    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-
-    kind = DecisionTreeRegressor if targets.dtype.kind == "f" else DecisionTreeClassifier
-    tree = kind(max_leaf_nodes=LEAVES, min_samples_leaf=max(4, len(values) // 1000), random_state=0)
-    # Trees use float32; ranks fit into it for any range of the column.
+    """The values next to each split of a decision tree on this column alone."""
     ranks = np.searchsorted(different, values)
-    tree.fit(ranks[:, None], targets)
-    thresholds = tree.tree_.threshold[tree.tree_.feature >= 0]
-    after = np.clip(np.ceil(thresholds).astype(np.int64), 1, len(different) - 1)
+    after = split_points(ranks, targets, leaves=LEAVES, least=max(4, len(values) // 1000))
     ends: Array = np.concatenate([different[after - 1], different[after]])
     return ends
