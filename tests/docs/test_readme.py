@@ -17,9 +17,10 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8")
 
 def test_the_readmes_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    example = EXAMPLES[0]
+    example, names = EXAMPLES[0], {}
     assert "Budget(minutes=2)" in example
-    exec(compile(example.replace("minutes=2", "trials=2"), str(README), "exec"), {})
+    exec(compile(example.replace("minutes=2", "trials=2"), str(README), "exec"), names)
+    exec(compile(EXAMPLES[1], str(README), "exec"), names)  # what matters to that model, which was measured at the end
     output = capsys.readouterr().out
     assert " training, " in output and "inferred: " in output
     assert "accuracy" in output and "<Model study/" in output
@@ -28,7 +29,7 @@ def test_the_readmes_example_runs(tmp_path, monkeypatch, capsys):
 
 def test_the_readmes_own_network_gets_leaner_and_faster(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (example,) = EXAMPLES[1:]
+    (example,) = EXAMPLES[2:]
     images, labels = digits()
     x, y = torch.tensor(np.asarray(images[:400]), dtype=torch.float32).reshape(-1, 64), torch.tensor(labels[:400].astype(int))
     torch.manual_seed(0)
