@@ -23,7 +23,7 @@ from .space import Hyperparameter, Setting
 from .specs import Budget, DataSpec, Deployment
 from .study.commands import command
 from .study.study import Study
-from .study_store import JOURNAL, StudyStore
+from .study_store import JOURNAL, TEACHER_FILE, StudyStore
 from .task import all_metrics
 from .tracking.experiments import check_experiment
 from .tracking.tracking_uri import requested_tracking
@@ -71,6 +71,10 @@ class AutoML:
         pretrained: Published weights that networks for images may start from: `"auto"` for all that are on this machine,
             `"none"`, names of backbones such as `"efficientnet_lite0"`, or the path of a file or folder of weights. Nothing is
             downloaded; `study.data.notes` names what is used, or what to install.
+        teacher: What networks may learn from besides the targets, in trials with `train.teacher` above 0: `"auto"` for the mean
+            answers of the study's most accurate models so far, or `"none"`. Or a teacher of yours: an array with an answer for
+            each row (probabilities [N, K] or labels [N], or numbers), a function of the rows, a model with `predict_proba` or
+            `predict`, or the path of a bundle.
         model: A factory of your own networks, `make(config, spec)`, to search instead of the built-in ones; see below.
         space: The hyperparameters of `model` by name, `model.*` or `train.*`, and `prune.ratio` if channels may be pruned.
         sampler: How configurations are proposed: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
@@ -137,6 +141,7 @@ class AutoML:
     hyperparameters: Mapping[str, Hyperparameter | Setting] = field(default_factory=dict)
     family: str | Sequence[str] | None = None
     pretrained: str | Path | Sequence[str] = "auto"
+    teacher: Any = "auto"
     model: Callable[[dict[str, Any], DataSpec], Any] | None = None
     space: Mapping[str, Hyperparameter | Setting] | None = None
     sampler: str = "tpe"
@@ -191,7 +196,7 @@ class AutoML:
         complaints.raise_any()
 
     def __repr__(self) -> str:
-        changed = (item.name for item in fields(self) if getattr(self, item.name) != _default(item))
+        changed = (item.name for item in fields(self) if not _equal(getattr(self, item.name), _default(item)))
         return f"AutoML({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
 
     def fit(
@@ -299,6 +304,7 @@ class FitCall:
     def _started(self, data: Any, y: Any, test: Any, options: dict[str, Any]) -> Study:
         """Start a new study in a separate process; on failure, remove its folder."""
         from .study import launch
+        from .study.given_teacher import save_answers, without_target
 
         request, home = self._request, self._home
         if not isinstance(weights := options.get("sample_weight"), str | None):
@@ -326,6 +332,8 @@ class FitCall:
                 config = study_config(request, spec, name).replace(tracking=place)
                 check_search(config.space, request.grid, request.initial_configs)
                 commands = [command("enqueue", config=dict(config)) for config in request.initial_configs]
+                if config.teacher == "given":
+                    save_answers(request.teacher, without_target(source, options.get("target")), spec, folder / TEACHER_FILE)
                 launch.write_request(config, folder, commands)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -383,6 +391,11 @@ class FitCall:
         if request.progress and not (in_notebook() and show(study)):
             print(f"{study.name} is running in the background; follow() shows it, stop() ends it.")  # noqa: T201  # progress=True
         return study
+
+
+def _equal(value: Any, default: Any) -> bool:
+    """Whether two values are equal; an array equals no default, and is not compared."""
+    return value is default or (isinstance(value, type(default)) and bool(value == default))
 
 
 def _default(item: Any) -> Any:

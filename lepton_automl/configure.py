@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import families
 from .custom import custom_epochs
@@ -14,9 +14,10 @@ from .execution.executor import name_of_executor
 from .objective import SCORE, CustomMetric, Objective, cost_named
 from .plans import PrunePlan
 from .plugins import names
+from .space import Space
 from .specs import DataSpec
 from .study_store import StudyStore
-from .task import all_metrics, check_metric, task_of
+from .task import TeachableTask, all_metrics, check_metric, task_of
 from .validate import check_family, check_model, prior_trials, warm_studies
 
 if TYPE_CHECKING:
@@ -48,10 +49,13 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     complaints.raise_any()
     names = (request.family,) if isinstance(request.family, str) else tuple(request.family or families.usual_names(spec))
     plan = families.usual_plan(spec, next(iter(names), ""))
+    teacher = teacher_for(request, spec)
     space = (
         custom_space.restrict(request.hyperparameters)
         if custom_space
-        else families.add_hyperparameters(families.space_for(spec, names), spec, request.hyperparameters)
+        else families.add_hyperparameters(
+            _with_teacher(families.space_for(spec, names), teacher), spec, request.hyperparameters
+        )
     )
     return StudyConfig(
         name=name,
@@ -73,8 +77,34 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
         executor=name_of_executor(request.executor),
         executor_settings={} if isinstance(request.executor, str) else request.executor.to_json(),
         grid=tuple(request.grid),
+        teacher=teacher,
         prior_trials=prior_trials(earlier, space),
     )
+
+
+def teacher_for(request: AutoML, spec: DataSpec) -> Literal["auto", "given", "none"]:
+    """What the study's networks may learn from besides the targets.
+
+    With cross-validation no model of the study teaches, as it has seen the rows that a fold is scored on. A grid has no place
+    for a further hyperparameter.
+
+    Raises:
+        ConfigError: The user gave a teacher, and nothing can learn from it.
+    """
+    given = not isinstance(request.teacher, str) or request.teacher not in {"auto", "none"}
+    reason = "the networks are trained by their own steps" if request.model is not None else ""
+    if not isinstance(task_of(spec), TeachableTask):
+        reason = f"networks of the task {spec.task!r} learn from targets alone"
+    if given and reason:
+        raise ConfigError(f"a teacher is given, but {reason}", where="teacher", fix="Leave it out.")
+    if given:
+        return "given"
+    unused = reason or spec.folds or request.sampler == "grid"
+    return "none" if unused or request.teacher == "none" else "auto"
+
+
+def _with_teacher(space: Space, teacher: str) -> Space:
+    return space if teacher == "none" else families.with_teacher(space)
 
 
 def custom_metric(metric: Any) -> CustomMetric | None:

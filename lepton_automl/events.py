@@ -50,6 +50,8 @@ class StudyConfig(Value):
         tracking: Where in MLflow it is shown.
         executor: The name of the executor that runs the trials.
         executor_settings: Its settings as JSON; empty if it has none, or all have their defaults.
+        teacher: What networks may learn from besides the targets: `"auto"` for the most accurate models so far, `"given"` for
+            the user's answers, which are beside the journal, or `"none"`.
     """
 
     name: str
@@ -70,6 +72,7 @@ class StudyConfig(Value):
     tracking: Tracking = field(default_factory=Tracking)
     executor: str = "local"
     executor_settings: dict[str, Any] = field(default_factory=dict)
+    teacher: Literal["auto", "given", "none"] = "none"
 
     @property
     def code(self) -> tuple[Factory, ...]:
@@ -139,9 +142,11 @@ class TrialProposed(Event):
     """A candidate was sent to a worker.
 
     Args:
-        origin: How it was proposed: `"first_design"`, `"sampler"`, `"random"`, `"enqueued"`, `"retuned"`, `"child"`.
+        origin: How it was proposed: `"first_design"`, `"sampler"`, `"random"`, `"enqueued"`, `"retuned"`, `"child"`,
+            `"taught"`.
         recipe: Its final network, as JSON.
         parent: The trial whose weights it inherits; None for a fresh network.
+        teachers: The trials whose models teach it; none without a teacher, or with the user's.
     """
 
     trial: int
@@ -150,6 +155,7 @@ class TrialProposed(Event):
     recipe: dict[str, Any]
     origin: str
     parent: int | None = None
+    teachers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

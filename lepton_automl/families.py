@@ -20,6 +20,8 @@ from lepton_automl.recipe import Recipe
 from lepton_automl.space import Categorical, Config, Float, Hyperparameter, Setting, Space
 from lepton_automl.specs import DataSpec
 
+TEACHER = "train.teacher"  # the share of a teacher in the loss; in the space of a study that may have one
+SHARES_OF_TEACHER = (0.0, 0.5, 0.9)
 FAMILY = "model.family"  # the setting that names a family; absent if it is the modality's usual one
 
 
@@ -84,7 +86,9 @@ def active(config: Config, spec: DataSpec) -> Config:
         name: config.get(own_name(name, family), config.get(name, hyperparameter.default))
         for name, hyperparameter in family_named(family).space(spec).items()
     }
-    added = set(ADDABLE) - set(family_for(spec).space(spec))  # what the usual family has is its own; the rest is the user's
+    added = {TEACHER, *ADDABLE} - set(
+        family_for(spec).space(spec)
+    )  # what the usual family has is its own; the rest is the user's
     # A recipe ignores what it does not know, and may need what the space of smaller images lacks; a training plan does neither.
     others = {name: setting for name, setting in config.items() if not name.startswith("train.") or name in added}
     return others | own
@@ -103,7 +107,8 @@ def add_hyperparameters(space: Space, spec: DataSpec, changes: Mapping[str, Hype
         change = changes[FAMILY]
         left = change.choices if isinstance(change, Hyperparameter) else (change,)
         if set(left) < set(space[FAMILY].choices):
-            space = space_for(spec, left)
+            kept = {name: space[name] for name in (TEACHER,) if name in space}
+            space = space_for(spec, left) | Space(hyperparameters=kept)
     plan = usual_plan(spec, next(iter(families_in(space)), ""))
     added: dict[str, Hyperparameter] = {}
     for name, change in changes.items():
@@ -117,6 +122,11 @@ def add_hyperparameters(space: Space, spec: DataSpec, changes: Mapping[str, Hype
     plan_of(changed.defaults, plan, spec)  # both raise the errors of pinned settings now rather than in every trial
     prune_plan_of(changed.defaults, PrunePlan())
     return changed
+
+
+def with_teacher(space: Space) -> Space:
+    """A space with the share that a teacher has in the loss; by default it has none."""
+    return space | Space(hyperparameters={TEACHER: Categorical(*SHARES_OF_TEACHER, default=0.0)})
 
 
 ADDABLE = ("train.batch_size", "train.beta2", "train.warmup", "train.clip", "train.label_smoothing")

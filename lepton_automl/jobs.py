@@ -22,6 +22,26 @@ Fault = Literal["candidate", "worker", "machine", "place"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Teacher(Value):
+    """What a network may learn from besides the targets: the mean answers of finished models, or answers in a file.
+
+    Args:
+        bundles: The models' bundles.
+        inputs: The input of each of their networks.
+        answers: A NumPy file of the task's answers for the stored rows, [N] or [N, K]; empty for none.
+    """
+
+    bundles: tuple[str, ...] = ()
+    inputs: tuple[InputSpec, ...] = ()
+    answers: str = ""
+
+    @property
+    def networks(self) -> tuple[tuple[str, InputSpec], ...]:
+        """Each bundle with the input of its network."""
+        return tuple(zip(self.bundles, self.inputs, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrialJob(Value):
     """Everything that a worker needs to run one trial.
 
@@ -42,6 +62,7 @@ class TrialJob(Value):
         reference_ms: The reference network's latency when this host is quiet; None to use the one measured alongside.
         parent: Bundle of a finished trial to inherit weights from: its network is pruned to this one's final shape, and the
             plan's epochs are all recovery.
+        teacher: What the network also learns from; None for the targets alone.
         factory: The factory of a user-defined network.
         costs: Costs that are measured besides latency and size.
         contents: What `folder` already contains, such as a checkpoint, for a worker that does not see the search's folder.
@@ -62,6 +83,7 @@ class TrialJob(Value):
     done: int = 0
     reference_ms: float | None = None
     parent: str | None = None
+    teacher: Teacher | None = None
     factory: Factory | None = None
     costs: tuple[Objective, ...] = ()
     contents: tuple[Ref, ...] = ()

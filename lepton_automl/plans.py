@@ -38,6 +38,7 @@ class TrainPlan(Value):
         label_smoothing: Share of the target mass spread over all classes.
         clip: Maximum norm of the gradient.
         augment: How training rows are changed at random, by their modality; None to leave them as they are.
+        teacher: Share of the loss that is the distance to a teacher's answers, where there are some, 0 to 1.
         precision: On a GPU, `"bf16"` (mixed) or `"32"`; a CPU computes in 32 bits anyway.
         seed: The seed of everything random.
 
@@ -54,6 +55,7 @@ class TrainPlan(Value):
     label_smoothing: float = 0.0
     clip: float = 1.0
     augment: Augmentation | None = None
+    teacher: float = 0.0
     precision: Literal["32", "bf16"] = "bf16"
     seed: int = 0
 

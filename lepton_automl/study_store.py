@@ -33,6 +33,7 @@ from .locks import started
 CHECKPOINT = "checkpoint.safetensors"  # in a trial's folder, while it runs: the state to resume from
 JOURNAL = "journal.jsonl"
 SPARE = "spare.jsonl"  # copies of lines of the journal: in a trial's folder those about it, in the study's folder others
+TEACHER_FILE = "teacher.npy"  # in a study's folder: the user's answers for the stored rows, which networks may learn from
 ALIVE = "alive"  # a file that the process running a study keeps locked, and writes its status to
 INFO_BYTES = 2048  # bytes of that file, all written at once: space for a message even when the disk is full
 PATIENCE = 0.5  # seconds for which processes that only check the lock may hold it
@@ -41,7 +42,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 # The files of a study that has not started; anything else in its folder may be valuable and is kept.
-UNSTARTED_FILES = {REQUEST_FILE, ALIVE, JOURNAL, SPARE, "data", "trials", "workers", "asked.jsonl", "error.json", "search.log"}
+UNSTARTED_FILES = {REQUEST_FILE, ALIVE, JOURNAL, SPARE, TEACHER_FILE, "data", "trials", "workers", "asked.jsonl"} | {
+    "error.json",
+    "search.log",
+}
 ROOM = 4 << 20  # bytes that must fit into a folder for a study to continue
 
 

@@ -323,12 +323,15 @@ class TreeTask(Protocol):
     """A task for which gradient-boosted trees are a reference."""
 
     def boosted_trees(self, output: OutputSpec, settings: Mapping[str, Any]) -> Trees:
-        """New trees.
+        """New trees; the settings are arguments of scikit-learn's estimators."""
 
-        Args:
-            output: The task's part of the spec.
-            settings: Arguments of scikit-learn's estimators.
-        """
+
+@runtime_checkable
+class TeachableTask(Protocol):
+    """A task whose networks can learn from answers."""
+
+    def outputs_of(self, answers: Tensor, output: OutputSpec) -> Tensor:
+        """The outputs [N, K] of a network without members that gives these answers, [N] or [N, K]."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,6 +111,9 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
     pretrained: Annotated[
         str, search_option(help="Published weights to start from: auto, none, names separated by commas, or a path.")
     ] = "auto",
+    teacher: Annotated[
+        str, search_option(help="What small networks may learn from: auto, none, or the folder of a bundle.")
+    ] = "auto",
     grid: Annotated[str | None, search_option(help="The hyperparameters of a grid search, separated by commas.")] = None,
     warm_start: Annotated[str | None, search_option(help="Earlier studies to learn from, separated by commas.")] = None,
     seed: Annotated[int, search_option(help="Random seed of splits, proposals, weights and batches.")] = 0,
@@ -162,6 +165,7 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         family=listed(family) or None,
         sampler=sampler,
         pretrained=pretrained,
+        teacher=teacher,
         grid=listed(grid),
         warm_start=listed(warm_start),
         tracking_uri=tracking_uri,

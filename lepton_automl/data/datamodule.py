@@ -30,6 +30,8 @@ class Batch(NamedTuple):
         other: Targets [N] of the rows that these are mixed with; None without mixing.
         share: Share of the row itself in the mixture.
         weights: The weight of each row in the loss, [N]; None if all count alike.
+        teacher: A teacher's outputs for these rows, [N, K]; None without a teacher.
+        other_teacher: Its outputs for the rows that these are mixed with; None without mixing.
     """
 
     inputs: dict[str, Tensor]
@@ -37,6 +39,8 @@ class Batch(NamedTuple):
     other: Tensor | None = None
     share: float = 1.0
     weights: Tensor | None = None
+    teacher: Tensor | None = None
+    other_teacher: Tensor | None = None
 
 
 class Rows(Protocol):
@@ -124,10 +128,11 @@ class DataModule(pl.LightningDataModule):
 
     def _augmented(self, rows: Split, generator: torch.Generator) -> Batch:
         if self.augment is None:
-            return Batch(rows.inputs, rows.targets, weights=rows.weights)
+            return Batch(rows.inputs, rows.targets, weights=rows.weights, teacher=rows.teacher)
         inputs, partner, share = self.augment(rows.inputs, generator)
         other = None if partner is None else rows.targets[partner]
-        return Batch(inputs, rows.targets, other, share, rows.weights)
+        other_teacher = None if partner is None or rows.teacher is None else rows.teacher[partner]
+        return Batch(inputs, rows.targets, other, share, rows.weights, rows.teacher, other_teacher)
 
     def _in_order(self, split: Split) -> list[list[Batch]]:
         size = max(1, sum(part[:1].nbytes for part in split.inputs.values()))

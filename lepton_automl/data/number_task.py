@@ -125,6 +125,10 @@ class NumberTask:
         mean, scale = scale_of(output)
         return (outputs - mean) / scale
 
+    def outputs_of(self, answers: Tensor, output: OutputSpec) -> Tensor:
+        """The standardised answers, [N, K]."""
+        return self.from_unit(answers.reshape(len(answers), -1), output).float()
+
     def fit_decoder(self, answers: Array, targets: Array, output: OutputSpec) -> Json:
         """Empty: decoding learns nothing."""
         del answers, targets, output

@@ -34,25 +34,31 @@ class Split:
             without a part that has no columns.
         targets: int64 [N] class indices, or float32 [N], standardised by the spec's `target_mean` and `target_scale`.
         weights: float32 [N], the weight of each row in the loss and in scores; None if all count alike.
+        teacher: float32 [N, K], a teacher's outputs for the rows, which a network may learn from; None without a teacher.
     """
 
     inputs: dict[str, Tensor]
     targets: Tensor
     weights: Tensor | None = None
+    teacher: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def rows(self, index: Tensor | slice) -> Split:
         """Some of the rows."""
-        if isinstance(index, slice):
-            weights = None if self.weights is None else self.weights[index]
-            return Split({name: part[index] for name, part in self.inputs.items()}, self.targets[index], weights)
-        index = index.nonzero().flatten() if index.dtype == torch.bool else index
-        # Whole rows are copied: for images about twenty times faster than indexing.
-        inputs = {name: part.index_select(0, index) for name, part in self.inputs.items()}
-        weights = None if self.weights is None else self.weights.index_select(0, index)
-        return Split(inputs, self.targets.index_select(0, index), weights)
+        index = index.nonzero().flatten() if isinstance(index, Tensor) and index.dtype == torch.bool else index
+
+        def chosen(part: Tensor) -> Tensor:
+            # Whole rows are copied: for images about twenty times faster than indexing.
+            return part[index] if isinstance(index, slice) else part.index_select(0, index)
+
+        return Split(
+            {name: chosen(part) for name, part in self.inputs.items()},
+            chosen(self.targets),
+            None if self.weights is None else chosen(self.weights),
+            None if self.teacher is None else chosen(self.teacher),
+        )
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from lepton_automl.task import Targets, task_named
 
 from .options import DataOptions
 from .splits import TEST, TRAIN, VALIDATION, Plan, Roles, assign
-from .store import ROWS, TEST_FOLDER, write_split
+from .store import ROWS, SOURCE_ROWS, TEST_FOLDER, write_split
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class SplitDataset:
         weights = {} if prepared.weights is None else {"weight": prepared.weights.astype(np.float32)}
         write_split(folder / ROWS, {**prepared.arrays, "targets": targets, **weights, **folds}, self.order)
         write_split(folder / TEST_FOLDER, {**prepared.arrays, "targets": targets, **weights}, self.roles.rows(TEST))
+        np.save(folder / SOURCE_ROWS, self.rows[self.order])
         return DataSpec(
             name=self.options.name or name,
             folder=str(folder.resolve()),

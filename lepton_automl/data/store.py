@@ -22,6 +22,7 @@ ROWS, TEST_FOLDER = "rows", "test"
 SPEC, MARK = "spec.json", ".preparing"
 PREPROCESS = "preprocess.json"
 EXAMPLE = "example"  # the raw examples: an array, or JSON
+SOURCE_ROWS = "source_rows.npy"  # the number of each stored row among those of the source
 WEIGHTS = "weights"  # the folder of published weights that networks start from, by backbone
 WEIGHT_FILES = (".safetensors", ".pth", ".pt")
 EXAMPLES = 3  # raw examples stored beside the arrays
@@ -77,7 +78,7 @@ def _clear(folder: Path) -> None:
             path.unlink()
     with suppress(OSError):  # missing, or it holds other files
         weights.rmdir()
-    for name in (SPEC, PREPROCESS, f"{EXAMPLE}.json", f"{EXAMPLE}.npy"):
+    for name in (SPEC, PREPROCESS, SOURCE_ROWS, f"{EXAMPLE}.json", f"{EXAMPLE}.npy"):
         (folder / name).unlink(missing_ok=True)
 
 

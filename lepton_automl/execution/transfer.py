@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 from lepton_automl._json import Value
 from lepton_automl.deployment.integrity import MANIFEST
 from lepton_automl.errors import StudyError
-from lepton_automl.jobs import TrialJob, TrialResult
+from lepton_automl.jobs import Teacher, TrialJob, TrialResult
 from lepton_automl.specs import DataSpec
 from lepton_automl.study_store import CHECKPOINT, SPARE
 from lepton_automl.workspace import Ref, Workspace, content_digest, within
 
 HOST_LOCK = "host"  # stands for the measurement lock of the worker's host
-_CONTENTS, _FOLDER, _LOCK = ("parent", "bundle", "bundles"), "folder", "measurement_lock"
+_CONTENTS, _FOLDER, _LOCK = ("parent", "bundle", "bundles", "answers"), "folder", "measurement_lock"
 
 Job = TypeVar("Job", bound=Value)
 
@@ -41,8 +41,8 @@ def packed(job: Job, workspace: Workspace) -> Job:
     Data, parents and bundles become references; the output folder becomes relative to the study's.
 
     Args:
-        job: A `TrialJob`, or a request, whose fields are recognized by the types `DataSpec` and `TrialJob` and by the
-            names `parent`, `bundle`, `bundles`, `folder` and `measurement_lock`.
+        job: A `TrialJob`, or a request, whose fields are recognized by the types `DataSpec`, `TrialJob` and `Teacher`
+            and by the names `parent`, `bundle`, `bundles`, `answers`, `folder` and `measurement_lock`.
         workspace: The workspace of the search.
     """
 
@@ -114,7 +114,7 @@ def _mapped(job: Job, change: _Change) -> Job:
 def _field(name: str, value: Any, change: _Change) -> Any:
     if isinstance(value, DataSpec):
         return value.replace(folder=change.content(value.folder, value.digest))
-    if isinstance(value, TrialJob):
+    if isinstance(value, TrialJob | Teacher):
         return _mapped(value, change)
     if isinstance(value, tuple):
         return tuple(_field(name, part, change) for part in value) if name in {"trials", "bundles"} else value

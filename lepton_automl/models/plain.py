@@ -25,14 +25,12 @@ class Plain(nn.Module):
         self.module = module
         self.task, self.output = task_of(spec), spec.output
 
-    def forward(self, rows: Tensor, teacher_outputs: Tensor | None = None) -> Tensor:
+    def forward(self, rows: Tensor) -> Tensor:
         """Logits [N, K], or standardised values [N, 1].
 
         Args:
             rows: The module's input.
-            teacher_outputs: A teacher's outputs for them; ignored here, the loss uses them.
         """
-        del teacher_outputs
         outputs: Tensor = self.module(rows.clone())  # it may change its input, which every epoch uses again
         return self.task.from_unit(outputs, self.output)
 

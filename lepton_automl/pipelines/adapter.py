@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from torch import nn
+
 from lepton_automl import families
 from lepton_automl.compression.shrink import shrink
 from lepton_automl.data.open import Data
@@ -21,6 +23,8 @@ from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.recipe import Recipe
 from lepton_automl.space import Config
 from lepton_automl.specs import DataSpec
+from lepton_automl.training.distill import Distillation, DistillationLoss
+from lepton_automl.training.loss import Loss
 from lepton_automl.training.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 
 Network = LeptonNet | CustomNet
 
+TEMPERATURE = 1.0  # of the outputs that a network learns from
 IMPORTANCE_ROWS = 256  # rows on which the importance of channels and blocks is measured
 
 
@@ -159,7 +164,17 @@ class LeptonAdapter:
             score=request.score,
             start=request.start,
             keep=request.keep,
+            loss=self._loss(model, batches),
         )
+
+    def _loss(self, model: Network, batches: DataModule) -> nn.Module | None:
+        """The loss with a teacher's part; None for the task's own."""
+        plan = self.plan
+        if batches.data.train.teacher is None or not plan.teacher:
+            return None
+        own = Loss(self.spec, plan, ensemble=model.ensemble)
+        distillation = Distillation(share=plan.teacher, temperature=TEMPERATURE)
+        return DistillationLoss(own, spec=self.spec, distillation=distillation, ensemble=model.ensemble)
 
     def shrink(self, model: Network, data: Data) -> LeptonNet:
         """The network pruned to the final recipe; a LeptonNet again."""

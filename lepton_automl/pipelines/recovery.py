@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from lepton_automl.models.plain import Plain
 from lepton_automl.plans import TrainPlan
 from lepton_automl.training.averaging import batch_norms, refresh_batch_norms
 from lepton_automl.training.custom import fit_custom, without_trainer
-from lepton_automl.training.distill import TEACHER_OUTPUTS, Distillation, DistillationLoss
+from lepton_automl.training.distill import Distillation, DistillationLoss
 from lepton_automl.training.epochs import STATISTICS_BATCHES, OnEpoch, predict_rows
 from lepton_automl.training.fit import fit
 from lepton_automl.training.loss import Loss
@@ -67,8 +68,7 @@ class RecoveryTrainer:
         wrapped = Plain(parent, self.rows.spec).eval()
         with torch.no_grad():
             outputs = torch.cat([wrapped(rows) for rows in torch.split(self.rows.train.inputs[ROWS], 512)])
-        train = Split({ROWS: self.rows.train.inputs[ROWS], TEACHER_OUTPUTS: outputs}, self.rows.train.targets)
-        self.rows = LabelledSplits(self.rows.spec, train, self.rows.validation)
+        self.rows = replace(self.rows, train=replace(self.rows.train, teacher=outputs))
         loss = Loss(self.rows.spec, self.plan, ensemble=False)
         self.loss = DistillationLoss(loss, spec=self.rows.spec, distillation=Distillation())
 

@@ -24,6 +24,7 @@ from .cost import CostProfiler
 from .custom import adapter_for
 from .held_out import save_held_out
 from .pack import pack
+from .teaching import with_teacher
 from .worker_cache import cached_data
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = l
     """
     with pausing_for_measurements(job.measurement_lock) as measurement_lock:
         run = TrialRun(job, report, measurement_lock, heartbeat)
-        data = cached_data(job.data)
+        data = with_teacher(cached_data(job.data), job.teacher, run.wait)
         profiler = CostProfiler(data, job.deployment, measurement_lock, job.reference_ms, job.costs)
         lean = run.adapter.lean
         if not run.resumed:
@@ -143,7 +144,7 @@ class TrialRun:
             in_fold: Whether this is a fold; its last epoch is reported later, with the scores of the fold.
         """
         adapter, epochs, first = self.adapter, self.adapter.plan.epochs, 0
-        if not self.job.parent and (solved := adapter.solve(data, self._wait)) is not None:
+        if not self.job.parent and (solved := adapter.solve(data, self.wait)) is not None:
             return solved
         start, self._start = self._start, None
         if start is not None:  # checkpoints have the final recipe, as there is no rung before pruning
@@ -151,7 +152,7 @@ class TrialRun:
             rest = adapter.batches(data, model)
             self._fit(model, rest, start.epoch, epochs, report_scores=report_scores, in_fold=in_fold, start=start)
             return model
-        model = self._inherit(data) if self.job.parent else adapter.start(data, self._wait)
+        model = self._inherit(data) if self.job.parent else adapter.start(data, self.wait)
         batches = adapter.batches(data, model)
         if adapter.lean != model.recipe:
             first = self.prune_plan.cut_epoch(epochs)
@@ -188,11 +189,11 @@ class TrialRun:
                 self.keep(take())
 
         request = FitRequest(
-            first=first, last=last, on_epoch=on_epoch, wait=self._wait, score=report_scores, start=start, keep=keep
+            first=first, last=last, on_epoch=on_epoch, wait=self.wait, score=report_scores, start=start, keep=keep
         )
         self.adapter.train(model, batches, request)
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
         """Show that the worker is alive, and pause while something is measured."""
         self.heartbeat()
         self.measurement_lock.wait()

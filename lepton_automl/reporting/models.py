@@ -87,6 +87,7 @@ def _card(state: StudyState, trial: Trial) -> str:
                 ORIGINS.get(trial.proposed.origin, trial.proposed.origin)
                 + (f" trial {trial.proposed.parent}" if trial.is_child else ""),
             ),
+            ("taught by", ", ".join(f"trial {number}" for number in trial.proposed.teachers)),
             ("pruned from it", ", ".join(f"trial {number}" for number in children[:20])),
         ]
     )
@@ -99,6 +100,7 @@ ORIGINS = {
     "random": "drawn at random",
     "enqueued": "added by the user",
     "child": "pruned from",
+    "taught": "a model of the front, trained again with a teacher",
 }
 
 

@@ -294,6 +294,7 @@ class Loop:
             recipe=recipe,
             origin=proposal.origin,
             parent=proposal.parent,
+            teachers=proposal.teachers,
         )
         self.write(event)
         self.executor.submit(self.job(self.state.trials[number]))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from lepton_automl.custom import CUT
 from lepton_automl.events import TrialProposed
+from lepton_automl.families import TEACHER
 from lepton_automl.objective import Objective
 from lepton_automl.space import Config, Hyperparameter, Setting, Space
 from lepton_automl.state import StudyState, Trial
@@ -17,6 +18,7 @@ from .forecast import Forecaster
 from .pace import Pace
 from .sampler import Observation, Sampler
 from .samplers import RandomSampler
+from .teaching import taught_again, teachers, untaught
 
 TRIES = 20  # draws before giving up on finding a new configuration
 DRAWN, AROUND, EVEN = 1, 40, 20  # candidates drawn by the sampler, near the front, and uniformly
@@ -34,12 +36,14 @@ class Proposal:
         origin: Where it comes from; see `TrialProposed`.
         parent: The trial whose weights it inherits, if any.
         resumed: The stopped trial to resume; None for a new one.
+        teachers: The trials whose models teach it, if it has a share of a teacher; none where the user gave the teacher.
     """
 
     config: Config
     origin: str
     parent: int | None = None
     resumed: int | None = None
+    teachers: tuple[int, ...] = ()
 
 
 class Proposer:
@@ -182,14 +186,28 @@ class Proposer:
             number: The trial's number; it seeds the draws.
             in_time: Whether a stopped trial could finish within the budget.
         """
+        proposal = self._next(number, in_time)
+        if proposal is None or proposal.resumed is not None or not proposal.config.get(TEACHER):
+            return proposal
+        return replace(proposal, teachers=teachers(self._state))
+
+    def _next(self, number: int, in_time: Callable[[Trial], bool]) -> Proposal | None:
         for proposal in self._queue:
             if self._is_new(proposal.config):
                 return proposal
         return (
-            self._most_promising(number, in_time)
+            self._taught()
+            or self._most_promising(number, in_time)
             or self._drawn(number, self._sampler, "sampler")
             or self._drawn(number, self._spare, "random")
         )
+
+    def _taught(self) -> Proposal | None:
+        """A model of the front trained again with a teacher, soon after there is one; None without a forecast."""
+        for config, parent in taught_again(self._state) if self._forecaster else ():
+            if self._is_new(config) and self._respects_pins(config):
+                return Proposal(config, "taught", parent)
+        return None
 
     def _most_promising(self, number: int, in_time: Callable[[Trial], bool]) -> Proposal | None:
         """The candidate with the largest expected gain per cost; None without a forecast."""
@@ -211,7 +229,8 @@ class Proposer:
         models, pinned = [model.proposed.config for model in self._state.front(merged=True)], self._state.pinned
         around = [self._with_pins(vary(self._drawn_space, rng.choice(models), rng)) for _ in range(AROUND)] if models else []
         drawn = [*self._sampler.ask(number * TRIES, DRAWN, pinned), *around, *self._spare.ask(number, EVEN, pinned)]
-        fresh = [Proposal(config, "sampler") for config in self._project(drawn) if self._is_new(config)]
+        drawn = [untaught(self._state, config) for config in self._project(drawn)]
+        fresh = [Proposal(config, "sampler") for config in drawn if self._is_new(config)]
         children = [
             Proposal(config, "child", model.number)
             for model in self._state.front(merged=True)
@@ -244,7 +263,8 @@ class Proposer:
 
     def _drawn(self, number: int, sampler: Sampler, origin: str) -> Proposal | None:
         for attempt in range(TRIES):
-            for config in self._project(sampler.ask(number * TRIES + attempt, 1, self._state.pinned)):
+            for drawn in self._project(sampler.ask(number * TRIES + attempt, 1, self._state.pinned)):
+                config = untaught(self._state, drawn)
                 if self._is_new(config):
                     return Proposal(config, origin)
         return None

@@ -87,6 +87,7 @@ def _user_attrs(trial: Trial) -> dict[str, Any]:
         "epochs": trial.epochs,
         "seconds": trial.result.seconds,
         "parent": trial.proposed.parent,
+        "teachers": ",".join(map(str, trial.proposed.teachers)),
         **trial.result.scores,
     }
     if trial.search_profile is not None:

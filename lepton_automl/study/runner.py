@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lepton_automl import families
-from lepton_automl.events import CommandReceived, Event, HostBenchmarked, Noted, StudyConfig, TrialEnded
+from lepton_automl.events import CommandReceived, Event, HostBenchmarked, Noted, StudyConfig, TrialEnded, TrialProposed
 from lepton_automl.execution.capacity import affordable_workers
 from lepton_automl.execution.executor import Executor, start_executor
-from lepton_automl.jobs import HostBenchmark, HostBenchmarkJob, TrialJob
+from lepton_automl.jobs import HostBenchmark, HostBenchmarkJob, Teacher, TrialJob
 from lepton_automl.journal import Journal
 from lepton_automl.locks import measurement_lock_path
 from lepton_automl.search.budget import affordable_epochs
@@ -27,6 +27,7 @@ from lepton_automl.space import Config
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.study_store import (
     SPARE,
+    TEACHER_FILE,
     remove_checkpoint,
     study_journal,
     trial_folder,
@@ -262,6 +263,22 @@ def make_proposer(state: StudyState, forecaster: Forecaster) -> Proposer:
     )
 
 
+def teacher_of(state: StudyState, folder: Path, event: TrialProposed) -> Teacher | None:
+    """What a trial's network learns from besides the targets; None for nothing."""
+    settings = state.settings
+    if not event.config.get(families.TEACHER):
+        return None
+    if settings.teacher == "given":
+        return Teacher(answers=str(folder / TEACHER_FILE))
+    models = [state.trials[number] for number in event.teachers]
+    if not models:  # proposed before there were any
+        return None
+    return Teacher(
+        bundles=tuple(str(trial_folder(folder, model.number) / "bundle") for model in models),
+        inputs=tuple(families.trial_spec(model.proposed.config, settings.data).input for model in models),
+    )
+
+
 def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
     """A function that returns the job of a trial."""
     config, host_benchmark = state.settings, state.host_benchmark
@@ -291,6 +308,7 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
             done=trial.resumed.epoch if trial.resumed else 0,
             reference_ms=host_benchmark.benchmark.reference.median,
             parent=None if event.parent is None else str(trial_folder(folder, event.parent) / "bundle"),
+            teacher=teacher_of(state, folder, event),
             factory=config.factory,
             costs=config.costs(state.settings.deployment),
         )

@@ -112,6 +112,7 @@ def _tags(state: StudyState, trial: Trial) -> dict[str, str]:
         "lepton.rung": str(rung(trial)),
         "lepton.recipe": network(trial),
         "lepton.parent_trial": "" if proposed.parent is None else str(proposed.parent),
+        "lepton.teachers": ",".join(map(str, proposed.teachers)),
         "lepton.retries": str(trial.retries) if trial.retries else "",
     }
     if result.status != "complete":

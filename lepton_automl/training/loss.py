@@ -20,6 +20,8 @@ class Batch(Protocol):
         other: Targets of the rows that were mixed in, or None.
         share: The share of the original row in each mixed row, 0 to 1.
         weights: The weight of each row, float32 [N]; None if all count alike.
+        teacher: A teacher's outputs for the rows, float32 [N, K]; None without a teacher.
+        other_teacher: Its outputs for the rows that were mixed in, or None.
     """
 
     @property
@@ -32,6 +34,10 @@ class Batch(Protocol):
     def share(self) -> float: ...  # noqa: D102  # documented above
     @property
     def weights(self) -> Tensor | None: ...  # noqa: D102  # documented above
+    @property
+    def teacher(self) -> Tensor | None: ...  # noqa: D102  # documented above
+    @property
+    def other_teacher(self) -> Tensor | None: ...  # noqa: D102  # documented above
 
 
 class Loss(nn.Module):

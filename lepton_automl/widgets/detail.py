@@ -126,6 +126,8 @@ def _facts(state: StudyState, trial: Trial) -> dict[str, str]:
             f"test {name}": with_interval(f"{value:.4f}", tested.get(name))
             for name, value in state.tested.scores[trial.number].items()
         }
+    if trial.proposed.teachers:
+        known["taught by"] = "trials " + ", ".join(map(str, trial.proposed.teachers))
     if trial.number in state.merged:
         known["merged into"] = f"trial {state.merged[trial.number]}, from which it differs too little"
     if profile:

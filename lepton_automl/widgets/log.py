@@ -44,6 +44,7 @@ WHY = {
     "random": "random sample, to explore the space",
     "enqueued": "added by the user",
     "child": "pruned from a trained network",
+    "taught": "a model of the front, trained again with a teacher",
 }
 
 
@@ -83,6 +84,8 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
             return f"{event.benchmark.host}: the fastest network here takes {fastest:.3g} ms; {event.epochs} epochs per trial"
         case TrialProposed():
             why = WHY.get(event.origin, event.origin) + (f" of trial {event.parent}" * (event.parent is not None))
+            if event.teachers:
+                why += f" (taught by trials {', '.join(map(str, event.teachers))})"
             return f"trial {event.trial} proposed: {why}"
         case TrialReported():
             decision = event.decision

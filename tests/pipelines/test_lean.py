@@ -234,7 +234,7 @@ def test_distillation_brings_the_outputs_closer_to_the_teachers(values: bool) ->
     told = parent(rows).detach()
     spec = table_spec(output=NumberOutput() if values else MulticlassOutput(labels=(0, 1, 2)))
     noise = torch.randn(64) if values else torch.randint(3, (64,))
-    batch = Batch({"rows": rows, "teacher_outputs": told}, noise)
+    batch = Batch({"rows": rows}, noise, teacher=told)
     ends = []
     for share in (0.0, 1.0):
         torch.manual_seed(1)

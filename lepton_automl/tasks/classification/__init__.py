@@ -106,6 +106,13 @@ class _Classification(LabelTask):
 
         return divergence(outputs, teacher, temperature)
 
+    def outputs_of(self, answers: Tensor, output: OutputSpec) -> Tensor:
+        """The logarithms of the probabilities."""
+        from .training import LEAST_PROBABILITY
+
+        del output
+        return answers.float().clamp_min(LEAST_PROBABILITY).log()
+
     def answers(self, output: OutputSpec, *, members: bool, unit: bool) -> nn.Module:
         """Probabilities."""
         from lepton_automl.training.answers import Probabilities

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, nll_loss
 
 TWO = 2
+LEAST_PROBABILITY = 1e-4  # of a class in the answers of a teacher: a smaller one says little, and its logarithm much
 
 
 class CrossEntropy(nn.Module):

@@ -134,6 +134,13 @@ class Multilabel(LabelTask):
 
         return teacher_distance(outputs, teacher, temperature)
 
+    def outputs_of(self, answers: Tensor, output: OutputSpec) -> Tensor:
+        """The logits of the probabilities."""
+        from .training import LEAST_PROBABILITY
+
+        del output
+        return answers.float().logit(LEAST_PROBABILITY)
+
     def answers(self, output: OutputSpec, *, members: bool, unit: bool) -> nn.Module:
         """The probability of each label."""
         from lepton_automl.training.answers import Probabilities

@@ -12,6 +12,8 @@ from lepton_automl.data.temperature import fit_temperature
 
 from .decoder import ROUNDED
 
+LEAST_PROBABILITY = 1e-4  # in the answers of a teacher; likewise from 1
+
 
 class BinaryCrossEntropy(nn.Module):
     """The mean binary cross-entropy over all labels, smoothed and weighted.
