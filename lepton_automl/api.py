@@ -71,10 +71,9 @@ class AutoML:
         pretrained: Published weights that networks for images may start from: `"auto"` for all that are on this machine,
             `"none"`, names of backbones such as `"efficientnet_lite0"`, or the path of a file or folder of weights. Nothing is
             downloaded; `study.data.notes` names what is used, or what to install.
-        teacher: What networks may learn from besides the targets, in trials with `train.teacher` above 0: `"none"`, or `"auto"`
-            for the mean answers of the study's most accurate models so far, or a teacher of yours: an array with an answer for
-            each row (probabilities [N, K] or labels [N], or numbers), a function of the rows, a model with `predict_proba` or
-            `predict`, or the path of a bundle. Networks of yours are not taught: their own steps train them.
+        teacher: What built-in networks may learn from besides the targets: `"none"`, or `"auto"` for the mean answers of the most
+            accurate models so far, or answers for all rows (probabilities [N, K], labels or numbers [N]), a function of the
+            rows, a model with `predict_proba` or `predict`, or the path of a bundle.
         model: A factory of your own networks, `make(config, spec)`, to search instead of the built-in ones; see below.
         space: The hyperparameters of `model` by name, `model.*` or `train.*`, and `prune.ratio` if channels may be pruned.
         sampler: How configurations are proposed: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
@@ -304,7 +303,7 @@ class FitCall:
     def _started(self, data: Any, y: Any, test: Any, options: dict[str, Any]) -> Study:
         """Start a new study in a separate process; on failure, remove its folder."""
         from .study import launch
-        from .study.given_teacher import save_answers, without_target
+        from .study.given_teacher import save_answers
 
         request, home = self._request, self._home
         if not isinstance(weights := options.get("sample_weight"), str | None):
@@ -333,7 +332,7 @@ class FitCall:
                 check_search(config.space, request.grid, request.initial_configs)
                 commands = [command("enqueue", config=dict(config)) for config in request.initial_configs]
                 if config.teacher == "given":
-                    save_answers(request.teacher, without_target(source, options.get("target")), spec, folder / TEACHER_FILE)
+                    save_answers(request.teacher, source, spec, folder / TEACHER_FILE)
                 launch.write_request(config, folder, commands)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -394,10 +393,8 @@ class FitCall:
 
 
 def _equal(value: Any, default: Any) -> bool:
-    """Whether two values are equal; an array equals no default, and is not compared."""
-    return value is default or (isinstance(value, type(default)) and bool(value == default))
+    return value is default or (isinstance(value, type(default)) and bool(value == default))  # an array is not compared
 
 
 def _default(item: Any) -> Any:
-    """The default of a dataclass field."""
     return item.default if item.default_factory is MISSING else item.default_factory()

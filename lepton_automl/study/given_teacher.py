@@ -18,18 +18,19 @@ from lepton_automl.task import task_of
 WHERE = "teacher"
 
 
-def save_answers(teacher: Any, rows: Any, spec: DataSpec, path: Path) -> None:
+def save_answers(teacher: Any, source: Any, spec: DataSpec, path: Path) -> None:
     """Store a teacher's answers for the training and validation rows.
 
     Args:
         teacher: A model with `predict` or `predict_proba`, the folder of a bundle, a function of the rows, or answers.
-        rows: The rows as the user gave them, without targets.
+        source: The data as the user gave them.
         spec: The prepared data.
         path: Where to write the answers.
 
     Raises:
         ConfigError: It has no usable answer for each row.
     """
+    rows = _without_target(source, spec)
     if isinstance(rows, str | Path) and Path(rows).suffix not in {".csv", ".gz", ".parquet", ".tsv"}:
         what = "a teacher's answers belong to rows in order, which the files of a folder or an archive have not"
         raise ConfigError(what, where=WHERE, fix="Pass the data as arrays or as a table.")
@@ -42,11 +43,11 @@ def save_answers(teacher: Any, rows: Any, spec: DataSpec, path: Path) -> None:
     np.save(path, _as_outputs(answers[stored], spec).astype(np.float32), allow_pickle=False)
 
 
-def without_target(data: Any, target: Any) -> Any:
+def _without_target(data: Any, spec: DataSpec) -> Any:
     """The rows without targets: of a pair its first part, of a table the other columns."""
     if isinstance(data, tuple | list):
         return data[0]
-    names = [target] if isinstance(target, str) else list(target or ())
+    names = [spec.target]
     if isinstance(data, Mapping):
         return {name: column for name, column in data.items() if name not in names}
     return data.drop(columns=names, errors="ignore") if hasattr(data, "drop") else data

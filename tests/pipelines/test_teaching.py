@@ -24,7 +24,7 @@ from lepton_automl.pipelines.trial import run_trial
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
-from lepton_automl.study.given_teacher import save_answers, without_target
+from lepton_automl.study.given_teacher import save_answers
 from lepton_automl.study.runner import jobs
 from lepton_automl.study_store import StudyStore
 from lepton_automl.training.distill import Distillation, DistillationLoss
@@ -63,7 +63,7 @@ def test_a_network_learns_from_the_users_answers_where_labels_are_wrong(tmp_path
     known = np.load(targets)
     known[: data.spec.train] = np.random.default_rng(1).permutation(known[: data.spec.train])
     np.save(targets, known)
-    save_answers(lambda rows: np.array(CLASSES)[np.argmax(rows.to_numpy(), 1)], without_target(frame, "y"), data.spec, path)
+    save_answers(lambda rows: np.array(CLASSES)[np.argmax(rows.to_numpy(), 1)], frame, data.spec, path)
     assert np.array_equal(np.load(path).argmax(1), truth[np.load(tmp_path / "data/source_rows.npy")])
     teacher = Teacher(answers=str(path))
     shuffled, unused, taught = (
