@@ -73,7 +73,7 @@ class Depth:
 
     def note(self, trial: Trial) -> str:
         """A sentence if the chosen model was still improving when its training ended; else empty."""
-        if not self.is_open or not trial.result or not trial.reports or self.flat(trial, trial.reports[-1]):
+        if not self.is_open or not trial.result or not trial.epochs or self.flat(trial, trial.reports[-1]):
             return ""
         limit = self._state.settings.epochs_of(child=trial.is_child)
         if trial.is_child or trial.epochs >= limit or "flattened" in trial.result.reason:
