@@ -21,6 +21,7 @@ DIFFERENT, RANKS = np.unique(VALUES, return_inverse=True)
         RNG.integers(0, 5, 3_000),
         np.sin(3 * VALUES) + RNG.normal(size=3_000),
         1e30 * np.exp(2 * VALUES),
+        np.stack([VALUES > 0.3, np.sin(3 * VALUES) > RNG.normal(size=3_000)], axis=1).astype(np.int64),
     ],
 )
 def test_they_are_those_of_scikit_learns_tree(targets):

@@ -74,7 +74,7 @@ def test_a_study_searches_published_networks_where_their_weights_are(prepared):
     names = families.usual_names(prepared)
     assert names == ("conv", "linear_image", "pretrained")
     designs = [design["model.family"] for design in families.initial_designs(prepared, names)]
-    assert designs[:3] == ["linear_image", "conv", "pretrained"]
+    assert designs[:3] == ["linear_image", "pretrained", "conv"]
     without = prepared.replace(input=prepared.input.replace(pretrained=()))
     assert families.usual_names(without) == ("conv", "linear_image")
     with pytest.raises(ConfigError, match="'pretrained' does not support these data"):

@@ -21,21 +21,22 @@ def split_points(ranks: Array, targets: Array, *, leaves: int, least: int) -> Ar
 
     Args:
         ranks: The rank of each row's value among the distinct ones, from 0, int64 [N].
-        targets: Class indices int64 [N], or numbers float64 [N].
+        targets: Class indices int64 [N], numbers float64 [N], or zeros and ones [N, L] for L labels.
         leaves: Leaves of the tree, at most.
         least: Rows in a leaf, at least.
 
     Returns:
         For each split, the rank of the first value on its right, int64 [splits], in no order.
     """
-    numeric = targets.dtype.kind == "f"
+    numeric = targets.dtype.kind == "f" or targets.ndim > 1
     kinds, codes = (np.zeros(1), None) if numeric else np.unique(targets, return_inverse=True)
     step = max(1, -(-(int(ranks.max()) + 1) * len(kinds) // MOST_NUMBERS))
     groups = ranks // step
     count = int(groups.max()) + 1
     if codes is None:
-        scaled = targets / (np.abs(targets).max() or 1.0)
-        sums = np.bincount(groups, scaled - scaled.mean(), count)[:, None]
+        columns = targets.reshape(len(targets), -1).astype(np.float64).T
+        scaled = [column / (np.abs(column).max() or 1.0) for column in columns]
+        sums = np.stack([np.bincount(groups, column - column.mean(), count) for column in scaled], axis=1)
     else:
         sums = (
             np.bincount(groups * len(kinds) + codes, minlength=count * len(kinds)).reshape(count, len(kinds)).astype(np.float64)

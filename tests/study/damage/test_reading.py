@@ -97,7 +97,7 @@ def test_without_one_of_its_lines_a_study_is_as_it_was(home, path, at, how):
     state = seen(home)
     assert len(state.trials) == 2 and len(state.front()) == 1 and state.ended and state.tested and state.registered
     done = repair(NAME, home)
-    assert "whole again" in done
+    assert "the journal is repaired" in done
     found = check_intact(path.parent)
     expected = [
         event

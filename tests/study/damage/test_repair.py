@@ -39,7 +39,7 @@ def test_a_lost_journal_is_restored_from_its_copies(home, path, how):
     with pytest.raises(StudyError, match=r"(?s)lepton repair sample"):
         check_intact(path.parent)
     result = command(home, "repair", NAME)
-    assert result.exit_code == 0 and "whole again" in result.output
+    assert result.exit_code == 0 and "the journal is repaired" in result.output
     again = StudyState().feed(check_intact(path.parent))
     assert again.front()[0].scores == state.front()[0].scores and again.tested == state.tested
     assert how != "folder" or (next(path.parent.glob("journal.damaged-*")) / "theirs").read_text() == "kept"
