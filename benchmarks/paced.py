@@ -32,9 +32,9 @@ def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callabl
         answer = report(Report(trial=job.trial, epoch=epoch, scores=scores, seconds=seconds, waits=epoch in job.rungs))
     result = TrialResult(trial=job.trial, status="complete", profile=played.profile, epochs=epoch)
     result = result.replace(seconds=time.monotonic() - began)
-    if answer.stop:
+    if answer.ends_trial:
         return result.replace(status=answer.status, reason=answer.reason)
-    return result.replace(scores=all_scores(played.final["accuracy"]))
+    return result.replace(reason=answer.reason, scores=all_scores(played.final["accuracy"]))
 
 
 def all_scores(accuracy: float) -> dict[str, float]:

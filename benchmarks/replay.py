@@ -46,14 +46,14 @@ def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callabl
         _note(Path(job.folder) / WALKED, epoch)
         waits = epoch in job.rungs
         answer = report(Report(trial=job.trial, epoch=epoch, scores={job.metric: score(job, epoch)}, waits=waits))
-        if waits:
+        if waits and (not answer.stop or answer.ends_trial):  # as in a real trial: a finished training is packed next
             checkpoint_writer.write(Checkpoint(arrays={"model.weights": weights}, info={"epochs": epoch}))
-    if answer.stop:
+    if answer.ends_trial:
         return TrialResult(trial=job.trial, status=answer.status, reason=answer.reason, epochs=epoch)
     time.sleep(2 * EPOCH_SECONDS)  # packing
     assert weights[0] == sum(range(epoch + 1)), "the weights do not match the epochs"
     scores = {job.metric: score(job, epoch) + chance(job) / 100}
-    return TrialResult(trial=job.trial, status="complete", scores=scores, profile=cost, epochs=epoch)
+    return TrialResult(trial=job.trial, status="complete", reason=answer.reason, scores=scores, profile=cost, epochs=epoch)
 
 
 def score(job: TrialJob, epoch: int) -> float:

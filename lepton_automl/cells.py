@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,14 @@ PLAIN_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASC
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a cell is missing: None, NaN, NaT or pandas' NA."""
+    """Whether a cell is missing: None, NaN of any type of numbers, NaT or pandas' NA."""
     if value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return True
     if isinstance(value, np.datetime64):
         return bool(np.isnat(value))
-    return isinstance(value, float | np.floating) and bool(value != value)  # noqa: PLR0124  # NaN
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return isinstance(value, float | complex | np.inexact) and bool(value != value)  # noqa: PLR0124  # NaN
 
 
 def absent_numbers(texts: Iterable[str]) -> tuple[float, ...]:

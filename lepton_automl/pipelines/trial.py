@@ -185,7 +185,9 @@ class TrialRun:
             return self.send_report(Report(trial=self.job.trial, epoch=self.epochs, scores=epoch_scores, waits=waits))
 
         def keep(take: Callable[[], Snapshot]) -> None:
-            if report_scores and self.epochs in self.job.rungs:
+            # A finished training is packed next: if that is interrupted, its last rung is trained and decided on again.
+            finished = self.decision.stop and not self.decision.ends_trial
+            if report_scores and self.epochs in self.job.rungs and not finished:
                 self.keep(take())
 
         request = FitRequest(

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -290,6 +291,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
 )
 @given(frames())
+@example(pd.DataFrame({"x": [0, 0, 0, 0, 1], "y": pd.Series([None, False, False, Decimal("NaN"), complex("nan")])}))
 @example(pd.DataFrame({"flag": [None, False, None, "A", *[None] * 10], "y": [0.0] * 12 + [1.0] * 2}))
 def test_any_table_is_prepared_or_refused(tmp_path: Path, frame: pd.DataFrame) -> None:
     try:
