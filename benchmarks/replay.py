@@ -46,7 +46,7 @@ def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callabl
         _note(Path(job.folder) / WALKED, epoch)
         waits = epoch in job.rungs
         answer = report(Report(trial=job.trial, epoch=epoch, scores={job.metric: score(job, epoch)}, waits=waits))
-        if waits and (not answer.stop or answer.ends_trial):  # as in a real trial: a finished training is packed next
+        if waits and not answer.packs:  # as in a real trial: a finished training is packed next
             checkpoint_writer.write(Checkpoint(arrays={"model.weights": weights}, info={"epochs": epoch}))
     if answer.ends_trial:
         return TrialResult(trial=job.trial, status=answer.status, reason=answer.reason, epochs=epoch)

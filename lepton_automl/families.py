@@ -86,9 +86,8 @@ def active(config: Config, spec: DataSpec) -> Config:
         name: config.get(own_name(name, family), config.get(name, hyperparameter.default))
         for name, hyperparameter in family_named(family).space(spec).items()
     }
-    added = {TEACHER, *ADDABLE} - set(
-        family_for(spec).space(spec)
-    )  # what the usual family has is its own; the rest is the user's
+    # What the usual family has is its own; the rest is the user's.
+    added = {TEACHER, *ADDABLE} - set(family_for(spec).space(spec))
     # A recipe ignores what it does not know, and may need what the space of smaller images lacks; a training plan does neither.
     others = {name: setting for name, setting in config.items() if not name.startswith("train.") or name in added}
     return others | own
@@ -149,11 +148,10 @@ def trial_spec(config: Config, spec: DataSpec, factory: Factory | None = None) -
         spec: The study's data.
         factory: What builds the network if it is the user's own; it takes the data as they are stored.
     """
-    settings = room(active(config, spec), "model")
-    family = family_for(spec, str(settings.get("family", "")))
+    family = family_for(spec, str(config.get(FAMILY, "")))
     if factory is not None or not isinstance(family, ScalingFamily):
         return spec
-    return spec.replace(input=family.input(settings, spec))
+    return spec.replace(input=family.input(room(active(config, spec), "model"), spec))
 
 
 def full_recipe(config: Config, spec: DataSpec, factory: Factory | None = None) -> Recipe:

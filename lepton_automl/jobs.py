@@ -329,6 +329,11 @@ class Decision(Value):
         """Whether the trial ends without a model."""
         return self.stop and self.status != "complete"
 
+    @property
+    def packs(self) -> bool:
+        """Whether the training ends here and the network is packed."""
+        return self.stop and self.status == "complete"
+
 
 CONTINUE = Decision()
 NO_TRIAL = -1  # the trial of a failed request's result

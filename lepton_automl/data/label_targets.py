@@ -1,4 +1,4 @@
-"""Labels as JSON values, and how many rows each needs. Shared by the tasks that predict labels."""
+"""Labels as JSON values, how many rows each needs, and sets of labels. Shared by the tasks that predict labels."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from lepton_automl.arrays import Array
+from lepton_automl.arrays import Array, Json
+from lepton_automl.calibration import region_quantile
 from lepton_automl.cells import is_missing, to_text
+from lepton_automl.error_analysis import RegionCoverage, shown_levels
 from lepton_automl.errors import DataError
 
 LEAST_ROWS = 2  # per label: one to train on and one to score
@@ -68,3 +70,19 @@ def _is_indicated(cell: Any, label: str) -> bool:
         fix = "Give zeros and ones, or one column with lists of labels."
         raise DataError(f"the column {label!r} holds {cell!r}, which is neither 0 nor 1", where="target", fix=fix)
     return INDICATED[text]
+
+
+def sets_coverage(likely: Array, truth: Array, regions: Json | None) -> tuple[RegionCoverage, ...]:
+    """How many sets of labels hold all labels of their row, and how large they are, by the requested coverage.
+
+    Args:
+        likely: Calibrated probabilities [N, K].
+        truth: Which labels each row has, [N, K].
+        regions: The fitted quantiles; None if there are none.
+    """
+    shown = []
+    for level in shown_levels(regions):
+        sets = -likely <= region_quantile(regions, level)[1]
+        covered, size, empty = (sets | ~truth).all(1).mean(), sets.sum(1).mean(), (~sets.any(1)).mean()
+        shown.append(RegionCoverage(level=level, covered=float(covered), size=float(size), empty=float(empty)))
+    return tuple(shown)

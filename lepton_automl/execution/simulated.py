@@ -222,7 +222,7 @@ class SimulatedExecutor:
         result = TrialResult(
             trial=run.job.trial, status="complete", epochs=epochs, seconds=seconds, profile=run.recording.profile
         )
-        if run.decision.stop and run.decision.status == "complete" and epochs < len(run.recording.curve):
+        if run.decision.packs and epochs < len(run.recording.curve):
             scores = run.recording.curve[epochs - 1]
             kept = {name: scores[name] for name in run.recording.final if name in scores}
             return result.replace(

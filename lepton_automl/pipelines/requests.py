@@ -121,8 +121,9 @@ class _StepsTimed(Exception):  # noqa: N818  # not an error: it ends the timed f
 def score_models(job: ScoreJob) -> ModelScores:
     """Score finished models on the held-out test rows."""
     specs = {trial: job.data.replace(input=job.inputs.get(trial, job.data.input)) for trial in job.bundles}
+    rows = {spec: open_test(spec) for spec in set(specs.values())}
     scored = {
-        trial: bundle_scores(Path(bundle), open_test(specs[trial]), specs[trial], threads=job.threads)
+        trial: bundle_scores(Path(bundle), rows[specs[trial]], specs[trial], threads=job.threads)
         for trial, bundle in job.bundles.items()
     }
     return ModelScores(

@@ -186,8 +186,7 @@ class TrialRun:
 
         def keep(take: Callable[[], Snapshot]) -> None:
             # A finished training is packed next: if that is interrupted, its last rung is trained and decided on again.
-            finished = self.decision.stop and not self.decision.ends_trial
-            if report_scores and self.epochs in self.job.rungs and not finished:
+            if report_scores and self.epochs in self.job.rungs and not self.decision.packs:
                 self.keep(take())
 
         request = FitRequest(

@@ -8,14 +8,14 @@ schedule (schedule-free AdamW) make every epoch a possible end.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from lepton_automl.events import StudyConfig
-from lepton_automl.jobs import HostBenchmark, Report
+from lepton_automl.jobs import Report
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.texts import many
 
 from .budget import BudgetTracker
+from .pace import epoch_seconds
 
 FLAT = 0.02  # relative decrease of the error over the second half of the epochs, below which a curve counts as flat
 EARLIEST = 8  # epochs before which no curve is judged
@@ -27,20 +27,20 @@ RECENT = 8  # ended trials whose packing times count
 MARGIN = 1.25  # of the packing times so far: a model that comes too late is lost
 
 
-def depth_notes(config: StudyConfig, benchmark: HostBenchmark) -> tuple[str, ...]:
-    """What a time budget affords, in a sentence; nothing without one.
+def budget_affords(config: StudyConfig, epoch: float) -> str:
+    """What a time budget affords, in a sentence; empty without one.
 
     Args:
         config: The study.
-        benchmark: Has the seconds of one epoch of the usual network.
+        epoch: Seconds of one epoch of a usual network; 0 if unknown.
     """
     seconds = config.budget.seconds(config.deployment.device, config.workers)
-    if seconds is None or not benchmark.epoch_seconds or config.data.folds:
-        return ()
-    epochs = max(1, min(config.train.epochs, int(TIME_SHARE * seconds / benchmark.epoch_seconds)))
-    trainings = max(1, int(seconds * config.workers / (epochs * benchmark.epoch_seconds)))
+    if seconds is None or not epoch:
+        return ""
+    epochs = max(1, min(config.train.epochs, int(TIME_SHARE * seconds / epoch)))
+    trainings = max(1, int(seconds * config.workers / (epochs * epoch)))
     depth = f"a network of the usual size can train up to {many(epochs, 'epoch')}"
-    return (f"{depth}; the budget is enough for about {many(trainings, 'such training')}, fewer with larger networks",)
+    return f"{depth}; the budget is enough for about {many(trainings, 'such training')}, fewer with larger networks"
 
 
 class Depth:
@@ -83,24 +83,21 @@ class Depth:
     def budget_note(self, trial: Trial) -> str:
         """What the budget affords, in a sentence, once the first training has an epoch that can be timed; else empty."""
         trained = [other.number for other in self._state.trials.values() if other.epochs > 1]
-        host = self._state.host_benchmark
-        if trial.epochs != FIRST_TIMED or trained != [trial.number] or host is None or host.benchmark.epoch_seconds:
+        if not self.is_open or trial.epochs != FIRST_TIMED or trained != [trial.number]:
             return ""
-        return "".join(depth_notes(self._state.settings, host.benchmark.replace(epoch_seconds=epoch_seconds(trial))))
+        return budget_affords(self._state.settings, epoch_seconds(trial))
 
-    def out_of_time(self, trial: Trial, report: Report, now: float) -> bool:
-        """Whether the deadline comes before another epoch and the packing of the model."""
-        deadline = self._budget.deadline
-        if deadline is None:
-            return False
-        return now + epoch_seconds(trial, report) + self.pack_seconds > deadline
+    def has_time(self, trial: Trial, report: Report, now: float, more: float = 0.0) -> bool:
+        """Whether a trial can go on after a report, and be packed within the budget.
 
-    def has_time(self, trial: Trial, now: float) -> bool:
-        """Whether a stopped trial could train a quarter more and be packed within the budget."""
-        deadline, last = self._budget.deadline, trial.reports[-1]
-        if deadline is None:
-            return True
-        return now + epoch_seconds(trial, last) * max(1.0, last.epoch / 4) + self.pack_seconds <= deadline
+        Args:
+            trial: The trial.
+            report: Its last report.
+            now: The time.
+            more: By what share of its epochs so far it goes on, at least by one epoch.
+        """
+        deadline, epochs = self._budget.deadline, max(1.0, more * report.epoch)
+        return deadline is None or now + epochs * epoch_seconds(trial, report) + self.pack_seconds <= deadline
 
     @property
     def pack_seconds(self) -> float:
@@ -149,11 +146,3 @@ def _decrease(before: float, after: float, *, minimize: bool, rows: int) -> floa
     errors = (before, after) if minimize else (1 - before, 1 - after)
     floor = 1e-12 if minimize else half_row
     return 1 - max(errors[1], floor) / max(errors[0], floor)
-
-
-def epoch_seconds(trial: Trial, report: Report | None = None) -> float:
-    """Seconds of one epoch of a trial at its pace up to a report, by default its last one; 0 while unknown."""
-    reports: Sequence[Report] = [known for known in (*trial.reports, *([report] if report else [])) if known.epoch > 0]
-    if not reports or reports[-1].epoch <= reports[0].epoch:
-        return 0.0
-    return (reports[-1].seconds - reports[0].seconds) / (reports[-1].epoch - reports[0].epoch)

@@ -10,6 +10,7 @@ from lepton_automl.jobs import CONTINUE, Decision, Report
 from lepton_automl.state import StudyState, Trial
 
 from .forecast import Forecaster
+from .pace import epoch_seconds
 from .stopping import is_promoted
 
 EQUALITY_TOLERANCE = 0.02  # in the logarithm of a time or size: smaller differences are mostly noise
@@ -71,12 +72,8 @@ class EarlyStopper:
 
     def seconds_left(self, trial: Trial, report: Report) -> float:
         """Seconds that the trial still needs at its pace so far; 0 while unknown."""
-        first = next((earlier for earlier in trial.reports if earlier.epoch > 0), report)
-        epochs = report.epoch - first.epoch
-        if epochs <= 0:
-            return 0.0
         total = self._state.settings.epochs_of(child=trial.is_child)
-        return (total - report.epoch) * (report.seconds - first.seconds) / epochs
+        return (total - report.epoch) * epoch_seconds(trial, report)
 
     def costs(self, trial: Trial, report: Report) -> list[float]:
         """The objectives at a rung, to minimise. Only the score changes during training; times and sizes within 2 % count as equal."""

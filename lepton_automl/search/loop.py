@@ -43,6 +43,7 @@ from .propose import Proposer
 from .references import ReferenceScorer
 
 TICK = 0.2  # seconds between checks of the clock and of requests, while no trial reports
+RESUMED_SHARE = 0.25  # of its epochs so far by which a resumed trial has to be able to go on
 FIRST_FAILURES = 6  # the search gives up if this many first trials all fail
 FINISH_SECONDS = 12.0  # seconds for finalists after a stop request
 PUBLISH_SECONDS = 6.0  # seconds of a grace period reserved for MLflow and the registry
@@ -334,14 +335,15 @@ class Loop:
     def _in_time(self, trial: Trial, report: Report) -> bool:
         """Whether a trial can go on after a report: another epoch fits into the budget, or with folds all that are left."""
         if self.depth.is_open:
-            return not self.depth.out_of_time(trial, report, self.executor.now())
+            return self.depth.has_time(trial, report, self.executor.now())
         return self._all_in_time(trial, report)
 
     def _can_resume(self, trial: Trial) -> bool:
         """Whether a stopped trial could still come to more within the budget."""
+        last = trial.reports[-1]
         if self.depth.is_open:
-            return self.depth.has_time(trial, self.executor.now())
-        return self._all_in_time(trial, trial.reports[-1])
+            return self.depth.has_time(trial, last, self.executor.now(), more=RESUMED_SHARE)
+        return self._all_in_time(trial, last)
 
     def _all_in_time(self, trial: Trial, report: Report) -> bool:
         """Whether all epochs of a trial fit into the budget at its pace."""

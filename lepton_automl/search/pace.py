@@ -1,14 +1,13 @@
-"""How long an epoch of an untried network takes: from the trials so far, by multiply-accumulates."""
+"""How long an epoch takes: of a trial by its reports, of an untried network by the multiply-accumulates of the trials so far."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from lepton_automl.jobs import Report
 from lepton_automl.space import Config
-from lepton_automl.state import StudyState
-
-from .depth import epoch_seconds
+from lepton_automl.state import StudyState, Trial
 
 NEAREST = 3  # trials that a network is compared with
 EXPONENT = 0.7  # of the ratio of multiply-accumulates: small networks are bound by the number of layers
@@ -43,3 +42,11 @@ class Pace:
 
     def _log_macs(self, config: Config) -> float:
         return math.log(max(1.0, self._macs(config)))
+
+
+def epoch_seconds(trial: Trial, report: Report | None = None) -> float:
+    """Seconds of one epoch of a trial at its pace up to a report, by default its last one; 0 while unknown."""
+    reports: Sequence[Report] = [known for known in (*trial.reports, *([report] if report else [])) if known.epoch > 0]
+    if not reports or reports[-1].epoch <= reports[0].epoch:
+        return 0.0
+    return (reports[-1].seconds - reports[0].seconds) / (reports[-1].epoch - reports[0].epoch)

@@ -14,7 +14,6 @@ from lepton_automl.jobs import HostBenchmark, HostBenchmarkJob, Teacher, TrialJo
 from lepton_automl.journal import Journal
 from lepton_automl.locks import measurement_lock_path
 from lepton_automl.search.budget import affordable_epochs
-from lepton_automl.search.depth import depth_notes
 from lepton_automl.search.early_stopper import EarlyStopper
 from lepton_automl.search.forecast import Forecaster
 from lepton_automl.search.loop import Loop
@@ -183,7 +182,6 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
         started.replace(at=began, config=config),
         HostBenchmarked(at=executor.now(), benchmark=benchmark, epochs=epochs),
         *(Noted(at=executor.now(), text=note, level="warning") for note in (*warnings, *notes)),
-        *(Noted(at=executor.now(), text=note) for note in depth_notes(config, benchmark)),
     ]
     for path in (journal.path, folder / SPARE):  # left by a search that was killed between the two; no result is lost
         path.unlink(missing_ok=True)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from lepton_automl.arrays import Array, Json
-from lepton_automl.calibration import region_quantile, with_temperature
-from lepton_automl.error_analysis import CalibrationBin, ClassScore, RegionCoverage, shown_levels
+from lepton_automl.calibration import with_temperature
+from lepton_automl.data.label_targets import sets_coverage
+from lepton_automl.error_analysis import CalibrationBin, ClassScore
 from lepton_automl.task import Analysis
 
 BINS = 15  # as in the usual definition
@@ -100,24 +101,8 @@ def analyze_labels(outputs: Array, truth: Array, labels: tuple[Any, ...], decode
         "confusion": pairs,
         "calibration": bins,
         "calibration_error": error,
-        "regions": sets_coverage(answers, truth, decoder.get("regions")),
+        "regions": sets_coverage(answers, np.arange(len(labels)) == truth[:, None], decoder.get("regions")),
     }
     if temperature != 1.0:
         parts["uncalibrated_error"] = calibration(np.clip(outputs.max(1), 0.0, 1.0), right)[1]
     return Analysis(worst=listed, parts=parts)
-
-
-def sets_coverage(likely: Array, truth: Array, regions: Json | None) -> tuple[RegionCoverage, ...]:
-    """How many sets of labels hold the true one, and how large they are, by the requested coverage.
-
-    Args:
-        likely: Calibrated probabilities [N, K].
-        truth: Class indices [N].
-        regions: The fitted quantiles; None if there are none.
-    """
-    rows, shown = np.arange(len(truth)), []
-    for level in shown_levels(regions):
-        sets = -likely <= region_quantile(regions, level)[1]
-        covered, size, empty = sets[rows, truth].mean(), sets.sum(1).mean(), (~sets.any(1)).mean()
-        shown.append(RegionCoverage(level=level, covered=float(covered), size=float(size), empty=float(empty)))
-    return tuple(shown)

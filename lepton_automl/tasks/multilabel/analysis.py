@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from lepton_automl.arrays import Array, Json
-from lepton_automl.calibration import region_quantile
-from lepton_automl.error_analysis import ClassScore, RegionCoverage, shown_levels
+from lepton_automl.data.label_targets import sets_coverage
+from lepton_automl.error_analysis import ClassScore
 from lepton_automl.task import Analysis
 
 from .decoder import with_temperatures
@@ -64,22 +64,6 @@ def calibration_error(likely: Array, truth: Array) -> float:
     places = (np.clip(likely * BINS, 0, BINS - 1).astype(int) + BINS * np.arange(labels)).ravel()
     gaps = np.bincount(places, (truth - likely.astype(np.float64)).ravel(), BINS * labels)
     return float(np.abs(gaps).sum() / max(rows * labels, 1))
-
-
-def sets_coverage(likely: Array, truth: Array, regions: Json | None) -> tuple[RegionCoverage, ...]:
-    """How many sets hold all labels of their row, and how large they are, by the requested coverage.
-
-    Args:
-        likely: Calibrated probabilities [N, K].
-        truth: Which labels each row has, [N, K].
-        regions: The fitted quantiles; None if there are none.
-    """
-    shown = []
-    for level in shown_levels(regions):
-        sets = -likely <= region_quantile(regions, level)[1]
-        covered, size, empty = (sets | ~truth).all(1).mean(), sets.sum(1).mean(), (~sets.any(1)).mean()
-        shown.append(RegionCoverage(level=level, covered=float(covered), size=float(size), empty=float(empty)))
-    return tuple(shown)
 
 
 def _named(chosen: Array, labels: tuple[Any, ...]) -> str:
