@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -15,6 +16,7 @@ README = Path(__file__).parents[2] / "README.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_readmes_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     example, names = EXAMPLES[0], {}

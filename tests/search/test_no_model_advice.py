@@ -75,8 +75,8 @@ def test_a_live_panel_shows_it_too():
 
 
 def test_fit_warns_if_progress_is_not_shown(tmp_path):
-    automl = AutoML(budget=Budget(minutes=0.02), workers=1, home=tmp_path, progress=False)
-    with pytest.warns(UserWarning, match=r"0\.02 minutes is spent; no model is ready\n.*extend\(minutes=\d+\)"):
+    automl = AutoML(budget=Budget(minutes=0.0002), workers=1, home=tmp_path, progress=False)
+    with pytest.warns(UserWarning, match=r"0\.0002 minutes is spent; no model is ready\n.*extend\(minutes=\d+\)"):
         study = automl.fit(*digits())
     assert study.front.empty and study.status == "ended"
 
