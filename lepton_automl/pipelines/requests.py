@@ -121,14 +121,14 @@ class _StepsTimed(Exception):  # noqa: N818  # not an error: it ends the timed f
 def score_models(job: ScoreJob) -> ModelScores:
     """Score finished models on the held-out test rows."""
     specs = {trial: job.data.replace(input=job.inputs.get(trial, job.data.input)) for trial in job.bundles}
-    rows = {spec: open_test(spec) for spec in set(specs.values())}
-    scored = {
-        trial: bundle_scores(Path(bundle), rows[specs[trial]], specs[trial], threads=job.threads)
-        for trial, bundle in job.bundles.items()
-    }
+    scored = {}
+    for spec in dict.fromkeys(specs.values()):  # the rows of one size at a time, as a split may be large
+        rows = open_test(spec)
+        for trial in (trial for trial, own in specs.items() if own == spec):
+            scored[trial] = bundle_scores(Path(job.bundles[trial]), rows, spec, threads=job.threads)
     return ModelScores(
-        scores={trial: scores for trial, (scores, _) in scored.items()},
-        intervals={trial: intervals for trial, (_, intervals) in scored.items()},
+        scores={trial: scored[trial][0] for trial in job.bundles},
+        intervals={trial: scored[trial][1] for trial in job.bundles},
     )
 
 
