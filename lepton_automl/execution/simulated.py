@@ -168,14 +168,19 @@ class SimulatedExecutor:
 
     def decide(self, trial: int, decision: Decision) -> None:
         """Answer a waiting report; the trial ends or continues with its next epoch."""
-        if run := self._runs.get(trial):
+        run = self._runs.get(trial)
+        if run and not run.decision.stop:
             run.decision = decision
             self._go_on(run)
 
     def cancel(self, trial: int, decision: Decision) -> None:
-        """End a trial after its current epoch."""
-        if trial in self._runs:
-            self._runs[trial].decision = decision
+        """End a trial at once, in the middle of its epoch."""
+        if run := self._runs.get(trial):
+            run.decision = decision
+            self._due = [(due, number) for due, number in self._due if number != trial]
+            heapq.heapify(self._due)
+            run.due = min(run.due, self._clock)
+            heapq.heappush(self._due, (run.due, trial))
 
     def hold(self, *, held: bool) -> None:
         """Hold or continue all trials; while they are held, only the clock advances."""
@@ -218,18 +223,19 @@ class SimulatedExecutor:
 
     def _end(self, run: _Run) -> TrialResult:
         del self._runs[run.job.trial]
-        epochs, seconds = run.epoch - 1, run.due - run.began
+        epochs, seconds = max(0, run.epoch - 1), run.due - run.began
         result = TrialResult(
             trial=run.job.trial, status="complete", epochs=epochs, seconds=seconds, profile=run.recording.profile
         )
-        if run.decision.packs and epochs < len(run.recording.curve):
+        if run.decision.packs and 0 < epochs < len(run.recording.curve):
             scores = run.recording.curve[epochs - 1]
             kept = {name: scores[name] for name in run.recording.final if name in scores}
             return result.replace(
                 scores=kept, profile=run.recording.finished or run.recording.profile, reason=run.decision.reason
             )
-        if run.decision.ends_trial:
-            return result.replace(status=run.decision.status, reason=run.decision.reason)
+        if run.decision.stop and not (run.decision.packs and epochs):
+            status = "stopped" if run.decision.packs else run.decision.status
+            return result.replace(status=status, reason=run.decision.reason)
         if run.recording.failure:
             return result.replace(status="failed", reason=run.recording.failure)
         return result.replace(scores=run.recording.final, profile=run.recording.finished or run.recording.profile)

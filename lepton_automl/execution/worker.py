@@ -44,7 +44,7 @@ from .failure_cause import fault_of
 from .traces import changed, snapshot
 from .transfer import Deliverer, Delivery, returned, unpacked
 
-TrialFunction = Callable[[TrialJob, Callable[[Report], Decision], Callable[[], None]], TrialResult]
+TrialFunction = Callable[[TrialJob, Callable[[Report], Decision], Callable[[], Decision]], TrialResult]
 
 EVERY = 1.0  # seconds between heartbeats
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, see prctl(2)
@@ -64,6 +64,7 @@ class Worker:
         self.workspace: Workspace = workspace or LocalWorkspace(Path.cwd())
         self.jobs: queue.Queue[tuple[Value, queue.Queue[Decision]]] = queue.Queue()
         self.decisions: queue.Queue[Decision] = queue.Queue()  # on the current job
+        self._end: Decision | None = None  # the decision that ends the current job
         self._last_heartbeat = 0.0
         self._sending = threading.Lock()
 
@@ -73,6 +74,7 @@ class Worker:
         self.heartbeat()
         while True:
             job, self.decisions = self.jobs.get()
+            self._end = None
             if isinstance(job, TrialJob):
                 self._send(self._clean(job, self._try))
             else:
@@ -148,12 +150,26 @@ class Worker:
         os._exit(0)
 
     def _report(self, report: Report) -> Decision:
-        """Send a report; wait for the decision if it asks for one, else check whether a cancellation has arrived."""
+        """Send a report; wait for the decision if it asks for one, else check whether one has arrived."""
         self._send(report)
-        try:
-            return self.decisions.get(block=report.waits)
-        except queue.Empty:
-            return CONTINUE
+        return self._decision(wait=report.waits)
+
+    def _step(self) -> Decision:
+        """Send a heartbeat; the decision that has arrived meanwhile, for example because the time is up."""
+        self.heartbeat()
+        return self._decision(wait=False)
+
+    def _decision(self, *, wait: bool) -> Decision:
+        """The next decision on the current job; one that ends it is final."""
+        if self._end is None:
+            try:
+                decision = self.decisions.get(block=wait)
+            except queue.Empty:
+                return CONTINUE
+            if not decision.stop:
+                return decision
+            self._end = decision
+        return self._end
 
     def _try(self, job: TrialJob) -> TrialResult:
         folder = (self.workspace.folder / job.folder).absolute()
@@ -166,7 +182,7 @@ class Worker:
                 self._deliver(deliverer.checkpoint())
                 return self._report(report)
 
-            result = self.trial_function(job, report, self.heartbeat)
+            result = self.trial_function(job, report, self._step)
             self._deliver(deliverer.all())
             return returned(result, self.workspace)
         except Exception as error:

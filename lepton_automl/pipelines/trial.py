@@ -17,6 +17,7 @@ from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurem
 from lepton_automl.models.deployable import deployable
 from lepton_automl.training.scores import in_target_unit, scores
 from lepton_automl.training.snapshot import Snapshot, initial_snapshot
+from lepton_automl.training.stopped import TrainingStopped
 
 from .adapter import FitRequest, Network
 from .checkpoint import Checkpoint, CheckpointWriter, Stopwatch
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
 FIRST_PROFILE_SECONDS = 0.3  # of the first profiling, while other workers wait; finished models are profiled again
 
 ReportFn = Callable[[Report], Decision]
+HeartbeatFn = Callable[[], Decision]
 
 
-def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = lambda: None) -> TrialResult:
+def run_trial(job: TrialJob, report: ReportFn, heartbeat: HeartbeatFn = lambda: CONTINUE) -> TrialResult:
     """Run one trial: profile, train, prune, fine-tune, pack, profile again.
 
     A trial whose folder has its checkpoint continues from there and repeats no report.
@@ -43,45 +45,52 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = l
     Args:
         job: Everything about the trial.
         report: Called after every epoch; its decision may end the trial.
-        heartbeat: Called at every batch, to show that the worker is alive.
+        heartbeat: Called at every step, to show that the worker is alive; its decision may end the trial in the middle of an
+            epoch, with the best weights so far.
 
     Returns:
         How the trial ended. Failures of the candidate (divergence, export) are raised.
     """
     with pausing_for_measurements(job.measurement_lock) as measurement_lock:
         run = TrialRun(job, report, measurement_lock, heartbeat)
-        data = with_teacher(cached_data(job.data), job.teacher, run.wait)
-        profiler = CostProfiler(data, job.deployment, measurement_lock, job.reference_ms, job.costs)
-        lean = run.adapter.lean
-        if not run.resumed:
-            profile = profiler.profile(run.adapter.build(lean), FIRST_PROFILE_SECONDS)
-            if run.send_report(Report(trial=job.trial, epoch=0, profile=profile, waits=True)).stop:
-                return run.end()
-        cross_validated = run.cross_validate(data) if job.data.folds else {}
-        if run.decision.ends_trial:
+        try:
+            return _walk(run, measurement_lock)
+        except TrainingStopped as end:  # before or between trainings: there is nothing to pack
+            return run.end(status="stopped" if end.decision.packs else end.decision.status)
+
+
+def _walk(run: TrialRun, measurement_lock: MeasurementLock) -> TrialResult:
+    """The steps of a trial."""
+    job, lean = run.job, run.adapter.lean
+    data = with_teacher(cached_data(job.data), job.teacher, run.wait)
+    profiler = CostProfiler(data, job.deployment, measurement_lock, job.reference_ms, job.costs)
+    if not run.resumed:
+        profile = profiler.profile(run.adapter.build(lean), FIRST_PROFILE_SECONDS)
+        if run.send_report(Report(trial=job.trial, epoch=0, profile=profile, waits=True)).stop:
             return run.end()
-        rows = data.whole() if job.data.folds else data
-        model = run.train(rows, report_scores=not job.data.folds)
-        if run.decision.ends_trial:
-            return run.end()
-        if run.answers:
-            save_held_out(Path(job.folder), [answers for answers, _ in run.answers])
-        packed = pack(model, rows, job, profiler, cross_validated)
-        return run.end(
-            status="complete",
-            scores=packed.scores,
-            profile=packed.profile,
-            folder=str(packed.folder),
-            resampled=packed.resampled,
-        )
+    cross_validated = run.cross_validate(data) if job.data.folds else {}
+    if run.decision.ends_trial:
+        return run.end()
+    rows = data.whole() if job.data.folds else data
+    model = run.train(rows, report_scores=not job.data.folds)
+    if run.decision.ends_trial:
+        return run.end()
+    if run.answers:
+        save_held_out(Path(job.folder), [answers for answers, _ in run.answers])
+    packed = pack(model, rows, job, profiler, cross_validated)
+    return run.end(
+        status="complete",
+        scores=packed.scores,
+        profile=packed.profile,
+        folder=str(packed.folder),
+        resampled=packed.resampled,
+    )
 
 
 class TrialRun:
     """A trial in progress: its plans, its progress and the last decision."""
 
-    def __init__(
-        self, job: TrialJob, report: ReportFn, measurement_lock: MeasurementLock, heartbeat: Callable[[], None]
-    ) -> None:
+    def __init__(self, job: TrialJob, report: ReportFn, measurement_lock: MeasurementLock, heartbeat: HeartbeatFn) -> None:
         self.job, self.report, self.measurement_lock, self.heartbeat = job, report, measurement_lock, heartbeat
         self.adapter = adapter_for(job.config, job)
         self.prune_plan = families.prune_plan_of(job.config, job.prune)
@@ -195,8 +204,16 @@ class TrialRun:
         self.adapter.train(model, batches, request)
 
     def wait(self) -> None:
-        """Show that the worker is alive, and pause while something is measured."""
-        self.heartbeat()
+        """Show that the worker is alive, and pause while something is measured.
+
+        Raises:
+            TrainingStopped: A decision to stop has arrived.
+        """
+        decision = self.heartbeat()
+        if decision.stop:
+            trained = self.epochs > 0  # else there is nothing to pack
+            self.decision = decision if trained or decision.ends_trial else decision.replace(status="stopped")
+            raise TrainingStopped(self.decision)
         self.measurement_lock.wait()
 
     def _inherit(self, data: Data) -> Network:

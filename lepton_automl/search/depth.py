@@ -25,6 +25,7 @@ PACK_SECONDS = 2.0  # seconds from a trial's last epoch to its end, before one w
 FIRST_TIMED = 2  # the first epoch that can be timed: what is imported for the first one is not part of it
 RECENT = 8  # ended trials whose packing times count
 MARGIN = 1.25  # of the packing times so far: a model that comes too late is lost
+BUDGET_ENDS = "the budget ends"  # why a trial is packed
 
 
 def budget_affords(config: StudyConfig, epoch: float) -> str:
@@ -88,7 +89,7 @@ class Depth:
         return budget_affords(self._state.settings, epoch_seconds(trial))
 
     def has_time(self, trial: Trial, report: Report, now: float, more: float = 0.0) -> bool:
-        """Whether a trial can go on after a report, and be packed within the budget.
+        """Whether a trial can go on after a report, and be packed within the budget; with folds, whether it can end.
 
         Args:
             trial: The trial.
@@ -96,8 +97,23 @@ class Depth:
             now: The time.
             more: By what share of its epochs so far it goes on, at least by one epoch.
         """
-        deadline, epochs = self._budget.deadline, max(1.0, more * report.epoch)
-        return deadline is None or now + epochs * epoch_seconds(trial, report) + self.pack_seconds <= deadline
+        deadline = self._budget.deadline
+        if deadline is None:
+            return True
+        if not self.is_open:
+            return now + self.seconds_left(trial, report) <= deadline
+        epochs = max(1.0, more * report.epoch)
+        return now + epochs * epoch_seconds(trial, report) + self.pack_seconds <= deadline
+
+    def seconds_left(self, trial: Trial, report: Report) -> float:
+        """Seconds that the rest of a trial's plan takes at its pace so far; 0 while unknown."""
+        total = self._state.settings.epochs_of(child=trial.is_child)
+        return (total - report.epoch) * epoch_seconds(trial, report)
+
+    def is_late(self, now: float) -> bool:
+        """Whether a trial that is not packed from now on comes too late."""
+        deadline = self._budget.deadline
+        return self.is_open and deadline is not None and now + self.pack_seconds >= deadline
 
     @property
     def pack_seconds(self) -> float:
@@ -146,3 +162,12 @@ def _decrease(before: float, after: float, *, minimize: bool, rows: int) -> floa
     errors = (before, after) if minimize else (1 - before, 1 - after)
     floor = 1e-12 if minimize else half_row
     return 1 - max(errors[1], floor) / max(errors[0], floor)
+
+
+def out_of_time(left: float) -> str:
+    """The reason for stopping a trial that would not finish within the budget.
+
+    Args:
+        left: Seconds that it still needs; 0 if unknown.
+    """
+    return f"needs {left:.0f} s more than the budget allows" if left >= 0.5 else "the budget ran out first"

@@ -10,7 +10,6 @@ from lepton_automl.jobs import CONTINUE, Decision, Report
 from lepton_automl.state import StudyState, Trial
 
 from .forecast import Forecaster
-from .pace import epoch_seconds
 from .stopping import is_promoted
 
 EQUALITY_TOLERANCE = 0.02  # in the logarithm of a time or size: smaller differences are mostly noise
@@ -70,11 +69,6 @@ class EarlyStopper:
         models = [self._costs(model, state.score(model)) for model in state.front()]
         return not any(all(theirs <= ours for theirs, ours in zip(model, costs, strict=True)) for model in models)
 
-    def seconds_left(self, trial: Trial, report: Report) -> float:
-        """Seconds that the trial still needs at its pace so far; 0 while unknown."""
-        total = self._state.settings.epochs_of(child=trial.is_child)
-        return (total - report.epoch) * epoch_seconds(trial, report)
-
     def costs(self, trial: Trial, report: Report) -> list[float]:
         """The objectives at a rung, to minimise. Only the score changes during training; times and sizes within 2 % count as equal."""
         return self._costs(trial, report.scores.get(self._state.settings.metric, math.nan))
@@ -92,12 +86,3 @@ class EarlyStopper:
 def _rounded(cost: float) -> float:
     """A cost in multiples of the tolerance, so that close costs become equal."""
     return round(cost / EQUALITY_TOLERANCE) if math.isfinite(cost) else math.inf
-
-
-def out_of_time(left: float) -> str:
-    """The reason for stopping a trial that would not finish within the budget.
-
-    Args:
-        left: Seconds that it still needs; 0 if unknown.
-    """
-    return f"needs {left:.0f} s more than the budget allows" if left >= 0.5 else "the budget ran out first"

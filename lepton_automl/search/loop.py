@@ -33,8 +33,8 @@ from lepton_automl.state import StudyState, Trial
 
 from . import importance
 from .budget import BudgetTracker
-from .depth import Depth
-from .early_stopper import EarlyStopper, out_of_time
+from .depth import BUDGET_ENDS, Depth, out_of_time
+from .early_stopper import EarlyStopper
 from .finalists import Finalists, NoFinalists
 from .forecast import Forecaster
 from .journal_retry import write_when_possible
@@ -96,6 +96,7 @@ class Loop:
         self.pauses = Pauses(state, executor, write=self.write, missing=missing)
         self._finish_seconds = FINISH_SECONDS
         self._deferred: list[CommandReceived] = []  # requests received while the journal could not be written
+        self._packed_late: set[int] = set()  # trials that were told to end in the middle of an epoch
 
     # State
 
@@ -214,6 +215,7 @@ class Loop:
                     self._end(message)
                     if importance.due(self.state):
                         self._rank()
+            self._pack_late()
         return reason
 
     def _handle_commands(self) -> None:
@@ -323,32 +325,29 @@ class Loop:
             return Decision(stop=True, status="infeasible", reason=broken)
         if report.profile is not None:
             return CONTINUE
-        if not self._in_time(trial, report):
+        if not self.depth.has_time(trial, report, self.executor.now()):
             if self.depth.is_open and self.early_stopper.is_worth_packing(trial, report):
-                return Decision(stop=True, status="complete", reason="the budget ends")
-            return Decision(stop=True, reason=out_of_time(self.early_stopper.seconds_left(trial, report)))
+                return Decision(stop=True, status="complete", reason=BUDGET_ENDS)
+            return Decision(stop=True, reason=out_of_time(self.depth.seconds_left(trial, report)))
         decision = self.early_stopper.decide(trial, report) if report.waits else CONTINUE
         if not decision.stop and (reason := self.depth.finished(trial, report)):
             return Decision(stop=True, status="complete", reason=reason)
         return decision
 
-    def _in_time(self, trial: Trial, report: Report) -> bool:
-        """Whether a trial can go on after a report: another epoch fits into the budget, or with folds all that are left."""
-        if self.depth.is_open:
-            return self.depth.has_time(trial, report, self.executor.now())
-        return self._all_in_time(trial, report)
+    def _pack_late(self) -> None:
+        """End trials that are in the middle of an epoch when the deadline is only a packing away, if that is worth it."""
+        if self.state.paused or not self.depth.is_late(self.executor.now()):
+            return
+        for number, trial in self.state.running.items():
+            if number in self._packed_late or not trial.epochs or trial.decisions[trial.reports[-1].epoch].stop:
+                continue
+            if self.early_stopper.is_worth_packing(trial, trial.reports[-1]):
+                self._packed_late.add(number)
+                self.executor.cancel(number, Decision(stop=True, status="complete", reason=BUDGET_ENDS))
 
     def _can_resume(self, trial: Trial) -> bool:
         """Whether a stopped trial could still come to more within the budget."""
-        last = trial.reports[-1]
-        if self.depth.is_open:
-            return self.depth.has_time(trial, last, self.executor.now(), more=RESUMED_SHARE)
-        return self._all_in_time(trial, last)
-
-    def _all_in_time(self, trial: Trial, report: Report) -> bool:
-        """Whether all epochs of a trial fit into the budget at its pace."""
-        left, deadline = self.early_stopper.seconds_left(trial, report), self.budget_tracker.deadline
-        return deadline is None or self.executor.now() + left <= deadline
+        return self.depth.has_time(trial, trial.reports[-1], self.executor.now(), more=RESUMED_SHARE)
 
     def _end(self, result: TrialResult) -> None:
         """Record how a trial ended, or retry it if its failure was not its own fault."""

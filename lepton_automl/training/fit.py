@@ -18,6 +18,7 @@ from lepton_automl.specs import DataSpec
 from .epochs import BatchSource, Epochs, OfferSnapshot, OnEpoch
 from .silence import KeepSignals, interruptible, silence_lightning
 from .snapshot import Snapshot
+from .stopped import TrainingStopped
 from .training_module import TrainingModule
 
 
@@ -67,7 +68,7 @@ def fit(
         last_epoch: The epoch of the plan to stop at; None for its end.
         on_epoch: Called after each epoch with the number of finished epochs of the plan and the scores: those of the averaged
             weights on the validation rows, and the mean training loss as `train_loss`. Its decision may end the fit.
-        wait: Called before every step; returns when the step may run.
+        wait: Called before every step; returns when the step may run, or raises `TrainingStopped` to end the fit.
         score: Whether validation scores are computed; without them, or without validation rows, only `train_loss` is reported.
         start: A snapshot of an earlier fit of these epochs: the model and its optimiser continue from it; on a CPU they end as
             if that fit had not been interrupted. Replaces `first_epoch`.
@@ -98,7 +99,12 @@ def run_trainer(
     first = epochs.epoch
     gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with silence_lightning(), interruptible(), torch.random.fork_rng(devices=gpus):
-        _trainer(epochs, count, gpus, **options).fit(task, datamodule=datamodule)
+        trainer = _trainer(epochs, count, gpus, **options)
+        try:
+            trainer.fit(task, datamodule=datamodule)
+        except TrainingStopped as end:
+            epochs.stopped = end.decision
+            epochs.on_train_end(trainer, task)  # which Lightning does not call
     return FitResult(epochs=epochs.epoch - first, stopped=epochs.stopped, scores=epochs.scores)
 
 

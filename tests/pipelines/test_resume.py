@@ -41,9 +41,16 @@ def job_of(spec, folder, **changes) -> TrialJob:
     return job.replace(**changes)
 
 
-def walked(job, *, killed_after: float = np.inf, stopped_at: int | None = None):
-    """The reported epochs and seconds, and the result; None if the trial was interrupted."""
-    epochs, seconds = [], []
+def walked(job, *, killed_after: float = np.inf, stopped_at: int | None = None, late: Decision | None = None):
+    """The reported epochs and seconds, and the result; None if the trial was interrupted.
+
+    Args:
+        job: The trial.
+        killed_after: The epoch after which it is killed.
+        stopped_at: The rung at which it is stopped.
+        late: A decision that arrives in the middle of the epoch after the fourth.
+    """
+    epochs, seconds, steps = [], [], []
 
     def report(said):
         epochs.append(said.epoch)
@@ -52,8 +59,12 @@ def walked(job, *, killed_after: float = np.inf, stopped_at: int | None = None):
             raise Killed
         return Decision(stop=True, reason="behind") if said.waits and said.epoch == stopped_at else CONTINUE
 
+    def heartbeat() -> Decision:
+        steps.append(epochs[-1:])
+        return late if late and steps.count([4]) > 1 else CONTINUE
+
     try:
-        return epochs, seconds, run_trial(job, report)
+        return epochs, seconds, run_trial(job, report, heartbeat)
     except Killed:
         return epochs, seconds, None
 
@@ -102,6 +113,24 @@ def test_a_stopped_trial_can_be_resumed_to_equal_weights(prepared, tmp_path, fol
     epochs, after, result = walked(frozen)
     assert epochs[: len(again)] == again and result.scores == expected.scores and after[0] > before[-1]
     assert all(np.array_equal(array, weights(frozen)[name]) for name, array in weights(whole).items())
+
+
+def test_a_decision_ends_a_trial_in_the_middle_of_an_epoch_with_its_best_weights(prepared, tmp_path):
+    spec, enough = prepared(0), Decision(stop=True, status="complete", reason="the budget ends")
+    at_rung, in_epoch, dropped = (job_of(spec, tmp_path / name) for name in ("at_rung", "in_epoch", "dropped"))
+    at_rung = at_rung.replace(train=at_rung.train.replace(epochs=4))
+    *_, expected = walked(at_rung)
+    epochs, _, result = walked(in_epoch, late=enough)
+    assert epochs[-1] == 4 and (result.status, result.epochs, result.reason) == ("complete", 4, enough.reason)
+    assert result.scores == expected.scores
+    *_, nothing = walked(dropped, late=Decision(stop=True, reason="stopped by the user"))
+    assert (nothing.status, nothing.folder, nothing.reason) == ("stopped", "", "stopped by the user")
+
+
+def test_a_decision_before_the_first_step_ends_a_trial_without_a_model(prepared, tmp_path):
+    decision = Decision(stop=True, status="complete", reason="the budget ends")
+    result = run_trial(job_of(prepared(0), tmp_path), lambda _: CONTINUE, lambda: decision)
+    assert result.status == "stopped" and not result.folder
 
 
 def test_a_checkpoint_is_complete_or_absent(tmp_path, prepared):

@@ -8,7 +8,7 @@ import pytest
 
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.plans import TrainPlan
-from lepton_automl.search.depth import TIME_SHARE, is_flat
+from lepton_automl.search.depth import BUDGET_ENDS, TIME_SHARE, is_flat
 from lepton_automl.specs import Budget
 from lepton_automl.study.runner import search
 from lepton_automl.study_store import StudyStore
@@ -43,7 +43,7 @@ def test_epochs_before_pruning_have_no_score():
     assert is_flat({6: 0.8, 12: 0.8}, minimize=False, rows=1000)
 
 
-def played(tmp_path, halving_epochs: float, timed: float = 1.0):
+def played(tmp_path, halving_epochs: float, timed: float = 1.0, epoch_seconds: float = 1.0):
     """A search in which errors fall by half in so many epochs, down to a floor."""
 
     def recorded(job):
@@ -53,7 +53,7 @@ def played(tmp_path, halving_epochs: float, timed: float = 1.0):
         return Recording(
             profile=profile(wide / 10),
             curve=tuple({"accuracy": score, "train_loss": 1.0} for score in scores),
-            epoch_seconds=1.0,
+            epoch_seconds=epoch_seconds,
             final={"accuracy": scores[-1]},
         )
 
@@ -82,6 +82,14 @@ def test_what_runs_at_the_end_is_packed_if_it_is_worth_it(tmp_path):
     last = [trial for trial in state.trials.values() if trial.result.reason == "the budget ends"]
     assert last and all(trial.status == "complete" and math.isfinite(state.score(trial)) for trial in last)
     assert state.front()
+
+
+def test_an_epoch_that_takes_longer_than_expected_does_not_lose_its_network(tmp_path):
+    state, seconds = played(tmp_path, halving_epochs=1, epoch_seconds=400.0)  # the budget ends in the second epoch
+    assert seconds <= 600
+    packed = [trial for trial in state.trials.values() if trial.is_packed]
+    assert packed and all((trial.epochs, trial.result.reason) == (1, BUDGET_ENDS) for trial in packed)
+    assert max(trial.result.seconds for trial in packed) > 580
 
 
 def test_what_the_budget_affords_is_noted_once_the_first_training_has_timed_an_epoch(tmp_path):

@@ -16,7 +16,7 @@ from lepton_automl.jobs import TrialResult
 from lepton_automl.no_model_advice import end_reason
 from lepton_automl.reporting.status import status_json, status_lines
 from lepton_automl.reporting.terminal import Progress
-from lepton_automl.search.early_stopper import out_of_time
+from lepton_automl.search.depth import out_of_time
 from lepton_automl.state import StudyState
 from tests.samples import benchmarked_host, config, trial_events
 
@@ -75,8 +75,8 @@ def test_a_live_panel_shows_it_too():
 
 
 def test_fit_warns_if_progress_is_not_shown(tmp_path):
-    automl = AutoML(budget=Budget(minutes=0.0002), workers=1, home=tmp_path, progress=False)
-    with pytest.warns(UserWarning, match=r"0\.0002 minutes is spent; no model is ready\n.*extend\(minutes=\d+\)"):
+    automl = AutoML(budget=Budget(minutes=0.00001), workers=1, home=tmp_path, progress=False)
+    with pytest.warns(UserWarning, match=r"1e-05 minutes is spent; no model is ready\n.*extend\(minutes=\d+\)"):
         study = automl.fit(*digits())
     assert study.front.empty and study.status == "ended"
 
