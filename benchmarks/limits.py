@@ -13,12 +13,12 @@ import numpy as np
 import optuna
 
 from lepton_automl import front
-from lepton_automl.events import StudyConfig
 from lepton_automl.execution.simulated import SimulatedExecutor
 from lepton_automl.jobs import TrialJob
 from lepton_automl.space import Config
 from lepton_automl.specs import Budget, Deployment
 from lepton_automl.study.runner import search
+from lepton_automl.study_config import StudyConfig
 from lepton_automl.study_store import StudyStore
 
 from .made_up import recorded, study, weighed

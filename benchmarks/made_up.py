@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from lepton_automl import families
-from lepton_automl.events import StudyConfig
 from lepton_automl.execution.simulated import Recording
 from lepton_automl.jobs import HostBenchmark, TrialJob
 from lepton_automl.modalities.image.spec import ImageAugmentation, ImageInput
@@ -14,6 +13,7 @@ from lepton_automl.objective import Objective
 from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.profile import Measurement, Profile
 from lepton_automl.specs import Budget, DataSpec, Deployment
+from lepton_automl.study_config import StudyConfig
 from lepton_automl.tasks.classification import MulticlassOutput
 
 

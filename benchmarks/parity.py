@@ -25,7 +25,7 @@ from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load
 from lepton_automl.models.plain import INPUT, Bare
-from lepton_automl.pipelines.accelerate import check_artifact
+from lepton_automl.pipelines.open_variant import check_artifact
 from lepton_automl.specs import Deployment
 from lepton_automl.study.study import Study
 from lepton_automl.variant import Variant

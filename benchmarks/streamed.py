@@ -12,7 +12,6 @@ from lepton_automl import families
 from lepton_automl.events import (
     Event,
     HostBenchmarked,
-    StudyConfig,
     StudyEnded,
     StudyPaused,
     StudyResumed,
@@ -25,6 +24,7 @@ from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.specs import Budget
 from lepton_automl.study.process import Inbox
+from lepton_automl.study_config import StudyConfig
 from lepton_automl.study_store import StudyStore
 
 from .made_up import recorded, study, weighed

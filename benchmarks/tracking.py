@@ -17,11 +17,12 @@ from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.journal import Journal
 from lepton_automl.search.loop import Loop
 from lepton_automl.specs import Budget
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
 from lepton_automl.study.publisher import Publisher
 from lepton_automl.study.runner import run_study, search
 from lepton_automl.study_store import StudyStore
 from lepton_automl.tracking.registry import tracking_uri
+from lepton_automl.trial import Trial
 
 from .counted_publish import CALLS_FILE
 from .made_up import study

@@ -17,7 +17,8 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 
 class Count:

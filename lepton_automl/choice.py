@@ -17,7 +17,8 @@ from .profile import PROFILED
 from .resampled import ResampledScores, paired_error
 
 if TYPE_CHECKING:
-    from .state import StudyState, Trial
+    from .state import StudyState
+    from .trial import Trial
 
 FAR_WORSE = 4.0  # times the best model's error; a model beyond it is never the knee
 POINTS = 0.003  # of a share: how far the default choice may be behind the best score

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from . import families
 from .custom import custom_epochs
 from .errors import Complaints, ConfigError
-from .events import StudyConfig
 from .execution.capacity import affordable_workers, cores
 from .execution.executor import name_of_executor
 from .objective import SCORE, CustomMetric, Objective, cost_named
@@ -16,6 +15,7 @@ from .plans import PrunePlan
 from .plugins import names
 from .space import Space
 from .specs import DataSpec
+from .study_config import StudyConfig
 from .study_store import StudyStore
 from .task import TeachableTask, all_metrics, check_metric, task_of
 from .validate import check_family, check_model, prior_trials, warm_studies
@@ -78,6 +78,7 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
         executor_settings={} if isinstance(request.executor, str) else request.executor.to_json(),
         grid=tuple(request.grid),
         teacher=teacher,
+        refit=request.refit,
         prior_trials=prior_trials(earlier, space),
     )
 

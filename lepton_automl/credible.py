@@ -16,7 +16,8 @@ from .resampled import paired_error
 
 if TYPE_CHECKING:
     from .profile import Measurement
-    from .state import StudyState, Trial
+    from .state import StudyState
+    from .trial import Trial
 
 LATENCY = "latency_ms"
 COST_MARGIN = 0.03  # share of a cost by which a model must be cheaper

@@ -11,6 +11,7 @@ from .events import (
     HyperparametersRanked,
     JournalRepaired,
     ModelAccelerated,
+    ModelRefitted,
     ModelRegistered,
     Noted,
     ReferencesScored,
@@ -26,7 +27,8 @@ from .events import (
 )
 
 if TYPE_CHECKING:
-    from .state import StudyState, Trial
+    from .state import StudyState
+    from .trial import Trial
 
 
 def inconsistency(state: StudyState, event: Event) -> str:
@@ -62,6 +64,8 @@ def _of_trial(state: StudyState, event: Event) -> str:
             number = ended.trial
         case ModelAccelerated(result=result):
             number = result.trial
+        case ModelRefitted(result=refitted):
+            number = refitted.trial
         case TrialRetried(trial=number) | TrialResumed(trial=number) | ModelRegistered(trial=number):
             pass
         case _:
@@ -73,7 +77,7 @@ def _of_trial(state: StudyState, event: Event) -> str:
 def _after(trial: Trial, event: Event) -> str:
     """Why an event is inconsistent with the state of its trial."""
     match event:
-        case ModelAccelerated() | ModelRegistered():
+        case ModelAccelerated() | ModelRefitted() | ModelRegistered():
             return "" if trial.is_packed else f"trial {trial.number} had no model"
         case TrialResumed():
             return "" if trial.result else f"trial {trial.number} was running"

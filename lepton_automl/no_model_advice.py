@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from .errors import StudyError
 
 if TYPE_CHECKING:
-    from .state import StudyState, Trial
+    from .state import StudyState
+    from .trial import Trial
 
 NONE = "no model is ready"
 ENOUGH_TRIALS = 6  # trials that an extended budget should allow

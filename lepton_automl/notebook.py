@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .api import AutoML, FitCall
+from .api import AutoML
 from .errors import ExtraError
+from .fit_call import FitCall
 from .study_store import StudyStore
 
 if TYPE_CHECKING:
-    from .api import Ready
+    from .fit_call import Ready
     from .study.study import Study
     from .widgets.builder import Builder
 

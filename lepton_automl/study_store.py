@@ -19,6 +19,7 @@ from .events import (
     Event,
     HyperparametersRanked,
     ModelAccelerated,
+    ModelRefitted,
     Noted,
     ReferencesScored,
     TrialEnded,
@@ -32,6 +33,7 @@ from .locks import started
 
 CHECKPOINT = "checkpoint.safetensors"  # in a trial's folder, while it runs: the state to resume from
 JOURNAL = "journal.jsonl"
+BUNDLE, REFIT = "bundle", "refit"  # in a trial's folder: its model as it was scored, and trained again on more rows
 SPARE = "spare.jsonl"  # copies of lines of the journal: in a trial's folder those about it, in the study's folder others
 TEACHER_FILE = "teacher.npy"  # in a study's folder: the user's answers for the stored rows, which networks may learn from
 ALIVE = "alive"  # a file that the process running a study keeps locked, and writes its status to
@@ -95,6 +97,8 @@ def spare_path(study: Path, event: Event) -> Path | None:
             number = ended.trial
         case ModelAccelerated(result=result):
             number = result.trial
+        case ModelRefitted(result=refitted):
+            number = refitted.trial
         case TrialReported(report=report) if report.waits:
             number = report.trial
         case TrialReported() | TrialRetried() | Noted() | HyperparametersRanked() | ReferencesScored():
@@ -102,6 +106,11 @@ def spare_path(study: Path, event: Event) -> Path | None:
         case _:
             return study / SPARE
     return trial_folder(study, number) / SPARE
+
+
+def model_folder(study: Path, trial: int, *, refitted: bool) -> Path:
+    """The bundle of a trial's model that is handed over: as it was scored, or trained again on more rows."""
+    return trial_folder(study, trial) / (REFIT if refitted else BUNDLE)
 
 
 def trials_in(study: Path) -> list[Path]:

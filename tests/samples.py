@@ -16,7 +16,6 @@ from lepton_automl.events import (
     ModelRegistered,
     Noted,
     ReferencesScored,
-    StudyConfig,
     StudyEnded,
     StudyPaused,
     StudyResumed,
@@ -37,6 +36,7 @@ from lepton_automl.profile import Measurement, Profile
 from lepton_automl.reference_scores import Reference, ReferenceScores
 from lepton_automl.space import Space
 from lepton_automl.specs import Budget, DataSpec, Deployment
+from lepton_automl.study_config import StudyConfig
 from lepton_automl.tasks.classification import BinaryOutput, MulticlassOutput
 
 

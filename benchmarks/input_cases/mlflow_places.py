@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from lepton_automl import AutoML
-from lepton_automl.events import Noted, StudyConfig, StudyStarted
+from lepton_automl.events import Noted, StudyStarted
 from lepton_automl.families import space_for
 from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.objective import Objective
@@ -15,6 +15,7 @@ from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.reporting.status import status_json, status_lines
 from lepton_automl.specs import Budget, DataSpec, Deployment, Tracking
 from lepton_automl.state import StudyState
+from lepton_automl.study_config import StudyConfig
 from lepton_automl.tasks.classification import BinaryOutput
 from lepton_automl.tracking.experiments import check_experiment
 from lepton_automl.widgets.protocols import StudySnapshot

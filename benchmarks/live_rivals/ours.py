@@ -8,7 +8,7 @@ import sys
 import time
 
 from lepton_automl import AutoML, Budget, DataSpec, LeptonError, api, configure, open_study
-from lepton_automl.events import StudyConfig
+from lepton_automl.study_config import StudyConfig
 
 from .setting import Setting
 

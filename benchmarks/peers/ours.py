@@ -11,7 +11,7 @@ from unittest.mock import patch
 from benchmarks.leptonbench.table import Row, Table, load
 from benchmarks.made_up import weighed
 from lepton_automl import families
-from lepton_automl.events import Event, HostBenchmarked, StudyConfig, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.events import Event, HostBenchmarked, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.jobs import TrialJob
 from lepton_automl.journal import Journal
@@ -25,8 +25,10 @@ from lepton_automl.search.sampler import make_sampler
 from lepton_automl.search.warm import prior_trials, warm_start_designs
 from lepton_automl.space import Config
 from lepton_automl.specs import Budget, PriorTrial
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
 from lepton_automl.study.runner import jobs
+from lepton_automl.study_config import StudyConfig
+from lepton_automl.trial import Trial
 
 from .landscape import Deck, Landscape
 from .recorded import Moment

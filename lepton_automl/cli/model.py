@@ -111,3 +111,20 @@ def export(
     """Export the chosen model as a bundle: a folder that needs only NumPy and the runtime of the model to predict."""
     folder = opened(study).best(max_latency_ms=max_latency_ms, knee=knee).export(out, key=key)
     print(f"{folder}\nTry: python {folder / 'predict.py'} INPUT")
+
+
+@app.command()
+def refit(
+    study: StudyName,
+    trial: Annotated[int | None, typer.Option(help="The number of a finished trial; default: the chosen model.")] = None,
+    all_rows: Annotated[
+        bool, typer.Option("--all-rows", help="Also learn from the test rows, once the test split has been opened.")
+    ] = False,
+) -> None:
+    """Train a model again on training and validation rows, with the settings that the search chose."""
+    handle = opened(study)
+    model = handle.best() if trial is None else handle.models[trial]
+    model.refit(rows="all" if all_rows else "validation")
+    refitted = handle.state.trial(model.number).refitted
+    assert refitted is not None
+    print(f"{model.path}\nIt has learned from {refitted.result.learned:,} rows; its scores are those of its twin before that.")

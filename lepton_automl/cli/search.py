@@ -114,6 +114,9 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
     teacher: Annotated[
         str, search_option(help="What networks may also learn from: none, auto (the best models), or the folder of a bundle.")
     ] = "none",
+    refit: Annotated[
+        str, search_option(help="Whether the chosen model also learns from the validation rows at the end: auto or none.")
+    ] = "auto",
     grid: Annotated[str | None, search_option(help="The hyperparameters of a grid search, separated by commas.")] = None,
     warm_start: Annotated[str | None, search_option(help="Earlier studies to learn from, separated by commas.")] = None,
     seed: Annotated[int, search_option(help="Random seed of splits, proposals, weights and batches.")] = 0,
@@ -166,6 +169,7 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         sampler=sampler,
         pretrained=pretrained,
         teacher=teacher,
+        refit=refit,  # type: ignore[arg-type]  # checked by AutoML
         grid=listed(grid),
         warm_start=listed(warm_start),
         tracking_uri=tracking_uri,

@@ -105,6 +105,13 @@ class Data:
         train = Split(parts, torch.cat([self.train.targets, self.validation.targets]), weights)
         return Data(self.spec, self.preprocess, train, self.validation.rows(slice(0, 0)))
 
+    def with_test(self) -> Data:
+        """The rows with those of the test split as training rows, once it has been opened."""
+        test = open_test(self.spec)
+        parts = {name: torch.cat([part, test.inputs[name]]) for name, part in self.train.inputs.items()}
+        train = Split(parts, torch.cat([self.train.targets, test.targets]), joined_weights([self.train, test]))
+        return Data(self.spec, self.preprocess, train, self.validation)
+
 
 def open_data(
     source: Any,

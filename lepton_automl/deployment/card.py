@@ -31,6 +31,7 @@ def model_card(
     tuned: Sequence[str] = (),
     interval: tuple[float, float] | None = None,
     region_rows: int = 0,
+    learned: int = 0,
 ) -> str:
     """The card in Markdown.
 
@@ -47,11 +48,12 @@ def model_card(
         tuned: What of the decoding was tuned on the rows of the scores, such as `"thresholds"`.
         interval: The 95 % interval of its score in the metric; None if it is not known.
         region_rows: The rows that its prediction sets or intervals were calibrated on; 0 if it has none.
+        learned: The rows that it was trained on again; 0 if it is the model that was scored.
     """
     sections = (
         f"# {markdown(name)}",
         _what(recipe, spec),
-        "## Scores\n\n" + _scores(spec, metric, scores, tuned, interval),
+        "## Scores\n\n" + _twin(learned) + _scores(spec, metric, scores, tuned, interval, learned),
         "## Speed\n\n" + _speed(deployment, profile, variant or Variant()),
         "## Training data\n\n" + _data(spec),
         "## Limits\n\n" + _limits(spec, probabilities, region_rows),
@@ -66,14 +68,31 @@ def _what(recipe: Recipe, spec: DataSpec) -> str:
     return f"{usage.article} model that predicts {what}, found by lepton_automl.\n\nNetwork: {markdown(describe(recipe))}."
 
 
-def _scores(
-    spec: DataSpec, metric: str, scores: Mapping[str, float], tuned: Sequence[str], interval: tuple[float, float] | None
+def _twin(learned: int) -> str:
+    """What a refitted model's scores are of."""
+    if not learned:
+        return ""
+    return (
+        f"After it was chosen, this network was trained again, with the same settings, on {learned:,} rows, the validation rows among "
+        "them. The scores are those of its twin before that; on new rows it is expected to be at least as good. Its temperature and its "
+        "intervals are the twin's as well.\n\n"
+    )
+
+
+def _scores(  # noqa: PLR0917  # what is scored, and how
+    spec: DataSpec,
+    metric: str,
+    scores: Mapping[str, float],
+    tuned: Sequence[str],
+    interval: tuple[float, float] | None,
+    learned: int,
 ) -> str:
     rows = (
         f"{spec.validation} validation rows" if spec.validation else f"{spec.folds}-fold cross-validation of {spec.train} rows"
     )
     lines = [f"| {name} | {score:.4g} |" for name, score in sorted(scores.items(), key=lambda item: item[0] != metric)]
-    note = f"Measured on this exported file, on {rows}; slightly optimistic, as the model was chosen by `{metric}`"
+    file = "its twin's exported file" if learned else "this exported file"
+    note = f"Measured on {file}, on {rows}; slightly optimistic, as the model was chosen by `{metric}`"
     note += f" and the same rows decided its {' and its '.join(tuned)}." if tuned else "."
     note += f" The 95 % interval of `{metric}` is {interval[0]:.4g} to {interval[1]:.4g}." if interval else ""
     return "\n".join([note, "", "| score | value |", "|---|---|", *lines])

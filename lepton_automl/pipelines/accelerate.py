@@ -9,21 +9,16 @@ are tuned, and a simpler variant is preferred if it is as fast.
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from lepton_automl.deployment.artifact import float_variants, open_artifact, opens_safely, write_artifact
+from lepton_automl.deployment.artifact import float_variants
 from lepton_automl.deployment.open_artifact import InferenceSession
-from lepton_automl.deployment.program_network import as_programs
 from lepton_automl.deployment.programs import torch_session
 from lepton_automl.deployment.runtime import Source, get_runtime, runtimes_for
-from lepton_automl.deployment.verify import ExpectedAnswers, compare, expected_answers
-from lepton_automl.errors import BundleError, LeptonError, in_one_line
+from lepton_automl.deployment.verify import expected_answers
+from lepton_automl.errors import BundleError, LeptonError
 from lepton_automl.jobs import VariantResult
 from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.latency import BenchmarkResult, interleaved_benchmark
@@ -36,13 +31,11 @@ from lepton_automl.task import drop
 from lepton_automl.variant import Variant
 
 from .cost import reference
+from .open_variant import open_variant
 from .variant_scores import VariantScores
 
 SECONDS = 0.4  # seconds of timing per variant; interleaving makes differences more precise than absolute times
 BASELINE = "the network in PyTorch, as the baseline"
-MOST_ROW_DIFFERENCE = (
-    0.1  # largest mean difference between int8 outputs of single rows and of a batch, as a share of their spread
-)
 
 
 @dataclass(frozen=True)
@@ -192,22 +185,8 @@ class _VariantSearch:
         self.failed += [VariantResult(variant=variant, outcome=reason) for variant in variants]
 
     def _open(self, variant: Variant) -> CandidateVariant:
-        runtime, deployment = get_runtime(variant.runtime), self.bench.deployment
-        # Runtimes that read ONNX share files: an existing file is not written again.
-        path = self.folder / f"{_file_of(variant)}{runtime.suffix}"
-        if not path.exists():
-            write_artifact(variant, self.source, path)
-        settings = {"threads": deployment.threads, "rows": deployment.batch_size}
-        if self.bench.guarded and not opens_safely(path, variant, **settings):
-            raise BundleError(f"{variant.name} crashes the process that opens it")
-        network = as_programs(self.source.module)
-        model = open_artifact(path, variant, network and network.decoder, **settings)
-        try:
-            check_artifact(variant, model, self.expected)
-        except LeptonError:
-            raise
-        except Exception as error:  # a kernel may still fail after opening; the exceptions have no common base
-            raise BundleError(f"{variant.name} cannot run: {in_one_line(error)}") from error
+        deployment, guarded = self.bench.deployment, self.bench.guarded
+        path, model = open_variant(variant, self.source, self.folder, deployment, self.expected, guarded=guarded)
         return CandidateVariant(variant, path, model)
 
     def benchmark_variants(self, candidates: list[CandidateVariant]) -> None:
@@ -330,46 +309,6 @@ class _VariantSearch:
         ]
         untimed = [candidate.result(candidate.why) for candidate in self.all if not candidate.benchmark]
         return (*ranked, *untimed, *self.failed)
-
-
-def check_artifact(variant: Variant, model: InferenceSession, expected: ExpectedAnswers) -> None:
-    """Check the outputs of an artifact against those of the network.
-
-    A float32 artifact must reproduce the network's outputs. An int8 one must return similar outputs for a single row and for
-    the row in a batch; otherwise it is judged by its score. OpenVINO 2026.4 sometimes returned uninitialised memory.
-
-    Args:
-        variant: The artifact's variant.
-        model: The opened artifact.
-        expected: The network's outputs, in a batch and row by row.
-
-    Raises:
-        BundleError: The outputs are wrong.
-    """
-    if variant.precision == "fp32":
-        try:
-            compare(expected, model)
-        except BundleError as error:
-            raise BundleError(f"{variant.name}: {error.what}") from error
-        return
-    rows = expected.rows
-    answers = model(rows)
-    if answers.shape != expected.together.shape or not np.isfinite(answers).all():
-        raise BundleError(
-            f"{variant.name} returns outputs of shape {answers.shape}, expected {expected.together.shape}, or non-finite values"
-        )
-    alone = np.concatenate([model({name: array[n : n + 1] for name, array in rows.items()}) for n in range(len(answers))])
-    spread = float(expected.together.std()) or 1.0
-    if not np.isfinite(alone).all() or float(np.abs(alone - answers).mean()) > MOST_ROW_DIFFERENCE * spread:
-        raise BundleError(f"{variant.name} returns different outputs for a single row and for the row in a batch")
-
-
-def _file_of(variant: Variant) -> str:
-    """A file name for the weights and precision, whatever the runtime; layer names may contain slashes and are hashed."""
-    if not variant.quantizer:
-        return "float"
-    content = json.dumps([variant.floats, bool(variant.options.get("seven_bit"))])
-    return f"{variant.precision}-{variant.quantizer}-{zlib.crc32(content.encode()):08x}"
 
 
 def _requirements(variant: Variant) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from lepton_automl.measuring.resource_profile import bytes_on_disk
 from lepton_automl.models.deployable import deployable
 from lepton_automl.profile import Profile
 from lepton_automl.resampled import ResampledScores
+from lepton_automl.study_store import BUNDLE
 from lepton_automl.task import drop, metrics_of
 from lepton_automl.training.scores import in_target_unit
 
@@ -46,7 +47,7 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
     """
     job = request.job
     data, trial = cached_data(job.data), Path(job.folder)
-    bundle = trial / "bundle"
+    bundle = trial / BUNDLE
     model = adapter_for(job.config, job).load(bundle)
     inputs = spread_rows(data.train.inputs, SAMPLE_ROWS)
     source = Source(deployable(model, data.spec), _float_model(trial), inputs)
@@ -97,7 +98,7 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
 
 def _float_model(trial: Path) -> Path:
     """The float32 file of a trial, or the folder of its programs' float32 files, from before any acceleration."""
-    float_path, files = trial / FLOAT, model_files(trial / "bundle")
+    float_path, files = trial / FLOAT, model_files(trial / BUNDLE)
     if float_path.exists():
         return float_path
     if [file.name for file in files] == [MODEL]:
@@ -112,7 +113,7 @@ def _float_model(trial: Path) -> Path:
 def _bench(request: AccelerateJob, profiler: CostProfiler, progress: Callable[[str], None]) -> VariantBench:
     data, job = profiler.data, request.job
     rows = data.validation if len(data.validation) else data.train
-    decoder = decoder_of(Path(job.folder) / "bundle")
+    decoder = decoder_of(Path(job.folder) / BUNDLE)
 
     truth = in_target_unit(rows.targets, data.spec)
 

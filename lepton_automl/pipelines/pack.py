@@ -29,6 +29,7 @@ from lepton_automl.models.files import WEIGHTS, save
 from lepton_automl.profile import Profile
 from lepton_automl.resampled import ResampledScores
 from lepton_automl.specs import DataSpec
+from lepton_automl.study_store import BUNDLE
 from lepton_automl.task import task_of
 from lepton_automl.training.resampled import resampled_scores, score_intervals
 from lepton_automl.training.scores import in_target_unit, scores
@@ -68,7 +69,7 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
     Raises:
         BundleError: The file's outputs differ from the network's.
     """
-    folder = Path(job.folder) / "bundle"
+    folder = Path(job.folder) / BUNDLE
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / MODEL
         # In a LeptonNet no row affects another, so only a few rows are verified one by one.
@@ -260,8 +261,13 @@ def card_of(
     probabilities: str,
     decoder: Json,
     resampled: ResampledScores | None,
+    learned: int = 0,
 ) -> str:
-    """The model card of a trial's model; `decoder` has the settings that were fitted on the rows that are scored, or on the folds."""
+    """The model card of a trial's model.
+
+    `decoder` has the settings that were fitted on the rows that are scored, or on the folds. A refitted model gives its twin's
+    scores, and the rows that it has `learned` from.
+    """
     return model_card(
         name=f"{job.data.name}/{job.trial}",
         recipe=model.recipe,
@@ -275,4 +281,5 @@ def card_of(
         tuned=tuple(name for name in decoder if name != REGIONS),
         interval=resampled.intervals.get(job.metric) if resampled else None,
         region_rows=decoder.get(REGIONS, {}).get("rows", 0),
+        learned=learned,
     )

@@ -1,5 +1,5 @@
 """Requests that a worker handles besides trials: host benchmark, scoring, acceleration, profiling, error analysis,
-importance, comparison.
+importance, comparison, refit.
 
 A new request is a subclass of `request.Request` and an entry in `HANDLERS`.
 """
@@ -34,6 +34,7 @@ from lepton_automl.measuring.host import describe_host
 from lepton_automl.permutation_importance import PermutationImportanceJob
 from lepton_automl.profile import Profile, ResourceProfile
 from lepton_automl.reference_scores import ReferencesJob
+from lepton_automl.refit import RefitJob
 from lepton_automl.request import Request, Response
 from lepton_automl.space import Config
 
@@ -47,6 +48,7 @@ from .error_analysis import analyze_errors
 from .pack import bundle_scores
 from .permutation_importance import permutation_importance
 from .references import score_references
+from .refit import refit
 from .worker_cache import cached_data
 
 Progress = Callable[[str], None]  # called with a description of each step
@@ -167,6 +169,7 @@ HANDLERS: dict[type[Request], Callable[[Any, Progress], Response]] = {
     BottleneckJob: find_bottleneck,
     ComparisonJob: lambda job, _: compare(job),
     ReferencesJob: lambda job, _: score_references(job),
+    RefitJob: refit,
 }
 
 

@@ -141,7 +141,7 @@ class TrialRun:
         )
         return result.replace(**{**self._stopwatch.read(), **fields})
 
-    def train(self, data: Data, *, report_scores: bool, in_fold: bool = False) -> Network:
+    def train(self, data: Data, *, report_scores: bool, in_fold: bool = False, last: int | None = None) -> Network:
         """Train a network and prune it to the final recipe.
 
         No score is computed before pruning: channels that will be removed must not count. A network that its family solves
@@ -151,8 +151,10 @@ class TrialRun:
             data: The training data.
             report_scores: Whether validation scores are reported; not for folds and refits.
             in_fold: Whether this is a fold; its last epoch is reported later, with the scores of the fold.
+            last: The epoch of the plan to end at, for a refit; None for its end.
         """
-        adapter, epochs, first = self.adapter, self.adapter.plan.epochs, 0
+        adapter, first = self.adapter, 0
+        epochs = adapter.plan.epochs if last is None else last
         if not self.job.parent and (solved := adapter.solve(data, self.wait)) is not None:
             return solved
         start, self._start = self._start, None
@@ -164,7 +166,7 @@ class TrialRun:
         model = self._inherit(data) if self.job.parent else adapter.start(data, self.wait)
         batches = adapter.batches(data, model)
         if adapter.lean != model.recipe:
-            first = self.prune_plan.cut_epoch(epochs)
+            first = self.prune_plan.cut_epoch(adapter.plan.epochs)
             self._fit(model, batches, 0, first, report_scores=False, in_fold=in_fold)
             if self.decision.stop:
                 return model

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from lepton_automl.objective import Objective, known_costs
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .tables import Row, front_table, other_objectives
 

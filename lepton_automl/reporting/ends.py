@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .labels import label
 from .theme import BLUE, GREEN, GREY, ORANGE, PURPLE, Theme, apply_theme, note

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.objective import Objective
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .cost_axes import LATENCY, CostAxis, colour_axis, front_axis, is_plane, other_costs
 from .ends import shown_reason

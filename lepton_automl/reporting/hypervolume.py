@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lepton_automl.front import hypervolume
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .theme import BLUE, Theme, apply_theme, note
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from . import narrative
 from .cost_axes import other_costs

@@ -10,8 +10,9 @@ from lepton_automl.corrected import corrected_score
 from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.metric import share_interval
 from lepton_automl.resampled import paired_error
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
 from lepton_automl.texts import join_words, many
+from lepton_automl.trial import Trial
 
 from .cost_axes import LATENCY, other_costs
 from .hypervolume import growth

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.space import Hyperparameter
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .cost_axes import other_costs
 from .importance import shown_hyperparameters

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lepton_automl.errors import LeptonError
 from lepton_automl.recipe import LinearRecipe, recipe_from_json
 from lepton_automl.reference_scores import TREES, Reference
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .narrative import format_score, metric
 

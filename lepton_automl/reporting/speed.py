@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lepton_automl.profile import ResourceProfile
-from lepton_automl.state import Trial
+from lepton_automl.trial import Trial
 
 from .labels import label
 from .theme import (

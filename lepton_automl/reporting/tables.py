@@ -12,7 +12,8 @@ from lepton_automl.errors import LeptonError
 from lepton_automl.objective import Objective
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.resampled import paired_error
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 Row = dict[str, Any]
 WHOLE = ("memory_bytes", "macs")  # other costs that are integers

@@ -21,6 +21,7 @@ from lepton_automl.events import (
     Event,
     HostBenchmarked,
     ModelAccelerated,
+    ModelRefitted,
     Noted,
     StudyEnded,
     StudyPaused,
@@ -28,7 +29,8 @@ from lepton_automl.events import (
     TrialEnded,
 )
 from lepton_automl.recipe import describe, recipe_from_json
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .cost_axes import other_costs
 from .status import budget_used, running_trials, startup_step
@@ -105,6 +107,8 @@ class Progress:
             self.note(trial_line(self._state, self._state.trials[event.result.trial]))
         elif isinstance(event, ModelAccelerated):
             self.note(accelerated_line(self._state, self._state.trials[event.result.trial]))
+        elif isinstance(event, ModelRefitted):
+            self.note(refitted_line(event))
         elif isinstance(event, Noted):
             self.note(event.text)
         elif isinstance(event, StudyPaused | StudyResumed):
@@ -120,6 +124,12 @@ def trial_line(state: StudyState, trial: Trial) -> str:
     why = f" ({trial.result.reason.splitlines()[0]})" if trial.result and trial.result.reason else ""
     on = " on the front" if trial in state.front() else ""
     return f"trial {trial.number:3d} {trial.status}: {known}{latency}{on}{why}"
+
+
+def refitted_line(event: ModelRefitted) -> str:
+    """A refitted model as a line."""
+    result = event.result
+    return f"trial {result.trial:3d} refitted: trained again on {result.learned:,} rows in {result.seconds:.1f} s"
 
 
 def accelerated_line(state: StudyState, trial: Trial) -> str:

@@ -7,7 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lepton_automl.state import Interval, StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Interval, Trial
 
 from .front import hover
 from .theme import (
@@ -118,7 +119,11 @@ def _phases(figure: go.Figure, state: StudyState, began: float) -> None:
     """Shade and name the phases before the first trial and after the last."""
     last = max((trial.ended_at or 0.0 for trial in state.trials.values()), default=0.0)
     phases = [("benchmarking this machine", began, state.host_benchmark.at if state.host_benchmark else began)]
-    phases += [("choosing runtimes", last, state.ended.at)] if state.ended and last else []
+    refits = [trial.refitted for trial in state.trials.values() if trial.refitted]
+    if state.ended and last:
+        during = [refit for refit in refits if refit.at <= state.ended.at]
+        first = min((refit.at - refit.result.seconds for refit in during), default=state.ended.at)
+        phases += [("choosing runtimes", last, first), *(("refit", first, refit.at) for refit in during[:1])]
     for name, start, end in phases:
         if end - start > SHORT * (state.last_at - began):
             words = {"annotation_text": name, "annotation_position": "top left", "annotation_font_size": 11}

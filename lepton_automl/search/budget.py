@@ -10,7 +10,8 @@ from lepton_automl.texts import many
 
 RESERVE = 0.01  # share of the time reserved for the end of the study, unless measured: shutdown, choice, registration
 LEAST_RESERVE = 2.0  # seconds, for budgets of a minute or more
-LARGEST_RESERVE = 3 / 20  # share of the time reserved for the end at most, whatever was measured
+# Share of the time reserved for the end of the study at most, whatever was measured: of two minutes, and of ten or more.
+LARGEST_RESERVE, LARGEST_RESERVE_LATER = 0.15, 0.08
 
 
 class BudgetTracker:
@@ -50,13 +51,13 @@ class BudgetTracker:
 
     def _reserved(self, seconds: float) -> float:
         """Seconds reserved for the finalists and the end of the study."""
-        return min(self._end_reserve(seconds) + self._finish(), seconds * LARGEST_RESERVE)
+        return min(self._end_reserve(seconds) + self._finish(), largest_reserve(seconds))
 
     def _end_reserve(self, seconds: float) -> float:
         """Seconds reserved for the end of the study."""
         if self._reserve is None:
             return max(seconds * RESERVE, min(LEAST_RESERVE, seconds / 30))
-        return min(self._reserve(), seconds * LARGEST_RESERVE)
+        return min(self._reserve(), largest_reserve(seconds))
 
     @property
     def seconds(self) -> float | None:
@@ -90,6 +91,12 @@ class BudgetTracker:
         if budget.epochs is not None:
             used.append(state.epochs / budget.epochs)
         return min(1.0, max(used))
+
+
+def largest_reserve(seconds: float) -> float:
+    """Seconds of a budget that are reserved for the end of the study at most; the share falls between two and ten minutes."""
+    long = min(1.0, max(0.0, (seconds - 120) / 480))
+    return seconds * (LARGEST_RESERVE + long * (LARGEST_RESERVE_LATER - LARGEST_RESERVE))
 
 
 def affordable_epochs(

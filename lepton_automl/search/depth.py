@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 
-from lepton_automl.events import StudyConfig
 from lepton_automl.jobs import Report
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.study_config import StudyConfig
 from lepton_automl.texts import many
+from lepton_automl.trial import Trial
 
 from .budget import BudgetTracker
 from .pace import epoch_seconds

@@ -7,7 +7,8 @@ from collections import defaultdict
 from typing import Literal
 
 from lepton_automl.jobs import CONTINUE, Decision, Report
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .forecast import Forecaster
 from .stopping import is_promoted

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from lepton_automl import families
 from lepton_automl.jobs import Report
 from lepton_automl.space import Config
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .curves import Curve, CurveForecaster
 from .gain import Frontier

@@ -17,7 +17,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lepton_automl.events import HyperparametersRanked
 from lepton_automl.objective import Objective
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .samplers import distribution
 

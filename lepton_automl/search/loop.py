@@ -29,7 +29,8 @@ from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.no_model_advice import end_reason
 from lepton_automl.request import Response
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from . import importance
 from .budget import BudgetTracker

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from lepton_automl.jobs import Report
 from lepton_automl.space import Config
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 NEAREST = 3  # trials that a network is compared with
 EXPONENT = 0.7  # of the ratio of multiply-accumulates: small networks are bound by the number of layers

@@ -12,7 +12,8 @@ from lepton_automl.events import TrialProposed
 from lepton_automl.families import TEACHER
 from lepton_automl.objective import Objective
 from lepton_automl.space import Config, Hyperparameter, Setting, Space
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .forecast import Forecaster
 from .pace import Pace

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from lepton_automl.families import TEACHER
 from lepton_automl.space import Config
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 MEMBERS = 3  # models whose mean answers teach
 AGAIN = 3  # models of the front that are trained again as soon as there is a teacher

@@ -12,7 +12,8 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lepton_automl.space import Setting, Space
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .samplers import distribution
 

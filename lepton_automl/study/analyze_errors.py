@@ -32,7 +32,7 @@ def analyze_errors(
         with activity_line(f"{study.name}/{trial}", shown=progress) as show:
             show(f"predicting the {rows} rows")
             result = send_request(
-                study, trial, lambda job, bundle: ErrorAnalysisJob(trial=job, bundle=bundle, split=rows), show
+                study, trial, lambda job, bundle: ErrorAnalysisJob(trial=job, bundle=bundle, split=rows), show, rows
             )
         assert isinstance(result, ErrorAnalysis)
         analysis = save_result(folder, f"examined-{rows}", result)

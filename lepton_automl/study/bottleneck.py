@@ -13,8 +13,9 @@ from lepton_automl.reporting.bottleneck import BottleneckReport
 from lepton_automl.reporting.tables import network
 from lepton_automl.reporting.terminal import activity_line
 from lepton_automl.request import Request, Response
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
 from lepton_automl.study_store import trial_folder
+from lepton_automl.trial import Trial
 from lepton_automl.variant import Variant
 
 from .result_cache import save_result
@@ -61,14 +62,35 @@ def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> Resour
 
 
 def send_request(
-    study: StudyClient, trial: int, request: Callable[[TrialJob, str], Request], on_status: Callable[[str], None]
+    study: StudyClient,
+    trial: int,
+    request: Callable[[TrialJob, str], Request],
+    on_status: Callable[[str], None],
+    split: str = "",
 ) -> Response:
-    """A worker's response to a request about a trial's model."""
-    return ask_worker(study, request(*job_and_bundle(study, trial)), on_status)
+    """A worker's response to a request about a trial's model; for `split` see `job_and_bundle`."""
+    return ask_worker(study, request(*job_and_bundle(study, trial, split)), on_status)
 
 
-def job_and_bundle(study: StudyClient, trial: int) -> tuple[TrialJob, str]:
+def job_and_bundle(study: StudyClient, trial: int, split: str = "") -> tuple[TrialJob, str]:
     """The job of a finished trial, and the folder of its model's bundle.
+
+    Args:
+        study: The study.
+        trial: The trial's number.
+        split: The rows that the model is scored on, if any: those that a refitted model has learned from are predicted by its twin.
+
+    Raises:
+        StudyError: The trial has no model.
+    """
+    job = finished_job(study, trial)
+    refitted, tested = study.state.trial(trial).refitted, study.state.tested
+    is_unseen = not split or (split == "test" and tested is not None and refitted is not None and refitted.at < tested.at)
+    return job, str(study.bundle(trial) if is_unseen else study.twin(trial))
+
+
+def finished_job(study: StudyClient, trial: int) -> TrialJob:
+    """The job of a finished trial.
 
     Raises:
         StudyError: The trial has no model.
@@ -79,8 +101,7 @@ def job_and_bundle(study: StudyClient, trial: int) -> tuple[TrialJob, str]:
             f"trial {trial} has no model: its status is {known.status}", where=study.name, fix=f"See: lepton front {study.name}"
         )
     job = jobs(study.state, study.folder)(known)
-    job = job.replace(data=job.data.replace(folder=str(study.folder / "data")))
-    return job, str(study.bundle(trial))
+    return job.replace(data=job.data.replace(folder=str(study.folder / "data")))
 
 
 def _runs(trial: Trial) -> tuple[str, ...]:

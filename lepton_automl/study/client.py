@@ -13,13 +13,7 @@ from lepton_automl.events import Event, Noted
 from lepton_automl.factory import TRUST
 from lepton_automl.journal import Journal
 from lepton_automl.state import StudyState
-from lepton_automl.study_store import (
-    JOURNAL,
-    StudyStore,
-    study_journal,
-    trial_folder,
-    trials_in,
-)
+from lepton_automl.study_store import JOURNAL, StudyStore, model_folder, study_journal, trials_in
 
 from .expected_lines import ExpectedLines
 from .launch import lost_process, read_error, requested_config
@@ -205,8 +199,16 @@ class StudyClient:
         return "ending" if state.ended else "paused" if state.paused else "running"
 
     def bundle(self, trial: int) -> Path:
-        """The folder of a finished trial's model, in the study's current folder, which may have been moved."""
-        return trial_folder(self.folder, trial) / "bundle"
+        """The folder of a finished trial's model, in the study's current folder, which may have been moved.
+
+        It holds the refitted model if there is one; `twin` is the model that was scored.
+        """
+        known = self.state.trials.get(trial)
+        return model_folder(self.folder, trial, refitted=known is not None and known.refitted is not None)
+
+    def twin(self, trial: int) -> Path:
+        """The folder of a finished trial's model as it was scored, without any refit."""
+        return model_folder(self.folder, trial, refitted=False)
 
     def note(self, event: Event) -> None:
         """Write an event into the study's journal."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from lepton_automl.custom import CUT
 from lepton_automl.errors import Complaints
-from lepton_automl.events import StudyConfig
 from lepton_automl.execution.executor import Executor
 from lepton_automl.jobs import FactoryCheck, FactoryCheckJob
 from lepton_automl.space import Hyperparameter, Space
+from lepton_automl.study_config import StudyConfig
 
 
 def checked(

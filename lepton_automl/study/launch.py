@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import IO
 
 from lepton_automl.errors import LeptonError, StudyError, error_from_json
-from lepton_automl.events import CommandReceived, StudyConfig, StudyStarted, event_from_json, event_to_json
+from lepton_automl.events import CommandReceived, StudyStarted, event_from_json, event_to_json
 from lepton_automl.journal import Journal, relative, with_absolute_paths, write_private
 from lepton_automl.journal_format import FORMAT, KEY, converted, format_of
+from lepton_automl.study_config import StudyConfig
 from lepton_automl.study_store import JOURNAL, REQUEST_FILE, StudyStore
 
 ERROR, LOG, COMMANDS = "error.json", "search.log", "asked.jsonl"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from lepton_automl.deployment.bundle import check_bundle
 from lepton_automl.deployment.first_run import try_bundle
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lepton_automl.error_analysis import AnalysisSplit, ErrorAnalysis
     from lepton_automl.permutation_importance import ImportanceSplit
     from lepton_automl.profile import ResourceProfile
+    from lepton_automl.refit import RefitRows
     from lepton_automl.reporting.bottleneck import BottleneckReport
     from lepton_automl.reporting.permutation_importance import ImportanceReport
 
@@ -72,9 +73,43 @@ class Model:
 
     @property
     def test_scores(self) -> dict[str, float] | None:
-        """Scores on the sealed test split, once `evaluate_test` has opened it; None before, and for unscored models."""
-        tested = self.study.state.tested
-        return tested.scores.get(self.number) if tested else None
+        """Scores on the sealed test split, once `evaluate_test` has opened it; None before, and for unscored models.
+
+        A model that was refitted after that has none: the scores are those of its twin.
+        """
+        tested, refitted = self.study.state.tested, self.study.state.trial(self.number).refitted
+        if tested is None or (refitted and refitted.at > tested.at):
+            return None
+        return tested.scores.get(self.number)
+
+    @property
+    def refitted(self) -> bool:
+        """Whether it was trained again on more rows after it was chosen; `score` is then that of its twin before."""
+        return self.study.state.trial(self.number).refitted is not None
+
+    def refit(self, *, rows: RefitRows = "validation", progress: bool = True) -> Self:
+        """Train the model again, with the same settings and for as many epochs, on more rows; this model then has the new weights.
+
+        Nothing is decided on these rows: runtime, precision, temperature and the quantiles of intervals stay as they are, and so
+        does `score`, which is that of the twin before. `fit` does it for the chosen model where the budget allows.
+
+        Args:
+            rows: `"validation"` to learn from training and validation rows, `"all"` also from the test rows, once
+                `evaluate_test` has opened them; such a model has no test score of its own.
+            progress: Whether to show progress in a terminal.
+
+        Returns:
+            This model.
+
+        Raises:
+            StudyError: There are no further rows, the test split has not been opened, or the new model is worse than its twin
+                even on rows that only it has learned from; the model then stays as it is.
+        """
+        from .refit import refit
+
+        refit(self.study, self.number, rows=rows, progress=progress)
+        self._predictor = None
+        return self
 
     @property
     def predictor(self) -> Predictor:
@@ -154,7 +189,8 @@ class Model:
         Args:
             split: `"validation"`, or `"test"` once `evaluate_test` has opened it; by default the validation rows. If scores
                 are cross-validated there are none, and the default is usually `"held-out"`: every row, with the prediction of
-                the network of this recipe that was trained without its fold. The model itself was trained on all rows.
+                the network of this recipe that was trained without its fold. The model itself was trained on all rows. Rows
+                that a refitted model has learned from are predicted by its twin.
             progress: Whether to show progress in a terminal.
 
         Returns:

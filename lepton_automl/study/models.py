@@ -155,8 +155,8 @@ class StudyModels:
         split = split or default_split(self._study, first)
         for trial in (first, second):
             check_split(self._study, trial, split)
-        first_job, first_bundle = job_and_bundle(self._study, first)
-        second_job, second_bundle = job_and_bundle(self._study, second)
+        first_job, first_bundle = job_and_bundle(self._study, first, split)
+        second_job, second_bundle = job_and_bundle(self._study, second, split)
         job = ComparisonJob(trials=(first_job, second_job), bundles=(first_bundle, second_bundle), split=split)
         comparison = ask_worker(self._study, job)
         assert isinstance(comparison, Comparison)

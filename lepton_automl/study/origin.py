@@ -9,8 +9,9 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from lepton_automl import memory
-from lepton_automl.events import StudyConfig, StudyStarted
+from lepton_automl.events import StudyStarted
 from lepton_automl.measuring.host import usable_cores
+from lepton_automl.study_config import StudyConfig
 
 PACKAGES = ("lepton-automl", "torch", "pytorch-lightning", "optuna", "mlflow", "onnx", "onnxruntime", "openvino", "torch-pruning", "numpy")  # fmt: skip
 PATIENCE = 5.0  # seconds allowed for git; the first status of a huge work tree takes longer

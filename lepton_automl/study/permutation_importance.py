@@ -61,6 +61,7 @@ def permutation_importance(  # the options of `Model.permutation_importance`
                     seconds=seconds or SECONDS,
                 ),
                 show,
+                chosen,
             )
         assert isinstance(result, PermutationImportance)
         importance = save_result(folder, name, result)

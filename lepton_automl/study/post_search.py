@@ -1,4 +1,4 @@
-"""After the search: the models of the front are accelerated, and the errors of the chosen one and what matters to it are analyzed."""
+"""After the search: the models of the front are accelerated; the chosen one is refitted, and its errors and what matters to it analyzed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from pathlib import Path
 
 from lepton_automl.error_analysis import AnalysisSplit, ErrorAnalysis, ErrorAnalysisJob
 from lepton_automl.errors import LeptonError, StudyError
-from lepton_automl.events import Event, ModelAccelerated, Noted
+from lepton_automl.events import Event, ModelAccelerated, ModelRefitted, Noted
 from lepton_automl.execution.executor import Executor
 from lepton_automl.jobs import AccelerateJob, AccelerationResult, TrialJob
 from lepton_automl.modality import PerturbableModality, modality_of
 from lepton_automl.permutation_importance import ImportanceSplit, PermutationImportance, PermutationImportanceJob
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.refit import RefitResult
+from lepton_automl.state import StudyState
+from lepton_automl.study_store import BUNDLE
+from lepton_automl.trial import Trial
 
+from .refit_plan import refit_job, refit_obstacle, refit_seconds
 from .result_cache import save_result
 
 GUESS = 5.0  # seconds assumed for one model before one was timed
@@ -25,9 +29,10 @@ IMPORTANCE = 2.0  # seconds to measure what matters to it
 
 
 class FinalistAccelerator:
-    """Accelerates the front's models, one after another on an otherwise idle machine; the one to be chosen comes first.
+    """Accelerates the front's models, one after another on an otherwise idle machine, and refits the chosen one.
 
-    Those for which there is no time stay in float32 in ONNX Runtime.
+    The model to be chosen is accelerated first. What there is no time for is left out: what matters to the chosen model first,
+    then the analysis of its errors, the acceleration of the other models, and its refit; then it stays in float32 in ONNX Runtime.
 
     Args:
         state: The study.
@@ -38,12 +43,25 @@ class FinalistAccelerator:
     def __init__(self, state: StudyState, executor: Executor, job: Callable[[Trial], TrialJob]) -> None:
         self._state, self._executor, self._job = state, executor, job
         self._took = GUESS
+        self._refit: tuple[tuple[int, int, int] | None, float] = None, 0.0  # estimated seconds, and what they depend on
         self._until: Callable[[], float | None] = lambda: None
 
     def seconds(self) -> float:
         """Estimated seconds for the current front."""
         models = self._state.front()
-        return self._took * sum(trial.accelerated is None for trial in models) + (LOOK + IMPORTANCE) * bool(models)
+        accelerations = self._took * sum(trial.accelerated is None for trial in models)
+        return accelerations + self._refit_seconds() + (LOOK + IMPORTANCE) * bool(models)
+
+    def _refit_seconds(self) -> float:
+        """Estimated seconds of the refit of the model that would be chosen now; 0 if there is none."""
+        key = self._state.ends, len(self._state.commands), sum(trial.accelerated is not None for trial in self._state.front())
+        if key != self._refit[0]:
+            self._refit = key, refit_seconds(self._state, self._state.choose()) if self._refits() else 0.0
+        return self._refit[1]
+
+    def _refits(self) -> bool:
+        state = self._state
+        return state.settings.refit == "auto" and bool(state.front()) and not refit_obstacle(state, state.choose())
 
     def __call__(self, on_tick: Callable[[], None], until: Callable[[], float | None]) -> Iterator[Event]:
         """Accelerate while there is time.
@@ -57,16 +75,18 @@ class FinalistAccelerator:
         def watch() -> None:
             on_tick()
             if self._seconds_left() < -LATE:
-                raise StudyError("no time was left to analyze its errors", where="worker")
+                raise StudyError("no time was left", where="worker")
 
         done: set[int] = set()
         while remaining := [trial for trial in self._remaining() if trial.number not in done]:  # a limit may change the front
             trial, began = remaining[0], self._executor.now()
             done.add(trial.number)
-            if self._seconds_left() < self._took + LOOK:
+            if self._seconds_left() < self._took + (self._refit_seconds() if len(done) > 1 else LOOK):
                 break
             yield self._accelerated(trial, watch)
             self._took = self._executor.now() - began
+        if self._refits():
+            yield self._refitted(self._state.choose(), watch)
         if self._seconds_left() >= LOOK:
             self._analyze_errors(watch)
         if self._seconds_left() >= IMPORTANCE:
@@ -76,6 +96,21 @@ class FinalistAccelerator:
         end = self._until()
         return math.inf if end is None else end - self._executor.now()
 
+    def _refitted(self, trial: Trial, on_tick: Callable[[], None]) -> Event:
+        """Refit the chosen model if there is time; else a note on how to do it later."""
+        seconds = self._refit_seconds()
+        try:
+            if self._seconds_left() < seconds:
+                raise StudyError(
+                    f"that takes about {seconds:.0f} s, which the budget does not have left; model.refit() does it later"
+                )
+            result = self._executor.run(refit_job(self._state, trial, self._job), on_tick)
+        except LeptonError as error:
+            what = f"the chosen model (trial {trial.number}) was not trained again on all rows: {error.what}"
+            return Noted(at=self._executor.now(), text=what)
+        assert isinstance(result, RefitResult)
+        return ModelRefitted(at=self._executor.now(), result=result)
+
     def _analyze_errors(self, on_tick: Callable[[], None]) -> None:
         """Cache the error analysis of the chosen model for the report, which otherwise runs it itself or omits it."""
         if not self._state.front():
@@ -84,7 +119,7 @@ class FinalistAccelerator:
         job = self._job(self._state.choose())
         with contextlib.suppress(LeptonError):
             analysis = self._executor.run(
-                ErrorAnalysisJob(trial=job, bundle=str(Path(job.folder) / "bundle"), split=split), on_tick
+                ErrorAnalysisJob(trial=job, bundle=str(Path(job.folder) / BUNDLE), split=split), on_tick
             )
             assert isinstance(analysis, ErrorAnalysis)
             save_result(Path(job.folder), f"examined-{split}", analysis)
@@ -97,7 +132,7 @@ class FinalistAccelerator:
         split: ImportanceSplit = "validation" if data.validation else "train"
         job = self._job(self._state.choose())
         request = PermutationImportanceJob(
-            trial=job, bundle=str(Path(job.folder) / "bundle"), split=split, seconds=IMPORTANCE - 0.5
+            trial=job, bundle=str(Path(job.folder) / BUNDLE), split=split, seconds=IMPORTANCE - 0.5
         )
         try:
             importance = self._executor.run(request, on_tick)

@@ -17,7 +17,7 @@ from lepton_automl.jobs import AccelerationResult, HostBenchmark, TrialResult
 from lepton_automl.journal import Line, encoded
 from lepton_automl.journal_format import converted_config
 from lepton_automl.profile import Measurement, Profile
-from lepton_automl.study_store import trials_in
+from lepton_automl.study_store import BUNDLE, trials_in
 from lepton_automl.task import all_metrics
 from lepton_automl.variant import Variant
 
@@ -78,7 +78,7 @@ def remnants(study: Path, events: list[Event]) -> list[Line]:
     lines: list[Line] = []
     for folder in trials_in(study):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError, LeptonError):
-            lines += [_line(event, study) for event in _of_bundle(folder / "bundle", proposed, packed)]
+            lines += [_line(event, study) for event in _of_bundle(folder / BUNDLE, proposed, packed)]
     return lines
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from lepton_automl._json import Value
 from lepton_automl.deployment.integrity import model_files
+from lepton_automl.study_store import BUNDLE
 
 Result = TypeVar("Result", bound=Value)
 
@@ -38,6 +39,6 @@ def cached_result(folder: Path, name: str, kind: type[Result]) -> Result | None:
 
 def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
-    for file in model_files(folder / "bundle"):
+    for file in model_files(folder / BUNDLE):
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lepton_automl import families
-from lepton_automl.events import CommandReceived, Event, HostBenchmarked, Noted, StudyConfig, TrialEnded, TrialProposed
+from lepton_automl.events import CommandReceived, Event, HostBenchmarked, Noted, TrialEnded, TrialProposed
 from lepton_automl.execution.capacity import affordable_workers
 from lepton_automl.execution.executor import Executor, start_executor
 from lepton_automl.jobs import HostBenchmark, HostBenchmarkJob, Teacher, TrialJob
@@ -23,15 +23,10 @@ from lepton_automl.search.sampler import make_sampler
 from lepton_automl.search.stopping import rungs
 from lepton_automl.search.warm import warm_start_designs
 from lepton_automl.space import Config
-from lepton_automl.state import StudyState, Trial
-from lepton_automl.study_store import (
-    SPARE,
-    TEACHER_FILE,
-    remove_checkpoint,
-    study_journal,
-    trial_folder,
-    write_problem,
-)
+from lepton_automl.state import StudyState
+from lepton_automl.study_config import StudyConfig
+from lepton_automl.study_store import BUNDLE, SPARE, TEACHER_FILE, remove_checkpoint, study_journal, trial_folder, write_problem
+from lepton_automl.trial import Trial
 
 from .custom_networks import checked, others
 from .limits import check_limits
@@ -272,7 +267,7 @@ def teacher_of(state: StudyState, folder: Path, event: TrialProposed) -> Teacher
     if not models:  # proposed before there were any
         return None
     return Teacher(
-        bundles=tuple(str(trial_folder(folder, model.number) / "bundle") for model in models),
+        bundles=tuple(str(trial_folder(folder, model.number) / BUNDLE) for model in models),
         inputs=tuple(families.trial_spec(model.proposed.config, settings.data).input for model in models),
     )
 
@@ -305,7 +300,7 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
             since=trial.resumed.at if trial.resumed else event.at,
             done=trial.resumed.epoch if trial.resumed else 0,
             reference_ms=host_benchmark.benchmark.reference.median,
-            parent=None if event.parent is None else str(trial_folder(folder, event.parent) / "bundle"),
+            parent=None if event.parent is None else str(trial_folder(folder, event.parent) / BUNDLE),
             teacher=teacher_of(state, folder, event),
             factory=config.factory,
             costs=config.costs(state.settings.deployment),

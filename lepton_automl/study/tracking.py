@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.errors import StudyError
 from lepton_automl.events import ModelRegistered, Noted, StudyStarted
-from lepton_automl.state import Trial
+from lepton_automl.trial import Trial
 
 from .client import StudyClient
 

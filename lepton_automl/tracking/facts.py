@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 
 def model_facts(state: StudyState, trial: Trial) -> dict[str, Any]:
@@ -29,6 +30,7 @@ def model_facts(state: StudyState, trial: Trial) -> dict[str, Any]:
         "limits": ", ".join(_limits(state)) or "none",
         "data_digest": settings.data.digest,
         **{f"test_{name}": _format_number(score) for name, score in scores.items()},
+        **({"refitted_on": f"{trial.refitted.result.learned} rows"} if trial.refitted else {}),
     }
 
 

@@ -9,6 +9,7 @@ from lepton_automl.events import (
     Event,
     HostBenchmarked,
     ModelAccelerated,
+    ModelRefitted,
     ModelRegistered,
     StudyResumed,
     StudyStarted,
@@ -110,6 +111,8 @@ def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Ite
                     yield changed_trial(state, number, metrics=points(tested, event.at, state.trials[number].epochs))
             case ModelAccelerated():
                 yield _accelerated(state, event)
+            case ModelRefitted():
+                yield changed_trial(state, event.result.trial, tags={"lepton.refitted_on": f"{event.result.learned} rows"})
             case TrialResumed() if state.trials[event.trial].result is None:
                 tags = {"lepton.status": "running", "lepton.reason": ""}
                 yield changed_trial(state, event.trial, tags=tags, status="RUNNING")

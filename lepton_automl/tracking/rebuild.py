@@ -10,7 +10,7 @@ from typing import NamedTuple
 from lepton_automl.errors import LeptonError
 from lepton_automl.events import AliasMoved, ModelRegistered
 from lepton_automl.state import StudyState
-from lepton_automl.study_store import StudyStore, trial_folder
+from lepton_automl.study_store import StudyStore, model_folder
 
 from .facts import model_facts
 from .logged import ModelRecord, logged_model
@@ -55,7 +55,7 @@ def rebuild_lost(home: str | Path) -> None:
     with opened_store(home) as store:
         for study in studies:
             for trial in study.state.front():
-                if (bundle := trial_folder(study.folder, trial.number) / "bundle").exists():
+                if (bundle := _bundle(study, trial.number)).exists():
                     logged_model(store, _record(study, trial.number, bundle), study.state.settings.name)
         _register(store, studies)
         (home / REBUILD).unlink(missing_ok=True)
@@ -117,7 +117,7 @@ def _versions(store: Store, name: str, events: list[tuple[ModelRegistered | Alia
     versions, gaps = set(), []
     for number in range(1, 1 + max(registrations, default=0)):
         event, study = registrations.get(number, (None, None))
-        bundle = trial_folder(study.folder, event.trial) / "bundle" if event and study else None
+        bundle = _bundle(study, event.trial) if event and study else None
         if event and study and bundle and bundle.exists():
             versions.add(add_version(store, name, logged_model(store, _record(study, event.trial, bundle), name), bundle))
         else:
@@ -125,6 +125,12 @@ def _versions(store: Store, name: str, events: list[tuple[ModelRegistered | Alia
     for version in gaps:
         store.client.delete_model_version(name, str(version))
     return versions
+
+
+def _bundle(study: StoredStudy, number: int) -> Path:
+    """The folder of a trial's model."""
+    trial = study.state.trials.get(number)
+    return model_folder(study.folder, number, refitted=trial is not None and trial.refitted is not None)
 
 
 def _aliases(events: list[ModelRegistered | AliasMoved]) -> dict[str, list[str]]:

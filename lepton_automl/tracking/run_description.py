@@ -7,8 +7,9 @@ from lepton_automl.errors import LeptonError
 from lepton_automl.objective import Objective
 from lepton_automl.profile import PROFILED, Profile
 from lepton_automl.recipe import describe, recipe_from_json
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
 from lepton_automl.texts import code_span, markdown
+from lepton_automl.trial import Trial
 from lepton_automl.variant import Variant
 
 MANY = 2  # models from which one is chosen

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from lepton_automl.jobs import Status
 from lepton_automl.profile import Profile
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .dataset import dataset_record
 from .records import NOTE, TRIAL, Point, RunRecord, flag, ms, points

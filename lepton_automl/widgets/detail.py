@@ -15,7 +15,8 @@ from lepton_automl.reporting.cost_axes import other_costs
 from lepton_automl.reporting.labels import html_text
 from lepton_automl.reporting.permutation_importance import importance_html
 from lepton_automl.reporting.tables import last_score, with_interval
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .errors import error_analysis_html
 from .network import network_svg, shape_of

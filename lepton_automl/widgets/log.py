@@ -15,6 +15,7 @@ from lepton_automl.events import (
     HostBenchmarked,
     HyperparametersRanked,
     ModelAccelerated,
+    ModelRefitted,
     ModelRegistered,
     Noted,
     ReferencesScored,
@@ -31,7 +32,7 @@ from lepton_automl.events import (
 )
 from lepton_automl.reporting.labels import html_text
 from lepton_automl.reporting.references import is_network_worth_it
-from lepton_automl.reporting.terminal import accelerated_line, trial_line
+from lepton_automl.reporting.terminal import accelerated_line, refitted_line, trial_line
 from lepton_automl.state import StudyState
 
 from .protocols import StudySnapshot
@@ -106,6 +107,8 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
             )
         case ModelAccelerated():
             return accelerated_line(state, state.trials[event.result.trial])
+        case ModelRefitted():
+            return refitted_line(event)
         case ReferencesScored():
             return " ".join(is_network_worth_it(state))
         case HyperparametersRanked():

@@ -8,7 +8,7 @@ from typing import Any
 
 from lepton_automl.errors import LeptonError
 from lepton_automl.recipe import Box, recipe_from_json
-from lepton_automl.state import Trial
+from lepton_automl.trial import Trial
 
 # By Okabe and Ito (Color Universal Design, 2008), one per stage, repeating.
 STAGES = ("#56B4E9", "#0072B2", "#009E73", "#E69F00", "#CC79A7")

@@ -13,7 +13,8 @@ from lepton_automl.reporting.cost_axes import CostAxis, other_costs
 from lepton_automl.reporting.labels import html_text
 from lepton_automl.reporting.status import status_json
 from lepton_automl.reporting.tables import score_interval, with_interval
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .drawing import DIM, INK, LINE, SOFT, Drawing
 from .protocols import OVER, StudySnapshot

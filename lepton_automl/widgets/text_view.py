@@ -10,7 +10,8 @@ from lepton_automl.reporting.labels import clean
 from lepton_automl.reporting.status import status_lines
 from lepton_automl.reporting.tables import Row, last_score, with_interval
 from lepton_automl.reporting.theme import even_ticks, linear_ends, log_ends, log_ticks
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
+from lepton_automl.trial import Trial
 
 from .cells import cell
 from .drawing import DIM, Drawing

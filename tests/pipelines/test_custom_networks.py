@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from lepton_automl import AutoML, Budget, Categorical, ConfigError, Float, Integer, load_model
-from lepton_automl.api import study_config
 from lepton_automl.compression.uniform import prune_uniformly
+from lepton_automl.configure import study_config
 from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare

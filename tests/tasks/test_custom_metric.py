@@ -14,7 +14,7 @@ from lepton_automl.configure import study_config
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.errors import ConfigError
-from lepton_automl.events import StudyConfig
+from lepton_automl.study_config import StudyConfig
 from lepton_automl.task import metrics_of
 from lepton_automl.training.scores import scores
 from tests import samples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lepton_automl import api
+from lepton_automl import fit_call
 from lepton_automl.study import launch
 from lepton_automl.study.study import Study
 
@@ -23,7 +23,7 @@ def launched(monkeypatch):
     told = []
     monkeypatch.setattr(Study, "dashboard", lambda study: w.HTML(study.name))
     monkeypatch.setattr(launch, "launch", lambda folder, alive: told.append(folder))
-    monkeypatch.setattr(api.FitCall, "_attend", lambda fit, study: study)
+    monkeypatch.setattr(fit_call.FitCall, "_attend", lambda fit, study: study)
     return told
 
 

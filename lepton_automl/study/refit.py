@@ -1,0 +1,39 @@
+"""The refit of a finished model: it is trained again on training and validation rows, after everything was chosen."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from lepton_automl.errors import StudyError
+from lepton_automl.events import ModelRefitted
+from lepton_automl.refit import RefitResult, RefitRows
+from lepton_automl.reporting.terminal import activity_line
+
+from .bottleneck import finished_job, send_request
+from .refit_plan import refit_job, refit_obstacle
+from .tracking import StudyTracking
+
+if TYPE_CHECKING:
+    from .client import StudyClient
+
+
+def refit(study: StudyClient, trial: int, *, rows: RefitRows = "validation", progress: bool = True) -> None:
+    """Refit a finished model in a worker process; `Model.refit` is the usual way.
+
+    Raises:
+        StudyError: The model cannot be refitted, or is no better than its twin on rows that only it has learned from.
+    """
+    study.check_intact()
+    state, known = study.state, study.state.trial(trial)
+    if reason := refit_obstacle(state, known, rows):
+        raise StudyError(f"the model of trial {trial} cannot be refitted: {reason}", where=study.name, fix="Use it as it is.")
+    if rows == "all" and state.tested is None:
+        fix = "Call evaluate_test() first, once all choices are made; or refit on the validation rows only."
+        raise StudyError("the test split has not been opened", where=study.name, fix=fix)
+    with activity_line(f"{study.name}/{trial}", shown=progress) as show:
+        request = refit_job(state, known, lambda member: finished_job(study, member.number), rows)
+        result = send_request(study, trial, lambda *_: request, show)
+    assert isinstance(result, RefitResult)
+    study.note(ModelRefitted(at=time.time(), result=result))
+    StudyTracking(study).mirror_or_warn()
