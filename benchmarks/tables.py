@@ -5,8 +5,9 @@ Without flags it reads the committed record, refuses lines of an older search, a
 
 The peers are scikit-learn's HistGradientBoosting, LightGBM and CatBoost with their defaults, and AutoGluon's medium_quality,
 installed in an environment of their own. Every fit has the same minutes and threads; what ends earlier ends earlier. Our score
-and our latency are those of one model, the one that `best()` gives. Systems share a rank if they are within one standard error
-of their paired difference over the splits.
+and our latency are those of one model, the one that `best()` gives; so are the coverage of its intervals and sets of labels, and
+its calibration error before and after temperature scaling, all on the outer test rows. Systems share a rank if they are within
+one standard error of their paired difference over the splits.
 """
 
 from __future__ import annotations

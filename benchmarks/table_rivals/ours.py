@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from benchmarks.environments import versions
 from lepton_automl import AutoML, Budget
+from lepton_automl.deployment.predictor import Predictor
 from lepton_automl.errors import ConfigError
 
 from .clock import call_times
@@ -63,12 +64,23 @@ def answers(model: Any, test: pd.DataFrame, task: dict[str, Any]) -> dict[str, A
     order = [places[str(label)] for label in model.classes]
     probabilities = np.zeros((len(test), len(places)))
     probabilities[:, order] = model.predict_proba(test)
-    found = {"labels": np.array([places[str(label)] for label in predicted]), "probabilities": probabilities}
+    raw = np.zeros_like(probabilities)
+    raw[:, order] = raw_probabilities(model, test)
+    chosen = np.array([places[str(label)] for label in predicted])
+    found = {"labels": chosen, "probabilities": probabilities, "raw_probabilities": raw}
     if known is not None:
         found["sets"] = np.zeros((len(test), len(places)), bool)
         for row, labels in enumerate(known):
             found["sets"][row, [places[str(label)] for label in labels]] = True
     return found
+
+
+def raw_probabilities(model: Any, test: pd.DataFrame) -> Any:
+    """The network's probabilities [N, classes], in the order of the model's classes, before temperature scaling."""
+    predictor = Predictor(model.path)  # opened anew, as the model itself keeps its temperature
+    decoder: Any = predictor.decoder
+    decoder.temperature = 1.0
+    return predictor.predict_proba(test)
 
 
 def regions(model: Any, test: pd.DataFrame, task: dict[str, Any]) -> Any:

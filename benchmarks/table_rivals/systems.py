@@ -11,6 +11,7 @@ from benchmarks.environments import WORK, rival_python, run_module
 from benchmarks.record import Line, code_digest, search_files
 
 from .data import Table
+from .scaling import raw_error
 
 OURS = "ours"
 PEERS = ("hist_gradient_boosting", "lightgbm", "catboost", "autogluon")
@@ -23,7 +24,7 @@ _SHARED = (_HERE / "data.py", _HERE / "clock.py")
 
 def codes(systems: tuple[str, ...] = SYSTEMS) -> dict[str, str]:
     """The digest of each system's present code: ours is the whole search, the peers' is the script that runs them."""
-    ours, peers = (*search_files(), _HERE / "ours.py", *_SHARED), (_HERE / "peer.py", *_SHARED)
+    ours, peers = (*search_files(), _HERE / "ours.py", _HERE / "scaling.py", *_SHARED), (_HERE / "peer.py", *_SHARED)
     return {system: code_digest(ours if system == OURS else peers) for system in systems}
 
 
@@ -51,6 +52,9 @@ def run_system(system: str, table: Table, split: int, *, minutes: float, threads
         else:
             python = rival_python("tables", REQUIREMENTS)
             run_module(python, "benchmarks.table_rivals.peer", [system, str(folder)], threads=threads)
-        return {**table.scores(split, folder), **json.loads((folder / "result.json").read_text())}
+        scores = table.scores(split, folder)
+        if system == OURS:
+            scores["raw_error"] = raw_error(table, split, folder)
+        return {**scores, **json.loads((folder / "result.json").read_text())}
     finally:
         shutil.rmtree(folder, ignore_errors=True)

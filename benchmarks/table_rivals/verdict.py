@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from benchmarks.record import Line
 from benchmarks.report import Figure
 
+from .data import COVERAGE
 from .systems import OURS
 
 ALLOWED_POINTS, ALLOWED_PERCENT = 0.3, 1.5  # allowed gap to CatBoost: points of accuracy, percent of RMSE
+ALLOWED_COVERAGE = 1  # allowed distance of the mean coverage, in points
 
 
 def standard_error(differences: Sequence[float]) -> float:
@@ -71,13 +73,17 @@ class OneTable:
         score, second = ("RMSE", "interval score") if self.regression else ("% accuracy", "log-loss")
         parts = []
         for system in sorted(self.lines, key=self.rank):
-            covered = self.mean(system, "covered")
-            interval = "" if math.isnan(covered) else f" (covers {covered:.1f} %)"
-            numbers = (
-                f"{self.mean(system):.5g}, {self.mean(system, 'second'):.4g}{interval}, {self.milliseconds(system):.3g} ms"
-            )
-            parts.append(f"{self.rank(system)}. {system} {numbers}")
+            numbers = f"{self.mean(system):.5g}, {self.mean(system, 'second'):.4g}{self._reliability(system)}"
+            parts.append(f"{self.rank(system)}. {system} {numbers}, {self.milliseconds(system):.3g} ms")
         return f"{self.name}, {self.splits} splits ({score}, {second}, one row): {'; '.join(parts)}."
+
+    def _reliability(self, system: str) -> str:
+        covered, raw, error = (self.mean(system, field) for field in ("covered", "raw_error", "calibration_error"))
+        shown = [] if math.isnan(covered) else [f"covers {covered:.1f} %"]
+        if not math.isnan(error):
+            before = "" if math.isnan(raw) else f", {raw:.2g} % before scaling"
+            shown.append(f"calibration error {error:.2g} %{before}")
+        return f" ({', '.join(shown)})" if shown else ""
 
 
 def verdict(tables: Sequence[OneTable]) -> tuple[list[Figure], list[str]]:
@@ -95,7 +101,28 @@ def verdict(tables: Sequence[OneTable]) -> tuple[list[Figure], list[str]]:
         notes.append(f"The worst gap behind CatBoost is on {worst.name}.")
     if {OURS, "autogluon"} <= {*systems}:
         figures.append(Figure(name="speedup_min", value=min(table.speedup("autogluon") for table in tables), target=">= 50"))
-    covered = [table.mean(OURS, "covered") for table in tables if OURS in systems]
-    if known := [share for share in covered if not math.isnan(share)]:
-        figures.append(Figure(name="coverage", value=statistics.mean(known), unit="%", target="89 to 91"))
+    if OURS in systems:
+        shown, said = reliability(tables)
+        figures, notes = [*figures, *shown], [*notes, *said]
     return figures, [*notes, *(table.sentence() for table in tables)]
+
+
+def reliability(tables: Sequence[OneTable]) -> tuple[list[Figure], list[str]]:
+    """How often our regions hold the truth, and how far our probabilities are off before and after temperature scaling."""
+    covered = {table.name: table.mean(OURS, "covered") for table in tables}
+    known = [share for share in covered.values() if not math.isnan(share)]
+    figures, notes = list[Figure](), list[str]()
+    if known:
+        target = f"{100 * COVERAGE:g} ± {ALLOWED_COVERAGE}"
+        figures.append(Figure(name="coverage", value=statistics.mean(known), unit="%", target=target))
+        notes.append(f"Coverage is the mean over {len(known)} of {len(tables)} tables.")
+    if absent := [name for name, share in covered.items() if math.isnan(share)]:
+        notes.append(f"On a split of these tables our model has no regions: {', '.join(absent)}.")
+    errors = [(table.mean(OURS, "raw_error"), table.mean(OURS, "calibration_error")) for table in tables]
+    if pairs := [pair for pair in errors if not any(map(math.isnan, pair))]:
+        for name, values in zip(("before", "after"), zip(*pairs, strict=True), strict=True):
+            figures.append(Figure(name=f"calibration_error_{name}", value=statistics.mean(values), unit="%"))
+        notes.append(
+            f"Calibration errors, before and after temperature scaling, are means over {len(pairs)} tables with classes."
+        )
+    return figures, notes

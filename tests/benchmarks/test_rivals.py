@@ -14,8 +14,11 @@ from benchmarks.photo_rivals.data import Photos
 from benchmarks.photo_rivals.verdict import OneFolder
 from benchmarks.photo_rivals.verdict import verdict as photo_verdict
 from benchmarks.record import Record, code_digest
+from benchmarks.table_rivals import ours
 from benchmarks.table_rivals.data import Table
+from benchmarks.table_rivals.scaling import raw_error
 from benchmarks.table_rivals.verdict import OneTable, standard_error, verdict
+from lepton_automl.tasks.classification.decoder import ClassDecoder
 
 SAME = ("dataset", "split", "system")
 
@@ -87,6 +90,33 @@ def test_answers_are_scored_alike_for_all_systems(tmp_path):
     )
 
 
+def test_our_error_before_temperature_scaling_is_that_of_the_network(tmp_path, monkeypatch):
+    data = table(regression=False)
+    rows = data.test_rows(1)
+    truth = (data.target.iloc[rows] == "b").to_numpy().astype(int)
+    network = np.where(truth[:, None] == [1, 0], 0.9, 0.1)  # the model's own order of the classes: b, a
+
+    class Opened:
+        classes, path = ["b", "a"], tmp_path
+
+        def __init__(self, path=None):
+            regions = {"rows": 9, "levels": [0.9], "quantiles": [-0.5]}
+            self.decoder = ClassDecoder({"classes": self.classes, "decoder": {"temperature": 2.0, "regions": regions}})
+
+        def predict(self, raw, coverage=None):
+            return self.decoder.decode(network, {}) if coverage is None else self.decoder.regions(network, {}, coverage)
+
+        def predict_proba(self, raw):
+            return self.decoder.probabilities(network)
+
+    monkeypatch.setattr(ours, "Predictor", Opened)
+    task = {"regression": False, "classes": data.classes, "coverage": 0.9}
+    np.savez(tmp_path / "answers.npz", **ours.answers(Opened(), data.features.iloc[rows], task))
+    scores = data.scores(1, tmp_path)
+    assert scores["score"] == scores["covered"] == 100 and scores["calibration_error"] == pytest.approx(25)  # 3 : 1, not 9 : 1
+    assert raw_error(data, 1, tmp_path) == pytest.approx(10) and raw_error(table(regression=True), 1, tmp_path) is None
+
+
 def lines(*scores, ms=1.0):
     return [{"score": score, "second": None, "covered": None, "cpu_ms": ms, "wall_ms": 2 * ms} for score in scores]
 
@@ -112,6 +142,29 @@ def test_systems_within_one_standard_error_share_a_rank():
 def test_a_gap_in_rmse_is_relative():
     one = OneTable("t", regression=True, lines={"ours": lines(103.0), "catboost": lines(100.0)})
     assert one.behind("ours", "catboost") == [pytest.approx(3)] and one.share_of_allowed("catboost") == pytest.approx(2)
+
+
+def test_coverage_and_calibration_are_means_over_the_tables_that_have_them():
+    def one(name, regression, *found):
+        return OneTable(
+            name, regression, {"ours": [{**line, **more} for line, more in zip(lines(*[90.0] * 2), found, strict=True)]}
+        )
+
+    first, second = ({"covered": 92.0, "raw_error": 6.0, "calibration_error": 2.0}, {"covered": 90.0, "raw_error": 8.0})
+    tables = [
+        one("labels", False, first, second | {"calibration_error": 4.0}),
+        one("numbers", True, *[{"covered": 88.0, "raw_error": None, "calibration_error": None}] * 2),
+        one("few_rows", False, first | {"covered": None}, second | {"calibration_error": 0.0}),
+    ]
+    figures, notes = verdict(tables)
+    shown = {figure.name: (figure.value, figure.target) for figure in figures if figure.name != "mean_rank"}
+    assert shown == {
+        "coverage": (89.5, "90 ± 1"),
+        "calibration_error_before": (7.0, ""),
+        "calibration_error_after": (2.0, ""),
+    }
+    assert "2 of 3 tables" in notes[1] and notes[2].endswith("no regions: few_rows.") and "2 tables with classes" in notes[3]
+    assert "(covers 91.0 %, calibration error 3 %, 7 % before scaling)" in notes[4] and "(covers 88.0 %)" in notes[5]
 
 
 # Photos
