@@ -1,7 +1,8 @@
 """Searches on twelve real tables beside four peers: test scores, probabilities or intervals, and latency of one row.
 
 Without flags it reads the committed record, refuses lines of an older search, and runs one table anew as a check.
-`--record` makes or resumes the record; each finished (table, split, system) is one line.
+`--record` makes or resumes the record; each finished (table, split, system) is one line. `--hours` ends it early, `--systems`,
+`--datasets` and `--splits` limit it.
 
 The peers are scikit-learn's HistGradientBoosting, LightGBM and CatBoost with their defaults, and AutoGluon's medium_quality,
 installed in an environment of their own. Every fit has the same minutes and threads; what ends earlier ends earlier. Our score
@@ -12,6 +13,8 @@ one standard error of their paired difference over the splits.
 
 from __future__ import annotations
 
+import itertools
+import time
 from functools import partial
 from pathlib import Path
 
@@ -37,10 +40,14 @@ def run(
     systems: str = ",".join(SYSTEMS),
     intervals: bool = True,
     record: bool = False,
+    hours: float = 24.0,
     check: str = "german_credit",
     results: str = str(RECORDS / "tables.jsonl"),
 ) -> Result:
-    """Compare the systems by the record, which `--record` completes first; `--check` names the table that is run anew."""
+    """Compare the systems by the record, which `--record` completes first, starting no run after `--hours`.
+
+    Without `--record`, `--check` names the table that is run anew.
+    """
     if not DATA.is_dir():
         skipped = f"Skipped: {DATA} does not exist; set LEPTON_DATA to a folder that contains tabular."
         return Result(figures=[], notes=[skipped])
@@ -53,13 +60,15 @@ def run(
         print(f"{name} {split} {system}: {line['score']:.5g} after {line['seconds']:.0f} s", flush=True)
         return line
 
-    for split in range(splits if record else 0):  # all tables of a split first: an unfinished record covers all of them
-        for name in tables:
-            for system in names:
-                try:
-                    known.once((name, split, system, minutes, threads), partial(new, name, split, system))
-                except RuntimeError as error:  # the others are recorded all the same
-                    print(f"{name} {split} {system} failed: {error}", flush=True)
+    until = time.monotonic() + 3600 * hours
+    # All tables of a split first: an unfinished record covers all of them.
+    for split, name, system in itertools.product(range(splits if record else 0), tables, names):
+        if time.monotonic() >= until:
+            break
+        try:
+            known.once((name, split, system, minutes, threads), partial(new, name, split, system))
+        except RuntimeError as error:  # the others are recorded all the same
+            print(f"{name} {split} {system} failed: {error}", flush=True)
     complete, missing = finished(known, tables, splits, minutes, threads)
     figures, notes = verdict(complete) if complete else ([], ["There is nothing to compare yet."])
     if not record and check in tables:

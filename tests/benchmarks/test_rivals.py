@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks import photos, record
+from benchmarks import photos, record, tables
 from benchmarks.photo_rivals.data import Photos
 from benchmarks.photo_rivals.verdict import OneFolder
 from benchmarks.photo_rivals.verdict import verdict as photo_verdict
@@ -165,6 +165,32 @@ def test_coverage_and_calibration_are_means_over_the_tables_that_have_them():
     }
     assert "2 of 3 tables" in notes[1] and notes[2].endswith("no regions: few_rows.") and "2 tables with classes" in notes[3]
     assert "(covers 91.0 %, calibration error 3 %, 7 % before scaling)" in notes[4] and "(covers 88.0 %)" in notes[5]
+
+
+def test_a_recording_of_tables_ends_in_time_and_continues(tmp_path, monkeypatch):
+    ran, now = [], [0.0]
+
+    def run_system(system, data, split, **settings):
+        ran.append((split, system))
+        now[0] += 1800
+        if len(ran) == 2:
+            raise RuntimeError("no memory")
+        return {**lines(90.0)[0], "seconds": 1.0}
+
+    monkeypatch.setattr(tables, "DATA", tmp_path)
+    monkeypatch.setattr(tables.Table, "read", lambda _: table(regression=False))
+    monkeypatch.setattr(tables, "run_system", run_system)
+    monkeypatch.setattr(tables.time, "monotonic", lambda: now[0])
+    settings = {"datasets": "t", "splits": 2, "systems": "ours,catboost", "results": str(tmp_path / "tables.jsonl")}
+    result = tables.run(**settings, record=True, hours=1.5)
+    assert ran == [(0, "ours"), (0, "catboost"), (1, "ours")]
+    assert any("t 0 (catboost), t 1 (catboost)" in note for note in result.notes)
+    tables.run(**settings, record=True)
+    assert ran[3:] == [(0, "catboost"), (1, "catboost")]
+    present = tables.codes()
+    monkeypatch.setattr(tables, "codes", lambda _: {"ours": "later", "catboost": present["catboost"]})
+    refused, missing, *_ = tables.run(**settings, check="").notes
+    assert "older ours" in refused and refused.endswith("t/0/2.0/2, t/1/2.0/2.") and "t 0 (ours), t 1 (ours)" in missing
 
 
 # Photos
