@@ -33,7 +33,7 @@ VIRTUAL = (
 
 
 def run(minutes: str = "10,10,10") -> Result:
-    """Compare used with requested budget: time from launch to registration of the chosen model; trials, epochs and cost.
+    """Compare used with requested budget: time from the call of `fit` to the registration of the chosen model; trials, epochs and cost.
 
     Args:
         minutes: Budgets of the real studies, separated by commas; empty for none.
@@ -44,7 +44,7 @@ def run(minutes: str = "10,10,10") -> Result:
         virtual = [virtual_study(number, amount, StudyStore(folder)) for number, amount in enumerate(VIRTUAL)]
     figures = [*figures_of("real", [share for share, _ in real]), *figures_of("virtual", [share for share, _ in virtual])]
     notes = [
-        "off: how far used / requested is from 1, in percent; time runs from the launch of the study's process to the end of the registration.",
+        "off: how far used / requested is from 1, in percent; time runs from the call of `fit` to the end of the registration.",
         *(sentence for _, sentence in [*real, *virtual]),
     ]
     return Result(figures=figures, notes=notes)

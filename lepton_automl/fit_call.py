@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ class FitCall:
     def __init__(self, request: AutoML, *, wait: bool | None = None, ready: Ready | None = None) -> None:
         from .study.interrupts import in_notebook
 
-        self._request, self._ready = request, ready
+        self._request, self._ready, self._called = request, ready, time.time()
         self._waits = not in_notebook() if wait is None else wait
         self._home = StudyStore(request.home)
 
@@ -91,7 +92,7 @@ class FitCall:
                 raise
             for code in config.code:
                 remember(code.digest)
-            launch.launch(folder, alive)
+            launch.launch(folder, alive, called=self._called)
         return Study(name, home)
 
     def _free_name(self, name: str) -> str:

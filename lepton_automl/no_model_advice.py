@@ -83,7 +83,7 @@ def _needed(state: StudyState, seconds: float, now: float) -> float:
 def _benchmarking(state: StudyState) -> str:
     if state.trials or state.started is None or state.host_benchmark is None:
         return "On this machine"
-    return f"Benchmarking this machine took {state.host_benchmark.at - state.started.at:.2g} s, and"
+    return f"Preparing the data and benchmarking this machine took {state.host_benchmark.at - state.started.at:.2g} s, and"
 
 
 def trial_seconds(state: StudyState) -> float:

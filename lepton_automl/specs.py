@@ -127,7 +127,8 @@ class Budget(Value):
     """The budget of a search; the first of these to run out ends it.
 
     Args:
-        minutes: Wall-clock minutes, from benchmarking the machine to registering the chosen model; pauses do not count.
+        minutes: Wall-clock minutes, from the call of `fit` to the registration of the chosen model. Pauses do not count, and preparing
+            the data uses up at most a quarter of them.
         trials: Number of trials, whatever their outcome.
         epochs: Training epochs of all trials; after them no trial is started, and running ones may finish.
         cost: Money, in the currency of `prices`.

@@ -10,6 +10,7 @@ from lepton_automl.texts import many
 
 RESERVE = 0.01  # share of the time reserved for the end of the study, unless measured: shutdown, choice, registration
 LEAST_RESERVE = 2.0  # seconds, for budgets of a minute or more
+LARGEST_PREPARATION = 1 / 4  # share of the time that preparing the data may use up at most, so that a search remains
 # Share of the time reserved for the end of the study at most, whatever was measured: of two minutes, and of ten or more.
 LARGEST_RESERVE, LARGEST_RESERVE_LATER = 0.15, 0.08
 
@@ -97,6 +98,25 @@ def largest_reserve(seconds: float) -> float:
     """Seconds of a budget that are reserved for the end of the study at most; the share falls between two and ten minutes."""
     long = min(1.0, max(0.0, (seconds - 120) / 480))
     return seconds * (LARGEST_RESERVE + long * (LARGEST_RESERVE_LATER - LARGEST_RESERVE))
+
+
+def charged_preparation(prepared: float, seconds: float | None) -> tuple[float, str]:
+    """How much of the preparation of the data counts against a time budget.
+
+    Args:
+        prepared: Seconds that it took.
+        seconds: The budget in seconds of search; None if time is not limited.
+
+    Returns:
+        Seconds, and a note if they are fewer than it took.
+    """
+    most = prepared if seconds is None else LARGEST_PREPARATION * seconds
+    if prepared <= most:
+        return prepared, ""
+    rest = prepared - most
+    return most, (
+        f"preparing the data took {prepared:.0f} s, of which {rest:.0f} s do not count: it uses up at most a quarter of the budget"
+    )
 
 
 def affordable_epochs(

@@ -47,15 +47,19 @@ def requested_config(folder: Path) -> StudyConfig | None:
     return event.config if isinstance(event, StudyStarted) else None
 
 
-def launch(folder: Path, alive: IO[bytes]) -> None:
+def launch(folder: Path, alive: IO[bytes], *, called: float | None = None) -> None:
     """Start the study's process, detached from this one: it survives a closed terminal or window and a restarted kernel.
 
     Args:
         folder: The study's folder, prepared.
         alive: The study's locked file (`StudyStore.lock`); the process inherits the lock without a gap.
+        called: When the user asked for the study, in seconds since the epoch: its data were prepared since. By default now.
     """
     (folder / ERROR).unlink(missing_ok=True)
-    arguments = [str(folder), "--alive", str(alive.fileno()), "--since", repr(time.time())]
+    now = time.time()
+    arguments = [str(folder), "--alive", str(alive.fileno()), "--since", repr(now)]
+    if called is not None:
+        arguments += ["--prepared", repr(max(0.0, now - called))]
     with open(folder / LOG, "ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "lepton_automl.study.process", *arguments],

@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="the study's folder, with its config.json")
     parser.add_argument("--alive", type=int, help="a file descriptor that already holds the study's lock")
     parser.add_argument("--since", type=float, help="when the study was launched; its time budget counts from there")
+    parser.add_argument("--prepared", type=float, default=0.0, help="seconds before it that prepared the data; they count too")
     arguments = parser.parse_args()
     folder = arguments.folder.absolute()
     use_short_timeouts(os.environ)
@@ -46,7 +47,7 @@ def main() -> int:
             os.set_inheritable(arguments.alive, False)  # workers must not keep the lock
         write_process_info(alive, **_me())
         try:
-            _run(folder, alive, arguments.since)
+            _run(folder, alive, arguments.since, arguments.prepared)
         except BaseException as error:
             traceback.print_exc()
             write_error(error, folder)
@@ -54,7 +55,7 @@ def main() -> int:
     return 0
 
 
-def _run(folder: Path, alive: IO[bytes], since: float | None) -> None:
+def _run(folder: Path, alive: IO[bytes], since: float | None, prepared: float) -> None:
     """Run the search, and publish it in MLflow."""
     config = requested_config(folder) or StudyState.replay(study_journal(folder)).settings
     inbox = Inbox(folder)
@@ -62,7 +63,8 @@ def _run(folder: Path, alive: IO[bytes], since: float | None) -> None:
         signal.signal(number, inbox.terminate)
     with Publisher(folder) as publisher:
         trouble_file = TroubleFile(alive)
-        run_study(config, folder, trouble_file, inbox, since=since, reserve=publisher.reserve, tell=trouble_file.waits)
+        reserve, tell = publisher.reserve, trouble_file.waits
+        run_study(config, folder, trouble_file, inbox, since=since, prepared=prepared, reserve=reserve, tell=tell)
         publisher.finish()
 
 

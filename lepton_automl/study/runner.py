@@ -13,7 +13,7 @@ from lepton_automl.execution.executor import Executor, start_executor
 from lepton_automl.jobs import HostBenchmark, HostBenchmarkJob, Teacher, TrialJob
 from lepton_automl.journal import Journal
 from lepton_automl.locks import measurement_lock_path
-from lepton_automl.search.budget import affordable_epochs
+from lepton_automl.search.budget import affordable_epochs, charged_preparation
 from lepton_automl.search.early_stopper import EarlyStopper
 from lepton_automl.search.forecast import Forecaster
 from lepton_automl.search.loop import Loop
@@ -45,6 +45,7 @@ def run_study(
     inbox: Callable[[], Iterable[CommandReceived]] = lambda: (),
     *,
     since: float | None = None,
+    prepared: float = 0.0,
     reserve: Callable[[], float] | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> StudyState:
@@ -56,6 +57,7 @@ def run_study(
         announce: Called with every event after it is written.
         inbox: Returns the commands since its last call.
         since: When the study was launched, by the executor's clock; the budget counts from there. By default now.
+        prepared: Seconds before the launch that prepared the data; they count too, up to a share of the budget.
         reserve: Returns the seconds to reserve for the work after the search; see `BudgetTracker`.
         tell: Called with what a study that has not begun waits for, and with an empty text when it continues.
 
@@ -71,7 +73,17 @@ def run_study(
     adapted, notes = config.replace(workers=workers), (note,) if note else ()
     try:
         return search(
-            adapted, folder, executor, announce, inbox, since=since, reserve=reserve, finish=True, tell=tell, notes=notes
+            adapted,
+            folder,
+            executor,
+            announce,
+            inbox,
+            since=since,
+            prepared=prepared,
+            reserve=reserve,
+            finish=True,
+            tell=tell,
+            notes=notes,
         )
     finally:
         executor.close()
@@ -85,6 +97,7 @@ def search(
     inbox: Callable[[], Iterable[CommandReceived]] = lambda: (),
     *,
     since: float | None = None,
+    prepared: float = 0.0,
     reserve: Callable[[], float] | None = None,
     finish: bool = False,
     tell: Callable[[str], None] = lambda _: None,
@@ -101,7 +114,7 @@ def search(
     is_new = not any(isinstance(event, HostBenchmarked) for event in past)
     if is_new:
         startup = StartupPhase(executor, inbox, tell)
-        past = _begin(config, folder, executor, journal, announce, since, startup, notes)
+        past = _begin(config, folder, executor, journal, announce, since, prepared, startup, notes)
         inbox = startup.inbox
     start = 1 + next(number for number, event in enumerate(past) if isinstance(event, HostBenchmarked))
     state = StudyState().feed(past[:start])
@@ -156,18 +169,21 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
     journal: Journal,
     announce: Callable[[Event], None],
     since: float | None,
+    prepared: float,
     startup: StartupPhase,
     warnings: tuple[str, ...],
 ) -> list[Event]:
     """Benchmark the host and write the first events; a reader sees all of them or none."""
-    began = executor.now() if since is None else since
+    seconds = config.budget.seconds(config.deployment.device, config.workers)
+    charged, note = charged_preparation(prepared, seconds)
+    warnings = (*warnings, note) if note else warnings
+    began = (executor.now() if since is None else since) - charged
     started = study_started(began, config)
-    limit = max(LEAST, config.budget.seconds(config.deployment.device, config.workers) or LONGEST)
+    limit = max(LEAST, seconds or LONGEST)
     config, notes = checked(config, folder, executor, startup, limit)
     benchmark = benchmark_host(config, folder, executor, startup, limit)
     began += startup.idle  # idle time does not count against the budget
     trainings = config.data.folds + 1  # of one trial: each fold, and all rows
-    seconds = config.budget.seconds(config.deployment.device, config.workers)
     epochs = config.train.epochs
     if config.data.folds:  # every fold trains equally long, so this is decided now; else each learning curve decides
         usual = max(1, round(epochs * FOLD_SHARE))

@@ -26,11 +26,11 @@ def recorded(job):
     )
 
 
-def run(tmp_path, name="sample", **changes):
+def run(tmp_path, name="sample", *, prepared=0.0, **changes):
     folder = StudyStore(tmp_path).create(name)
     executor = SimulatedExecutor(2, recorded, benchmarked_host(epoch_seconds=2.0), began=1000.0)
     told = []
-    state = search(config(**changes), folder, executor, told.append)
+    state = search(config(**changes), folder, executor, told.append, prepared=prepared)
     return state, folder, executor, told
 
 

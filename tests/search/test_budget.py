@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lepton_automl.search.budget import BudgetTracker, affordable_epochs
+from lepton_automl.search.budget import BudgetTracker, affordable_epochs, charged_preparation
 from lepton_automl.specs import Budget
 
 from .recorded_search import run
@@ -16,6 +16,20 @@ def test_a_time_budget_is_kept_on_the_clock(tmp_path):
     vain = [trial for trial in state.trials.values() if trial.result and "the budget ends" in trial.result.reason]
     assert len(vain) <= 4
     assert all(trial.result is not None for trial in state.trials.values())
+
+
+@pytest.mark.parametrize(("prepared", "left", "notes"), [(60.0, 540.0, 0), (1000.0, 450.0, 1)])
+def test_preparing_the_data_counts_up_to_a_quarter_of_the_budget(tmp_path, prepared, left, notes):
+    state, _, executor, told = run(tmp_path, budget=Budget(minutes=10), prepared=prepared)
+    assert 0.95 * left <= executor.now() - 1000 <= left * 1.01
+    assert state.started.at == 1000 - (600 - left)
+    assert sum("preparing the data took" in getattr(event, "text", "") for event in told) == notes
+
+
+def test_what_preparation_counts():
+    assert charged_preparation(10.0, 300.0) == charged_preparation(10.0, None) == (10.0, "")
+    counted, note = charged_preparation(100.0, 300.0)
+    assert counted == 75.0 and "took 100 s, of which 25 s do not count" in note
 
 
 def test_an_epoch_budget_ends_the_search(tmp_path):

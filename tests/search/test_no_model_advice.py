@@ -33,7 +33,7 @@ def ended_empty(budget, *events, reason="the budget is spent", epoch_seconds=1.0
 def test_a_search_without_a_model_reports_the_time_of_a_trial_and_what_to_do():
     state = ended_empty(Budget(minutes=0.05), workers=1)
     # 8 epochs of a second, and one more second; six such trials and 7 seconds overdrawn are 61 seconds, of 0.85.
-    told = "Benchmarking this machine took 7 s, and a full trial takes about 9 s: extend(minutes=2) continues with 8 epochs"
+    told = "Preparing the data and benchmarking this machine took 7 s, and a full trial takes about 9 s: extend(minutes=2) continues"
     assert state.ended.reason.startswith(f"the budget is spent; no model is ready. {told}")
     with pytest.raises(StudyError, match="the budget is spent; no model is ready\n") as caught:
         state.choose()

@@ -50,6 +50,10 @@ def test_the_front_holds_measured_models(study):
     assert set(study.trials.status) <= {"complete", "stopped"}
 
 
+def test_its_clock_starts_before_the_data_are_prepared(study):
+    assert study.state.started.at <= (study.folder / "data" / "spec.json").stat().st_mtime
+
+
 def test_its_files_do_not_hold_the_path_of_its_home(study, home):
     folder = home / "studies" / "pictures"
     files = [
