@@ -62,7 +62,8 @@ def summary(state: StudyState) -> list[str]:
     model = chosen_model(state)
     if model is None or model.profile is None:
         return [_tried(state), "No model is finished yet."]
-    return [_tried(state), _front_size(state), _chosen_sentence(state, model), *_ends_of_front(state, model)]
+    refit = [sentence for sentence in (refit_sentence(state),) if sentence]
+    return [_tried(state), _front_size(state), _chosen_sentence(state, model), *refit, *_ends_of_front(state, model)]
 
 
 def _tried(state: StudyState) -> str:
@@ -113,6 +114,17 @@ def _ends_of_front(state: StudyState, model: Trial) -> list[str]:
     return sentences
 
 
+def refit_sentence(state: StudyState) -> str:
+    """On how many rows the chosen model was trained again; empty if it was not."""
+    model = chosen_model(state)
+    if model is None or model.refitted is None:
+        return ""
+    return (
+        f"After it was chosen it was trained again on {model.refitted.result.learned:,} rows, the validation rows among them; "
+        "its scores are those before that."
+    )
+
+
 def test_result(state: StudyState) -> str:
     """The test score, or why there is none."""
     model, data = chosen_model(state), state.settings.data
@@ -125,7 +137,8 @@ def test_result(state: StudyState) -> str:
         )
     name = state.settings.metric
     value = state.tested.scores[model.number].get(name, math.nan)
-    return f"On the held-out test split ({data.test:,} rows, evaluated once) it reaches {format_score(state, value)}{_within(state, model, value)}."
+    before = ", before it was trained again," if model.refitted and model.refitted.at > state.tested.at else ""
+    return f"On the held-out test split ({data.test:,} rows, evaluated once) it reaches{before} {format_score(state, value)}{_within(state, model, value)}."
 
 
 def score_uncertainty(state: StudyState) -> list[str]:

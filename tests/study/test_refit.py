@@ -18,6 +18,7 @@ from lepton_automl.pipelines.refit import refit
 from lepton_automl.pipelines.trial import run_trial
 from lepton_automl.plans import TrainPlan
 from lepton_automl.refit import RefitJob
+from lepton_automl.reporting import narrative
 from lepton_automl.study.refit_plan import kept_epoch, lineage, refit_job, refit_seconds
 from lepton_automl.study_store import BUNDLE, REFIT
 from lepton_automl.variant import Variant
@@ -56,6 +57,11 @@ def test_its_file_differs_from_its_twins_and_keeps_what_was_decided(study, table
     assert not np.allclose(ours.predict_proba(rows), twin.predict_proba(rows))
     for name in ("preprocess.json", "runtime.json"):  # the first has the temperature and the quantiles
         assert (study.client.twin(model.number) / name).read_text() == (model.path / name).read_text()
+
+
+def test_the_report_says_that_it_was_trained_again(study):
+    learned = study.state.trial(study.best().number).refitted.result.learned
+    assert any(f"trained again on {learned:,} rows" in sentence for sentence in narrative.summary(study.state))
 
 
 def test_validation_rows_are_predicted_by_the_twin_and_test_rows_by_the_refitted_model(study, table):
