@@ -242,11 +242,13 @@ class AccelerateJob(Request):
         job: The trial that made it.
         scores: Its scores when it was packed.
         resampled: Likewise on the study's resamples.
+        seconds: How long it may take: costly attempts that would come late are left out. None for no limit.
     """
 
     job: TrialJob
     scores: dict[str, float]
     resampled: ResampledScores | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

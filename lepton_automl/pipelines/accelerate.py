@@ -10,7 +10,7 @@ are tuned, and a simpler variant is preferred if it is as fast.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lepton_automl.deployment.artifact import float_variants
@@ -32,9 +32,11 @@ from lepton_automl.variant import Variant
 
 from .cost import reference
 from .open_variant import open_variant
+from .time_allowance import TimeAllowance
 from .variant_scores import VariantScores
 
 SECONDS = 0.4  # seconds of timing per variant; interleaving makes differences more precise than absolute times
+FALLBACK_SHARE, TUNING_SHARE = 0.5, 0.75  # of the time: later, costly attempts are not begun, so that there is a result
 BASELINE = "the network in PyTorch, as the baseline"
 
 
@@ -53,6 +55,8 @@ class VariantBench:
         progress: Called with a description of each step.
         guarded: Whether OpenVINO files are first opened in a separate process; not needed in a worker.
         alone: Rows that are also run one by one for comparison; all by default.
+        before: The scores of the network's float32 file in ONNX Runtime, if known; else it is scored in PyTorch, which is slow.
+        time: How long it may take.
     """
 
     deployment: Deployment
@@ -65,6 +69,8 @@ class VariantBench:
     progress: Callable[[str], None] = lambda _: None
     guarded: bool = False
     alone: int | None = None
+    before: VariantScores | None = None
+    time: TimeAllowance = field(default_factory=TimeAllowance)
 
 
 @dataclass
@@ -111,7 +117,7 @@ class BestVariant:
 
     Args:
         winner: The fastest variant that is good enough.
-        before: The scores of the network in PyTorch.
+        before: The scores of the network.
         tried: The results of all variants, fastest first, those that could not be run last.
         speedup: Speed relative to the network in PyTorch, from the winner's last benchmark.
     """
@@ -157,7 +163,7 @@ class _VariantSearch:
         self.failed: list[VariantResult] = []
         self.expected = expected_answers(source.module, source.inputs, alone=bench.alone)
         baseline = torch_session(source.module.eval(), self.bench.deployment.threads)
-        self.before = bench.score(baseline)
+        self.before = bench.before or bench.score(baseline)
         self.baseline = CandidateVariant(Variant(runtime="torch"), source.model, baseline, scored=self.before, why=BASELINE)
 
     @property
@@ -187,7 +193,7 @@ class _VariantSearch:
     def _open(self, variant: Variant) -> CandidateVariant:
         deployment, guarded = self.bench.deployment, self.bench.guarded
         path, model = open_variant(variant, self.source, self.folder, deployment, self.expected, guarded=guarded)
-        return CandidateVariant(variant, path, model)
+        return CandidateVariant(variant, path, model, scored=self.bench.before if variant == Variant() else None)
 
     def benchmark_variants(self, candidates: list[CandidateVariant]) -> None:
         """Time candidates in one interleaved benchmark."""
@@ -267,10 +273,11 @@ class _VariantSearch:
             if candidate.why and candidate.variant.precision == "int8" and _speed_relation(candidate, winner) == "faster"
         ]
         for rejected in sorted(lossy, key=lambda candidate: candidate.latency.median)[:1]:
+            fallbacks = get_runtime(rejected.variant.runtime).fallback_variants(rejected.variant, self.source)
             good = next(
                 (
                     candidate
-                    for variant in get_runtime(rejected.variant.runtime).fallback_variants(rejected.variant, self.source)
+                    for variant in self.bench.time.within(FALLBACK_SHARE, fallbacks)
                     for candidate in self.add([variant])
                     if self._good(candidate)
                 ),
@@ -285,7 +292,8 @@ class _VariantSearch:
     def tuned(self, winner: CandidateVariant) -> CandidateVariant:
         """The winner with its fastest runtime settings."""
         variant = winner.variant
-        added = self.add(get_runtime(variant.runtime).settings(variant, self.bench.deployment.threads))
+        settings = get_runtime(variant.runtime).settings(variant, self.bench.deployment.threads)
+        added = self.add(self.bench.time.within(TUNING_SHARE, settings))
         for candidate in added:
             candidate.scored = winner.scored  # the same file, in the same runtime
         self.benchmark_variants([winner, *added, self.baseline])

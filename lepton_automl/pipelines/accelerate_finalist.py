@@ -13,6 +13,7 @@ from lepton_automl.deployment.bundle import PROVENANCE, WEIGHTS, write_bundle
 from lepton_automl.deployment.integrity import MODEL, model_files, read_bundle
 from lepton_automl.deployment.open_artifact import InferenceSession
 from lepton_automl.deployment.runtime import Source
+from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import QUICK_ROWS, spread_rows
 from lepton_automl.jobs import AccelerateJob, AccelerationResult
 from lepton_automl.measurement_lock import pausing_for_measurements
@@ -28,6 +29,7 @@ from .accelerate import BestVariant, VariantBench, accelerate
 from .cost import CostProfiler
 from .custom import adapter_for
 from .pack import calibration_note, card_of, decoder_of, predict_split, resampled_trial, with_decoder, with_regions
+from .time_allowance import TimeAllowance
 from .variant_scores import VariantScores, variant_scores
 from .worker_cache import cached_data
 
@@ -45,7 +47,7 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
         request: The model.
         progress: Called with a description of each step.
     """
-    job = request.job
+    job, allowance = request.job, TimeAllowance(math.inf if request.seconds is None else request.seconds)
     data, trial = cached_data(job.data), Path(job.folder)
     bundle = trial / BUNDLE
     model = adapter_for(job.config, job).load(bundle)
@@ -53,7 +55,7 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
     source = Source(deployable(model, data.spec), _float_model(trial), inputs)
     with pausing_for_measurements(job.measurement_lock) as measurement_lock, tempfile.TemporaryDirectory() as folder:
         profiler = CostProfiler(data, job.deployment, measurement_lock, job.reference_ms, job.costs)
-        best = accelerate(source, _bench(request, profiler, progress), Path(folder))
+        best = accelerate(source, _bench(request, profiler, source, allowance, progress), Path(folder))
         answers = predict_split(best.winner.model, data.validation) if len(data.validation) else None
         scores, decoder = _scores(request, best), decoder_of(bundle)
         resampled = _resampled(request, scores) if answers is None else resampled_trial(job, scores, answers, decoder)
@@ -110,7 +112,9 @@ def _float_model(trial: Path) -> Path:
     return float_path
 
 
-def _bench(request: AccelerateJob, profiler: CostProfiler, progress: Callable[[str], None]) -> VariantBench:
+def _bench(
+    request: AccelerateJob, profiler: CostProfiler, source: Source, allowance: TimeAllowance, progress: Callable[[str], None]
+) -> VariantBench:
     data, job = profiler.data, request.job
     rows = data.validation if len(data.validation) else data.train
     decoder = decoder_of(Path(job.folder) / BUNDLE)
@@ -130,6 +134,9 @@ def _bench(request: AccelerateJob, profiler: CostProfiler, progress: Callable[[s
         reference_ms=job.reference_ms,
         progress=progress,
         alone=None if job.factory else QUICK_ROWS,
+        # Packing has verified this file, which answers several times as fast as PyTorch.
+        before=None if source.programs else score(OnnxModel(source.model, job.deployment.threads)),
+        time=allowance,
     )
 
 

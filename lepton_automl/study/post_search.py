@@ -22,7 +22,9 @@ from lepton_automl.trial import Trial
 from .refit_plan import refit_job, refit_obstacle, refit_seconds
 from .result_cache import save_result
 
-GUESS = 5.0  # seconds assumed for one model before one was timed
+GUESS = 5.0  # seconds assumed for one model before one was timed, if its network answers at once
+PASSES = 4.0  # how often all variants together answer each validation row, and each calibration row
+CALIBRATION = 256  # rows that int8 is calibrated on
 LATE = 1.0  # seconds past the end after which a request is aborted
 LOOK = 1.0  # seconds to analyze the chosen model's errors, in a worker that has the data open already
 IMPORTANCE = 2.0  # seconds to measure what matters to it
@@ -42,14 +44,14 @@ class FinalistAccelerator:
 
     def __init__(self, state: StudyState, executor: Executor, job: Callable[[Trial], TrialJob]) -> None:
         self._state, self._executor, self._job = state, executor, job
-        self._took = GUESS
+        self._pace = 1.0  # seconds that the last model took, as a multiple of those assumed
         self._refit: tuple[tuple[int, int, int] | None, float] = None, 0.0  # estimated seconds, and what they depend on
         self._until: Callable[[], float | None] = lambda: None
 
     def seconds(self) -> float:
         """Estimated seconds for the current front."""
         models = self._state.front()
-        accelerations = self._took * sum(trial.accelerated is None for trial in models)
+        accelerations = sum(map(self._expected, self._remaining()))
         return accelerations + self._refit_seconds() + (LOOK + IMPORTANCE) * bool(models)
 
     def _refit_seconds(self) -> float:
@@ -81,10 +83,12 @@ class FinalistAccelerator:
         while remaining := [trial for trial in self._remaining() if trial.number not in done]:  # a limit may change the front
             trial, began = remaining[0], self._executor.now()
             done.add(trial.number)
-            if self._seconds_left() < self._took + (self._refit_seconds() if len(done) > 1 else LOOK):
+            expected, others = self._expected(trial), sum(map(self._expected, remaining[1:]))
+            kept = LOOK + self._refit_seconds()  # for what comes after
+            if self._seconds_left() < expected + (kept if len(done) > 1 else LOOK):
                 break
-            yield self._accelerated(trial, watch)
-            self._took = self._executor.now() - began
+            yield self._accelerated(trial, watch, max(expected, self._seconds_left() - kept - others))
+            self._pace *= (self._executor.now() - began) / expected
         if self._refits():
             yield self._refitted(self._state.choose(), watch)
         if self._seconds_left() >= LOOK:
@@ -110,6 +114,13 @@ class FinalistAccelerator:
             return Noted(at=self._executor.now(), text=what)
         assert isinstance(result, RefitResult)
         return ModelRefitted(at=self._executor.now(), result=result)
+
+    def _expected(self, trial: Trial) -> float:
+        """Estimated seconds to accelerate one model: a slow network takes long to calibrate and score."""
+        settings, profile = self._state.settings, trial.search_profile
+        rows = CALIBRATION + (settings.data.validation or settings.data.train)
+        calls = PASSES * rows / settings.deployment.batch_size
+        return self._pace * (GUESS + calls * (profile.latency_ms / 1000 if profile else 0.0))
 
     def _analyze_errors(self, on_tick: Callable[[], None]) -> None:
         """Cache the error analysis of the chosen model for the report, which otherwise runs it itself or omits it."""
@@ -150,10 +161,15 @@ class FinalistAccelerator:
         chosen = self._state.choose().number
         return sorted(models, key=lambda trial: trial.number != chosen)
 
-    def _accelerated(self, trial: Trial, on_tick: Callable[[], None]) -> Event:
+    def _accelerated(self, trial: Trial, on_tick: Callable[[], None], seconds: float) -> Event:
         assert trial.result is not None
         try:
-            request = AccelerateJob(job=self._job(trial), scores=trial.result.scores, resampled=trial.result.resampled)
+            request = AccelerateJob(
+                job=self._job(trial),
+                scores=trial.result.scores,
+                resampled=trial.result.resampled,
+                seconds=None if math.isinf(seconds) else seconds,
+            )
             result = self._executor.run(request, on_tick)
         except LeptonError as error:
             what = f"the model of trial {trial.number} stays in float32: {error.what}"

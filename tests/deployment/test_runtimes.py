@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import math
 
 import numpy as np
 import onnx
@@ -22,6 +24,7 @@ from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.accelerate import VariantBench, accelerate
+from lepton_automl.pipelines.time_allowance import TimeAllowance
 from lepton_automl.pipelines.variant_scores import variant_scores
 from lepton_automl.specs import Deployment
 from lepton_automl.task import drop
@@ -110,6 +113,45 @@ def harmed():
         module.head.weight *= 100
         module.head.weight[:, 0] = 0
     return module
+
+
+def test_costly_attempts_are_left_out_where_they_would_come_late(tmp_path):
+    source = source_of(harmed(), (12,), tmp_path)
+    found = {}
+    for seconds in (math.inf, 0.0):
+        folder = tmp_path / str(seconds)
+        folder.mkdir()
+        bench = dataclasses.replace(stand(source, tmp_path), time=TimeAllowance(seconds))
+        best = accelerate(source, bench, folder)
+        assert best.winner.scores["accuracy"] > 0.99 and best.speedup > 0
+        found[seconds] = {tried.variant.name for tried in best.tried}
+    assert found[0.0] < found[math.inf]
+    assert not any("optimisations" in name for name in found[0.0])
+
+
+def test_no_item_is_made_after_its_share_of_the_time():
+    clock, made = [0.0], []
+    allowance = TimeAllowance(10.0, now=lambda: clock[0])
+    for item in allowance.within(0.5, map(made.append, range(9))):
+        assert item is None
+        clock[0] += 2.0
+    assert made == [0, 1, 2]
+    assert list(TimeAllowance().within(0.5, "ab")) == ["a", "b"]
+
+
+def test_known_scores_are_not_computed_again(tmp_path):
+    source = source_of(harmed(), (12,), tmp_path)
+    (tmp_path / "made").mkdir()
+    bench = stand(source, tmp_path, runtimes=("onnxruntime",))
+    scored = []
+
+    def score(model):
+        scored.append(model)
+        return bench.score(model)
+
+    before = bench.score(open_model(source.model, {}))
+    best = accelerate(source, dataclasses.replace(bench, score=score, before=before), tmp_path / "made")
+    assert best.before == before.scores and not any(isinstance(model, TorchModel) for model in scored)
 
 
 def test_layers_that_int8_harms_stay_in_floats(tmp_path):

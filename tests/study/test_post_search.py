@@ -1,0 +1,58 @@
+"""How the time after the search is shared among the models of the front."""
+
+from __future__ import annotations
+
+import pytest
+
+from lepton_automl.errors import StudyError
+from lepton_automl.jobs import AccelerateJob
+from lepton_automl.study.post_search import IMPORTANCE, LOOK, FinalistAccelerator
+from tests.samples import trial_job
+
+
+class Slow:
+    """An executor whose requests take their time and fail."""
+
+    def __init__(self, seconds):
+        self.clock, self.seconds, self.requests = 0.0, seconds, []
+
+    def now(self):
+        return self.clock
+
+    def run(self, request, on_tick):
+        self.clock += self.seconds
+        self.requests.append(request)
+        on_tick()
+        raise StudyError("it failed", where="worker")
+
+
+def accelerator(state, tmp_path, seconds=1.0):
+    executor = Slow(seconds)
+    return FinalistAccelerator(state, executor, lambda trial: trial_job(trial.number, state.settings.data, tmp_path)), executor
+
+
+def test_more_time_is_reserved_for_slow_networks(study_state, tmp_path):
+    quick, slow = (accelerator(study_state([(0.9, latency_ms)]), tmp_path)[0].seconds() for latency_ms in (0.001, 10.0))
+    assert quick < 10.0 < slow
+
+
+def test_the_chosen_model_may_use_the_time_that_the_others_leave(study_state, tmp_path):
+    finish, executor = accelerator(study_state([(0.9, 0.01), (0.7, 0.001)]), tmp_path)
+    events = list(finish(lambda: None, lambda: 60.0))
+    first, second = (request.seconds for request in executor.requests if isinstance(request, AccelerateJob))
+    assert 50.0 < first < 60.0 - LOOK and second == pytest.approx(59.0 - LOOK)
+    assert ["stays in float32: it failed" in event.text for event in events[:2]] == [True, True]
+
+
+def test_without_a_deadline_an_acceleration_has_no_limit(study_state, tmp_path):
+    finish, executor = accelerator(study_state([(0.9, 0.01)]), tmp_path)
+    list(finish(lambda: None, lambda: None))
+    assert executor.requests[0].seconds is None
+
+
+def test_a_model_stays_in_float32_if_too_little_time_is_left(study_state, tmp_path):
+    state = study_state([(0.9, 10.0)])
+    finish, executor = accelerator(state, tmp_path)
+    list(finish(lambda: None, lambda: finish.seconds() - LOOK - IMPORTANCE))
+    assert not any(isinstance(request, AccelerateJob) for request in executor.requests)
+    assert state.front()[0].accelerated is None
