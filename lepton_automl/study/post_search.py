@@ -22,9 +22,9 @@ from lepton_automl.trial import Trial
 from .refit_plan import refit_job, refit_obstacle, refit_seconds
 from .result_cache import save_result
 
-GUESS = 5.0  # seconds assumed for one model before one was timed, if its network answers at once
-PASSES = 4.0  # how often all variants together answer each validation row, and each calibration row
-CALIBRATION = 256  # rows that int8 is calibrated on
+GUESS = 3.0  # seconds assumed for one model before one was timed, if its network answers at once
+PASSES = 6.0  # how often all variants together answer each validation row, and each row that calibrates int8
+CALIBRATION = 256  # rows
 LATE = 1.0  # seconds past the end after which a request is aborted
 LOOK = 1.0  # seconds to analyze the chosen model's errors, in a worker that has the data open already
 IMPORTANCE = 2.0  # seconds to measure what matters to it
