@@ -12,7 +12,7 @@ RESERVE = 0.01  # share of the time reserved for the end of the study, unless me
 LEAST_RESERVE = 2.0  # seconds, for budgets of a minute or more
 LARGEST_PREPARATION = 1 / 4  # share of the time that preparing the data may use up at most, so that a search remains
 # Share of the time reserved for the end of the study at most, whatever was measured: of two minutes, and of ten or more.
-LARGEST_RESERVE, LARGEST_RESERVE_LATER = 0.15, 0.08
+LARGEST_RESERVE, LARGEST_RESERVE_LATER = 0.17, 0.08
 
 
 class BudgetTracker:

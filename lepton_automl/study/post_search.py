@@ -19,7 +19,7 @@ from lepton_automl.state import StudyState
 from lepton_automl.study_store import BUNDLE
 from lepton_automl.trial import Trial
 
-from .refit_plan import refit_job, refit_obstacle, refit_seconds
+from .refit_plan import has_room, refit_job, refit_obstacle, refit_seconds
 from .result_cache import save_result
 
 GUESS = 3.0  # seconds assumed for one model before one was timed, if its network answers at once
@@ -51,8 +51,8 @@ class FinalistAccelerator:
     def seconds(self) -> float:
         """Estimated seconds for the current front."""
         models = self._state.front()
-        accelerations = sum(map(self._expected, self._remaining()))
-        return accelerations + self._refit_seconds() + (LOOK + IMPORTANCE) * bool(models)
+        accelerations, refit = sum(map(self._expected, self._remaining())), self._refit_seconds()
+        return accelerations + refit * has_room(self._state, refit) + (LOOK + IMPORTANCE) * bool(models)
 
     def _refit_seconds(self) -> float:
         """Estimated seconds of the refit of the model that would be chosen now; 0 if there is none."""
@@ -84,10 +84,13 @@ class FinalistAccelerator:
             trial, began = remaining[0], self._executor.now()
             done.add(trial.number)
             expected, others = self._expected(trial), sum(map(self._expected, remaining[1:]))
-            kept = LOOK + self._refit_seconds()  # for what comes after
-            if self._seconds_left() < expected + (kept if len(done) > 1 else LOOK):
+            left, refit = self._seconds_left(), self._refit_seconds()
+            kept = LOOK + refit * (
+                left - expected >= refit
+            )  # for what comes after; nothing for a refit that does not fit anyway
+            if left < expected + (kept if len(done) > 1 else LOOK):
                 break
-            yield self._accelerated(trial, watch, max(expected, self._seconds_left() - kept - others))
+            yield self._accelerated(trial, watch, max(expected, left - kept - others))
             self._pace *= (self._executor.now() - began) / expected
         if self._refits():
             yield self._refitted(self._state.choose(), watch)

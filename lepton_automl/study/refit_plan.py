@@ -8,12 +8,13 @@ from collections.abc import Callable
 from lepton_automl.families import TEACHER
 from lepton_automl.jobs import TrialJob
 from lepton_automl.refit import RefitJob, RefitRows
+from lepton_automl.search.budget import largest_reserve
 from lepton_automl.search.pace import epoch_seconds
 from lepton_automl.state import StudyState
 from lepton_automl.task import task_of
 from lepton_automl.trial import Trial
 
-MARGIN = 1.2  # of the time that the twin took: there are more rows, and none of them is scored in between
+SHARE = 0.7  # of the time reserved for the end of the study that a refit may take
 
 
 def refit_job(state: StudyState, trial: Trial, job: Callable[[Trial], TrialJob], rows: RefitRows = "validation") -> RefitJob:
@@ -57,10 +58,19 @@ def refit_obstacle(state: StudyState, trial: Trial, rows: RefitRows = "validatio
 
 
 def refit_seconds(state: StudyState, trial: Trial) -> float:
-    """Estimated seconds of a refit, from the paces of the trial and of those that it inherited weights from."""
+    """Estimated seconds of a refit, from the paces of the trial and of those that it inherited weights from.
+
+    It has more rows, but none is scored in between, and no other worker is busy.
+    """
     data = state.settings.data
     growth = 1 + data.validation / max(1, data.train)
-    return MARGIN * growth * sum(_seconds(state, member) for member in lineage(state, trial))
+    return growth * sum(_seconds(state, member) for member in lineage(state, trial))
+
+
+def has_room(state: StudyState, seconds: float) -> bool:
+    """Whether a refit of some seconds fits into what a budget can reserve for the end of the study."""
+    budget = state.settings.budget.seconds(state.settings.deployment.device, state.settings.workers)
+    return budget is None or seconds <= SHARE * largest_reserve(budget)
 
 
 def _seconds(state: StudyState, trial: Trial) -> float:

@@ -6,7 +6,9 @@ import pytest
 
 from lepton_automl.errors import StudyError
 from lepton_automl.jobs import AccelerateJob
+from lepton_automl.specs import Budget
 from lepton_automl.study.post_search import IMPORTANCE, LOOK, FinalistAccelerator
+from lepton_automl.study.refit_plan import has_room
 from tests.samples import trial_job
 
 
@@ -56,3 +58,9 @@ def test_a_model_stays_in_float32_if_too_little_time_is_left(study_state, tmp_pa
     list(finish(lambda: None, lambda: finish.seconds() - LOOK - IMPORTANCE))
     assert not any(isinstance(request, AccelerateJob) for request in executor.requests)
     assert state.front()[0].accelerated is None
+
+
+def test_no_time_is_reserved_for_a_refit_that_does_not_fit(study_state):
+    state = study_state([(0.9, 0.01)], budget=Budget(minutes=2), refit="auto")
+    assert has_room(state, 10.0) and not has_room(state, 30.0)
+    assert has_room(study_state([(0.9, 0.01)], budget=Budget(trials=2)), 1e6)
