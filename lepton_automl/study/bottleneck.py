@@ -83,24 +83,19 @@ def job_and_bundle(study: StudyClient, trial: int, split: str = "") -> tuple[Tri
     Raises:
         StudyError: The trial has no model.
     """
-    job = finished_job(study, trial)
-    refitted, tested = study.state.trial(trial).refitted, study.state.tested
-    is_unseen = not split or (split == "test" and tested is not None and refitted is not None and refitted.at < tested.at)
-    return job, str(study.bundle(trial) if is_unseen else study.twin(trial))
-
-
-def finished_job(study: StudyClient, trial: int) -> TrialJob:
-    """The job of a finished trial.
-
-    Raises:
-        StudyError: The trial has no model.
-    """
     known = study.state.trial(trial)
     if known.status != "complete":
         raise StudyError(
             f"trial {trial} has no model: its status is {known.status}", where=study.name, fix=f"See: lepton front {study.name}"
         )
-    job = jobs(study.state, study.folder)(known)
+    refitted, tested = known.refitted, study.state.tested
+    is_unseen = not split or (split == "test" and tested is not None and refitted is not None and refitted.at < tested.at)
+    return job_of(study, known), str(study.bundle(trial) if is_unseen else study.twin(trial))
+
+
+def job_of(study: StudyClient, trial: Trial) -> TrialJob:
+    """The job of a trial, with the data in the study's current folder."""
+    job = jobs(study.state, study.folder)(trial)
     return job.replace(data=job.data.replace(folder=str(study.folder / "data")))
 
 

@@ -10,7 +10,7 @@ from lepton_automl.events import ModelRefitted
 from lepton_automl.refit import RefitResult, RefitRows
 from lepton_automl.reporting.terminal import activity_line
 
-from .bottleneck import finished_job, send_request
+from .bottleneck import job_of, send_request
 from .refit_plan import refit_job, refit_obstacle
 from .tracking import StudyTracking
 
@@ -22,9 +22,11 @@ def refit(study: StudyClient, trial: int, *, rows: RefitRows = "validation", pro
     """Refit a finished model in a worker process; `Model.refit` is the usual way.
 
     Raises:
-        StudyError: The model cannot be refitted, or is no better than its twin on rows that only it has learned from.
+        StudyError: The model cannot be refitted, its network is made by code that may not run here, or it would be worse than its
+            twin on rows that only it has learned from.
     """
     study.check_intact()
+    study.check_trusted()
     state, known = study.state, study.state.trial(trial)
     if reason := refit_obstacle(state, known, rows):
         raise StudyError(f"the model of trial {trial} cannot be refitted: {reason}", where=study.name, fix="Use it as it is.")
@@ -32,7 +34,7 @@ def refit(study: StudyClient, trial: int, *, rows: RefitRows = "validation", pro
         fix = "Call evaluate_test() first, once all choices are made; or refit on the validation rows only."
         raise StudyError("the test split has not been opened", where=study.name, fix=fix)
     with activity_line(f"{study.name}/{trial}", shown=progress) as show:
-        request = refit_job(state, known, lambda member: finished_job(study, member.number), rows)
+        request = refit_job(state, known, lambda member: job_of(study, member), rows)
         result = send_request(study, trial, lambda *_: request, show)
     assert isinstance(result, RefitResult)
     study.note(ModelRefitted(at=time.time(), result=result))

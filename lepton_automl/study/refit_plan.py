@@ -49,8 +49,8 @@ def refit_obstacle(state: StudyState, trial: Trial, rows: RefitRows = "validatio
     if rows == "all":
         if not data.test:
             return "there are no test rows"
-        if state.settings.teacher == "given" and trial.proposed.config.get(TEACHER):
-            return "its teacher's answers do not include the test rows"
+        if any(member.proposed.config.get(TEACHER) for member in lineage(state, trial)):
+            return "its teacher has no answers for the test rows"
         return "it has learned from all rows already" if trial.refitted and trial.refitted.result.rows == "all" else ""
     if not data.validation:
         return "it has learned from all rows but the test rows already"

@@ -19,7 +19,7 @@ from lepton_automl.pipelines.trial import run_trial
 from lepton_automl.plans import TrainPlan
 from lepton_automl.refit import RefitJob
 from lepton_automl.reporting import narrative
-from lepton_automl.study.refit_plan import kept_epoch, lineage, refit_job, refit_seconds
+from lepton_automl.study.refit_plan import kept_epoch, lineage, refit_job, refit_obstacle, refit_seconds
 from lepton_automl.study_store import BUNDLE, REFIT
 from lepton_automl.variant import Variant
 from tests.api.test_import_and_arguments import lepton
@@ -149,3 +149,11 @@ def test_a_quantized_model_is_refitted_into_the_same_variant(family, tmp_path):
 def test_a_lineage_begins_with_its_founder(study):
     trial = study.state.trials[1]
     assert lineage(study.state, trial) == [trial]
+
+
+def test_test_rows_are_not_added_where_a_teacher_has_no_answers_for_them(study_state):
+    state = study_state([(0.9, 0.01)])
+    trial = state.trials[0]
+    assert not refit_obstacle(state, trial, "all")
+    trial.proposed = trial.proposed.replace(config=trial.proposed.config | {"train.teacher": 0.5})
+    assert "teacher" in refit_obstacle(state, trial, "all") and not refit_obstacle(state, trial)
