@@ -1,4 +1,4 @@
-"""A trial as its events tell it."""
+"""A trial: everything that its events report."""
 
 from __future__ import annotations
 

@@ -54,13 +54,13 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: HeartbeatFn = lambda: 
     with pausing_for_measurements(job.measurement_lock) as measurement_lock:
         run = TrialRun(job, report, measurement_lock, heartbeat)
         try:
-            return _walk(run, measurement_lock)
+            return _run_steps(run, measurement_lock)
         except TrainingStopped as end:  # before or between trainings: there is nothing to pack
             return run.end(status="stopped" if end.decision.packs else end.decision.status)
 
 
-def _walk(run: TrialRun, measurement_lock: MeasurementLock) -> TrialResult:
-    """The steps of a trial."""
+def _run_steps(run: TrialRun, measurement_lock: MeasurementLock) -> TrialResult:
+    """Run the steps of a trial; a decision may end it after each."""
     job, lean = run.job, run.adapter.lean
     data = with_teacher(cached_data(job.data), job.teacher, run.wait)
     profiler = CostProfiler(data, job.deployment, measurement_lock, job.reference_ms, job.costs)

@@ -97,7 +97,7 @@ class Loop:
         self.pauses = Pauses(state, executor, write=self.write, missing=missing)
         self._finish_seconds = FINISH_SECONDS
         self._deferred: list[CommandReceived] = []  # requests received while the journal could not be written
-        self._packed_late: set[int] = set()  # trials that were told to end in the middle of an epoch
+        self._packed_late: set[int] = set()  # trials whose training was ended in the middle of an epoch
 
     # State
 
