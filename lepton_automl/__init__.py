@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import AutoML
     from .errors import BundleError, ConfigError, DataError, ExtraError, LeptonError, LimitError, StudyError
+    from .estimators import LeptonClassifier, LeptonRegressor
     from .networks import accelerate, lean, load_accelerated
     from .notebook import builder
     from .objective import CustomMetric, Objective
@@ -25,6 +26,8 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "AutoML": "api",
+    "LeptonClassifier": "estimators",
+    "LeptonRegressor": "estimators",
     "accelerate": "networks",
     "builder": "notebook",
     "lean": "networks",
@@ -66,7 +69,9 @@ __all__ = [
     "Float",
     "Hyperparameter",
     "Integer",
+    "LeptonClassifier",
     "LeptonError",
+    "LeptonRegressor",
     "LimitError",
     "Model",
     "Objective",

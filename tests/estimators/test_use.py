@@ -1,0 +1,111 @@
+"""The estimators as people use them: in pipelines, searches and other processes."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from lepton_automl import LeptonClassifier, LeptonRegressor, open_study
+from lepton_automl.estimators.rows import paired, training_table
+
+
+@pytest.fixture(scope="module")
+def iris():
+    return load_iris(return_X_y=True)
+
+
+@pytest.fixture(scope="module")
+def fitted(iris):
+    return LeptonClassifier(trials=2, random_state=0).fit(*iris)
+
+
+def test_it_predicts_classes_and_probabilities(fitted, iris):
+    x, y = iris
+    assert fitted.score(x, y) > 0.9 and fitted.classes_.tolist() == [0, 1, 2]
+    likely = fitted.predict_proba(x)
+    assert likely.shape == (150, 3) and np.allclose(likely.sum(1), 1) and (likely.argmax(1) == fitted.predict(x)).all()
+
+
+def test_a_seed_decides_everything_if_trials_limit_a_fit(fitted, iris):
+    again = clone(fitted).fit(*iris)
+    assert np.array_equal(again.predict_proba(iris[0]), fitted.predict_proba(iris[0]))
+
+
+def test_it_is_pickled_with_its_model(fitted, iris, tmp_path):
+    (tmp_path / "model.pickle").write_bytes(pickle.dumps(fitted))
+    np.save(tmp_path / "rows.npy", iris[0])
+    code = "import pickle, numpy; print(pickle.load(open('model.pickle', 'rb')).predict(numpy.load('rows.npy')).tolist())"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(fitted.predict(iris[0]).tolist())
+
+
+def test_a_fit_leaves_nothing_behind(iris, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEPTON_HOME", str(tmp_path / "home"))
+    LeptonClassifier(trials=1).fit(*iris)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_named_fit_keeps_its_study(iris, tmp_path):
+    model = LeptonClassifier(trials=1, name="kept", home=tmp_path).fit(*iris)
+    assert open_study("kept", tmp_path).best().predict(pd.DataFrame(iris[0], columns=["x0", "x1", "x2", "x3"])) is not None
+    assert model.score(*iris) > 0.8
+
+
+def test_a_dataframe_keeps_its_categories_and_gaps():
+    rng = np.random.default_rng(0)
+    people = pd.DataFrame({"city": rng.choice(["a", "b", "c"], 300), "target": rng.normal(size=300)})
+    people.loc[::9, "target"] = np.nan  # a column may have the name that the search gives its own
+    y = np.where(people.city == "a", 3.0, 1.0) + people.target.fillna(0)
+    model = LeptonRegressor(trials=1, random_state=0).fit(people, y)
+    assert model.score(people, y) > 0.9 and model.feature_names_in_.tolist() == ["city", "target"]
+
+
+def test_it_works_in_pipelines_and_searches(iris):
+    x, y = iris
+    steps = make_column_transformer((StandardScaler(), [0, 1, 2]), (OneHotEncoder(handle_unknown="ignore"), [3]))
+    pipeline = make_pipeline(steps, LeptonClassifier(trials=1, random_state=0))
+    pipeline[0].set_params(sparse_threshold=0)
+    assert cross_val_score(pipeline, x, y, cv=2).mean() > 0.8
+    grid = GridSearchCV(LeptonClassifier(random_state=0), {"trials": [1, 2]}, cv=2, n_jobs=2).fit(x, y)
+    assert grid.best_score_ > 0.8
+
+
+@pytest.mark.slow
+def test_a_fit_keeps_to_its_time(iris):
+    LeptonClassifier(trials=1).fit(*iris)  # starts the workers
+    began = time.monotonic()
+    LeptonClassifier(minutes=0.2).fit(*iris)
+    assert time.monotonic() - began < 15
+
+
+def test_equal_rows_are_one_row_of_more_weight():
+    x, y = pd.DataFrame({"x0": [1.0, 2.0, 1.0, np.nan, np.nan]}), np.array(["c0", "c1", "c0", "c1", "c1"], object)
+    merged = training_table(x, y, None)
+    weighted = training_table(x.iloc[[3, 1, 0]], y[[3, 1, 0]], np.array([2.0, 1.0, 2.0]))
+    pd.testing.assert_frame_equal(merged, weighted)
+    assert len(merged) == 3 and merged.sample_weight.sum() == pytest.approx(3)
+    left = training_table(x, y, np.array([1.0, 1.0, 0.0, 1.0, 0.0]))
+    assert "sample_weight" not in left and len(left) == 3
+
+
+def test_the_row_of_a_class_that_has_only_one_is_learned_and_scored():
+    table = training_table(pd.DataFrame({"x0": [1.0, 2.0, 3.0]}), np.array(["c0", "c0", "c1"], object), None)
+    both = paired(table)
+    assert len(both) == 4 and both.groupby("target").sample_weight.sum().to_dict() == {"c0": 2.0, "c1": 1.0}
