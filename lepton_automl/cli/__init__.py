@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from lepton_automl.errors import LeptonError
 from lepton_automl.study.interrupts import Terminated, ending
@@ -41,6 +43,18 @@ def _name(command: Any) -> str:
     return str(command.name or command.callback.__name__)
 
 
+def _print_version(wanted: bool) -> None:  # called by typer with the option's value
+    if wanted:
+        from lepton_automl import __version__
+
+        print(f"lepton {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _group() -> None:
+def _group(
+    version: Annotated[  # its callback prints the version
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Searches neural networks for your data and your device, from the most accurate to the fastest."""

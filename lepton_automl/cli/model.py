@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from .shared import Json, StudyName, app, opened, print_front
+from .shared import Json, Knee, MaxLatency, MinScore, StudyName, TrialNumber, app, opened, picked, print_front, show_end
 
 
-@app.command()
+@app.command(rich_help_panel="Models")
 def front(
     study: StudyName,
     merged: Annotated[
@@ -33,16 +33,14 @@ def _front_json(handle: Any, *, merged: bool) -> dict[str, Any]:
     return front_json(handle.state) | ({"merged": merged_table(handle.state)} if merged else {})
 
 
-@app.command()
+@app.command(rich_help_panel="Models")
 def predict(  # noqa: PLR0917  # one parameter an option
     study: StudyName,
     file: Annotated[str, typer.Argument(help="An image or a folder of images; a table, or one row as JSON.")],
-    max_latency_ms: Annotated[
-        float | None, typer.Option(help="Use the model with the best score within this latency, instead of the chosen one.")
-    ] = None,
-    knee: Annotated[
-        bool, typer.Option("--knee", help="Use the knee of the front, beyond which a better score costs much more time.")
-    ] = False,
+    trial: TrialNumber = None,
+    min_score: MinScore = None,
+    max_latency_ms: MaxLatency = None,
+    knee: Knee = False,
     proba: Annotated[
         bool, typer.Option("--proba", help="Print probabilities instead of labels, one line of JSON per row.")
     ] = False,
@@ -55,16 +53,16 @@ def predict(  # noqa: PLR0917  # one parameter an option
     from lepton_automl.deployment.command import answer_lines, read_examples
 
     handle = opened(study)
-    model = handle.best(max_latency_ms=max_latency_ms, knee=knee)
+    model = picked(handle, trial, min_score, max_latency_ms, knee=knee)
     rows = read_examples(file, model.predictor.preprocess)
     for line in answer_lines(model.predictor, rows, proba=proba, coverage=coverage):
         print(line)
 
 
-@app.command()
+@app.command(rich_help_panel="Models")
 def bottleneck(
     study: StudyName,
-    trial: Annotated[int | None, typer.Option(help="The number of a finished trial; default: the chosen model.")] = None,
+    trial: TrialNumber = None,
     tries: Annotated[int, typer.Option(help="Number of changes to build and measure.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Also write the result with its plots to this HTML file.")] = None,
     as_json: Json = False,
@@ -73,7 +71,7 @@ def bottleneck(
     from lepton_automl.reporting.tables import bottleneck_lines
 
     handle = opened(study)
-    model = handle.best() if trial is None else handle.models[trial]
+    model = picked(handle, trial)
     report = model.bottleneck(tries=tries, progress=not as_json)
     if out is not None:
         report.save(out)
@@ -87,7 +85,7 @@ def bottleneck(
         print(f"\nWith plots: {out}")
 
 
-@app.command()
+@app.command(rich_help_panel="Models")
 def report(
     study: StudyName,
     out: Annotated[Path | None, typer.Option(help="The file to write; default: report.html in the study's folder.")] = None,
@@ -96,35 +94,57 @@ def report(
     print(opened(study).report.write(out))
 
 
-@app.command()
-def export(
+@app.command(rich_help_panel="Models")
+def export(  # noqa: PLR0917  # one parameter an option
     study: StudyName,
     out: Annotated[Path, typer.Option(help="The folder to create.")],
-    max_latency_ms: Annotated[
-        float | None, typer.Option(help="Use the model with the best score within this latency, instead of the chosen one.")
-    ] = None,
-    knee: Annotated[
-        bool, typer.Option("--knee", help="Use the knee of the front, beyond which a better score costs much more time.")
-    ] = False,
+    trial: TrialNumber = None,
+    min_score: MinScore = None,
+    max_latency_ms: MaxLatency = None,
+    knee: Knee = False,
     key: Annotated[Path | None, typer.Option(help="Sign the bundle with the Ed25519 private key in this PEM file.")] = None,
 ) -> None:
     """Export the chosen model as a bundle: a folder that needs only NumPy and the runtime of the model to predict."""
-    folder = opened(study).best(max_latency_ms=max_latency_ms, knee=knee).export(out, key=key)
+    folder = picked(opened(study), trial, min_score, max_latency_ms, knee=knee).export(out, key=key)
     print(f"{folder}\nTry: python {folder / 'predict.py'} INPUT")
 
 
-@app.command()
+@app.command(rich_help_panel="Models")
 def refit(
     study: StudyName,
-    trial: Annotated[int | None, typer.Option(help="The number of a finished trial; default: the chosen model.")] = None,
+    trial: TrialNumber = None,
     all_rows: Annotated[
         bool, typer.Option("--all-rows", help="Also learn from the test rows, once the test split has been opened.")
     ] = False,
 ) -> None:
     """Train a model again on training and validation rows, with the settings that the search chose."""
     handle = opened(study)
-    model = handle.best() if trial is None else handle.models[trial]
+    model = picked(handle, trial)
     model.refit(rows="all" if all_rows else "validation")
     refitted = handle.state.trial(model.number).refitted
     assert refitted is not None
     print(f"{model.path}\nIt has learned from {refitted.result.learned:,} rows; its scores are those of its twin before that.")
+
+
+@app.command(rich_help_panel="Models")
+def test(study: StudyName) -> None:
+    """Open a study's sealed test split, once, and score the models of its front on it."""
+    handle = opened(study)
+    handle.evaluate_test()
+    show_end(handle)
+
+
+@app.command(rich_help_panel="MLflow")
+def register(  # noqa: PLR0917  # one parameter an option
+    study: StudyName,
+    trial: TrialNumber = None,
+    min_score: MinScore = None,
+    max_latency_ms: MaxLatency = None,
+    knee: Knee = False,
+    name: Annotated[str | None, typer.Option(help="The registered model; default: the study's name.")] = None,
+    alias: Annotated[str, typer.Option(help="The alias that the version gets.")] = "champion",
+) -> None:
+    """Register a model of a study as a version in the MLflow registry."""
+    model = picked(opened(study), trial, min_score, max_latency_ms, knee=knee)
+    version = model.register(name, alias=alias)
+    print(f"{name or study} version {version} is {model}; its alias is {alias}.")

@@ -14,7 +14,7 @@ from .shared import Json, StudyName, app, opened
 LATEST = 10  # studies whose pages are listed
 
 
-@app.command()
+@app.command(rich_help_panel="MLflow")
 def sync(
     study: StudyName,
     tracking_uri: Annotated[str | None, typer.Option(help="Address of the MLflow store; default: the study's own.")] = None,
@@ -33,7 +33,7 @@ def sync(
     )
 
 
-@app.command()
+@app.command(rich_help_panel="MLflow")
 def ui(
     study: Annotated[
         str | None, typer.Argument(help="Print the address of this study's page; default: those of the latest studies.")
@@ -71,7 +71,7 @@ def ui(
         sys.exit(subprocess.call(ui_command(home, port, store)))
 
 
-@app.command()
+@app.command(rich_help_panel="MLflow")
 def models(
     name: Annotated[str | None, typer.Argument(help="A registered model; default: list all.")] = None,
     as_json: Json = False,
@@ -90,7 +90,7 @@ def models(
     print(registry.compare(name).to_string(na_rep=""))
 
 
-@app.command()
+@app.command(rich_help_panel="MLflow")
 def promote(
     name: Annotated[str, typer.Argument(help="The registered model.")],
     version: Annotated[str, typer.Argument(help="The version to give the alias to.")],
@@ -103,7 +103,7 @@ def promote(
     print(f"{name}@{alias} is version {version}. To undo: lepton rollback {name} --alias {alias}")
 
 
-@app.command()
+@app.command(rich_help_panel="MLflow")
 def rollback(
     name: Annotated[str, typer.Argument(help="The registered model.")],
     alias: Annotated[str, typer.Option(help="The alias.")] = "champion",
@@ -114,7 +114,7 @@ def rollback(
     print(f"{name}@{alias} is version {Registry().roll_back(name, alias=alias)} again.")
 
 
-@app.command()
+@app.command(rich_help_panel="MLflow")
 def serve(
     name: Annotated[str, typer.Argument(help="The registered model.")],
     alias: Annotated[str, typer.Option(help="Serve the version with this alias.")] = "champion",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from lepton_automl.errors import Complaints, ConfigError
 
+from .config import read_config
 from .shared import app, listed, show_end
 
 # Options in groups of the help.
@@ -19,7 +22,7 @@ search_option = partial(typer.Option, rich_help_panel="Search")
 study_option = partial(typer.Option, rich_help_panel="Study and MLflow")
 
 
-@app.command()
+@app.command(rich_help_panel="Search")
 def demo(
     minutes: Annotated[float, typer.Option(help="Minutes of search.")] = 2.0,
     name: Annotated[str | None, typer.Option(help="The study's name; default: digits, digits-2, …")] = None,
@@ -46,11 +49,17 @@ def demo(
     print("  lepton ui")
 
 
-@app.command()
+@app.command(rich_help_panel="Search")
 def search(  # noqa: PLR0917  # command-line options, which are passed by name
     data: Annotated[
         str, typer.Argument(help="A folder or zip file of images, a CSV or Parquet file, or a folder of idx files.")
     ],
+    config: Annotated[  # noqa: ARG001  # its callback sets the defaults of the other options
+        Path | None,
+        study_option(
+            help="A TOML file with these options by name; see lepton show-config.", callback=read_config, is_eager=True
+        ),
+    ] = None,
     target: Annotated[str | None, data_option(help="The column to predict.")] = None,
     task: Annotated[str | None, data_option(help="The task, such as regression or multilabel; default: by the column.")] = None,
     quantiles: Annotated[str | None, data_option(help="Quantiles to predict, such as `0.1,0.5,0.9`.")] = None,
@@ -73,6 +82,11 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
     categorical: Annotated[str | None, data_option(help="Columns to read as categories, separated by commas.")] = None,
     numeric: Annotated[str | None, data_option(help="Columns to read as numbers, separated by commas.")] = None,
     text: Annotated[str | None, data_option(help="Columns to read as free text, separated by commas.")] = None,
+    image_size: Annotated[
+        int | None, data_option(help="Height and width of the stored images, in pixels; default: by the images.")
+    ] = None,
+    folds: Annotated[int | None, data_option(help="Folds of a cross-validation; 0: a validation split.")] = None,
+    test_share: Annotated[float | None, data_option(help="Share of the rows for the test split.")] = None,
     missing: Annotated[str | None, data_option(help="Texts that stand for a missing value, separated by commas.")] = None,
     decimal: Annotated[str | None, data_option(help="The decimal separator: `.` or `,`.")] = None,
     dayfirst: Annotated[bool | None, data_option(help="Read 1/2/2024 as the first of February.")] = None,
@@ -117,6 +131,9 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
     refit: Annotated[
         str, search_option(help="Whether the chosen model also learns from the validation rows at the end: auto or none.")
     ] = "auto",
+    knob: Annotated[
+        list[str] | None, search_option(help="A hyperparameter to fix, such as `model.kernel=3`; may be repeated.")
+    ] = None,
     grid: Annotated[str | None, search_option(help="The hyperparameters of a grid search, separated by commas.")] = None,
     warm_start: Annotated[str | None, search_option(help="Earlier studies to learn from, separated by commas.")] = None,
     seed: Annotated[int, search_option(help="Random seed of splits, proposals, weights and batches.")] = 0,
@@ -169,6 +186,7 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         sampler=sampler,
         pretrained=pretrained,
         teacher=teacher,
+        hyperparameters=_settings(knob or []),
         refit=refit,  # type: ignore[arg-type]  # checked by AutoML
         grid=listed(grid),
         warm_start=listed(warm_start),
@@ -193,8 +211,12 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         "decimal": decimal,
         "dayfirst": dayfirst,
         "target_transform": target_transform,
+        "image_size": image_size,
+        "test_share": test_share,
     }
     arguments = {key: value for key, value in options.items() if value or value is False}
+    if folds is not None:
+        arguments["folds"] = folds
     if split is not None:
         arguments["split"] = False if split == "none" else dict(part.partition("=")[::2] for part in split.split(","))
     study = automl.fit(data, target=target, wait=not detach, resume=resume, **arguments)
@@ -214,6 +236,25 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...]:
         raise ConfigError(
             f"{text!r} contains something that is not a number", where=option, fix=f"Use {option} 0.1,0.5,0.9."
         ) from None
+
+
+def _settings(pairs: list[str]) -> dict[str, Any]:
+    """Settings of hyperparameters by name, from `model.kernel=3`."""
+    complaints, settings = Complaints("--knob"), {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        complaints.check(bool(equals and text), f"{pair!r} has no value", "Use --knob NAME=VALUE, such as model.kernel=3.")
+        settings[name.strip()] = _setting(text.strip())
+    complaints.raise_any()
+    return settings
+
+
+def _setting(text: str) -> Any:
+    """A number or a truth value; anything else stays text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _prices(pairs: list[str]) -> dict[str, float]:

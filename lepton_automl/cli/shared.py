@@ -10,18 +10,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lepton_automl.errors import ConfigError
+
 if TYPE_CHECKING:
+    from lepton_automl.study.model import Model
     from lepton_automl.study.study import Study
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Searches neural networks for your data and your device, from the most accurate to the fastest.",
 )
 
 StudyName = Annotated[str, typer.Argument(help="The name of a study; see `lepton list`.", metavar="STUDY")]
 Trust = Annotated[bool, typer.Option("--trust", help="Allow the code in this study to run here; the answer is remembered.")]
+TrialNumber = Annotated[int | None, typer.Option("--trial", help="The number of a finished trial; default: the chosen model.")]
+MinScore = Annotated[float | None, typer.Option(help="Use the fastest model with at least this score (or at most this error).")]
+MaxLatency = Annotated[float | None, typer.Option(help="Use the model with the best score within this latency, in ms.")]
+Knee = Annotated[
+    bool, typer.Option("--knee", help="Use the knee of the front, beyond which a better score costs much more time.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -35,6 +44,28 @@ def opened(study: str) -> Study:
     if damage:
         print(f"warning: {study}: {damage}", file=sys.stderr)
     return handle
+
+
+def picked(
+    handle: Study,
+    trial: int | None,
+    min_score: float | None = None,
+    max_latency_ms: float | None = None,
+    *,
+    knee: bool = False,
+) -> Model:
+    """The model that the options of a command name; by default the chosen one.
+
+    Raises:
+        ConfigError: A trial is named, and a wish as well.
+        LimitError: No model on the front qualifies.
+    """
+    if trial is None:
+        return handle.best(max_latency_ms=max_latency_ms, min_score=min_score, knee=knee)
+    if min_score is not None or max_latency_ms is not None or knee:
+        what = "--trial names a model, so --min-score, --max-latency-ms and --knee have nothing to choose"
+        raise ConfigError(what, where=handle.name, fix="Leave out --trial, or the others.")
+    return handle.model(trial)
 
 
 @contextlib.contextmanager

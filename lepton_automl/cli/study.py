@@ -9,13 +9,14 @@ import typer
 
 from lepton_automl.errors import Complaints, LeptonError, StudyError
 
+from .config import config_text
 from .shared import Json, StudyName, Trust, app, opened, quietly
 
 if TYPE_CHECKING:
     from lepton_automl.study.study import Study
 
 
-@app.command(name="list")
+@app.command(name="list", rich_help_panel="Studies")
 def list_studies() -> None:
     """List all studies."""
     from lepton_automl.study.study import Study
@@ -58,7 +59,7 @@ def _status_text(handle: Study) -> str:
     )
 
 
-@app.command()
+@app.command(rich_help_panel="Studies")
 def status(study: StudyName, as_json: Json = False) -> None:
     """Show a study's status: the budget used, the best models and the running trials."""
     from lepton_automl.reporting.status import status_json, status_lines
@@ -71,14 +72,14 @@ def status(study: StudyName, as_json: Json = False) -> None:
     print("\n".join(status_lines(handle.state, handle.status)))
 
 
-@app.command()
+@app.command(rich_help_panel="Studies")
 def pause(study: StudyName) -> None:
     """Pause a study; paused time does not count against its budget."""
     opened(study).pause()
     print(f"{study} is paused. Next: lepton resume {study}")
 
 
-@app.command()
+@app.command(rich_help_panel="Studies")
 def resume(study: StudyName, trust: Trust = False) -> None:
     """Resume a study after a pause, a stop or a crash."""
     handle = opened(study)
@@ -89,7 +90,7 @@ def resume(study: StudyName, trust: Trust = False) -> None:
     print(f"{study} continues.")
 
 
-@app.command()
+@app.command(rich_help_panel="Studies")
 def stop(
     study: StudyName,
     wait: Annotated[bool, typer.Option(help="Wait until the chosen model is registered.")] = True,
@@ -105,7 +106,7 @@ def stop(
         print(f"{study} is stopped. " + (f"chosen: {handle.best()}" if handle.state.front() else "No model was finished yet."))
 
 
-@app.command()
+@app.command(rich_help_panel="Studies")
 def extend(
     study: StudyName,
     minutes: Annotated[float | None, typer.Option(help="More minutes.")] = None,
@@ -118,7 +119,7 @@ def extend(
     print(f"{study} continues with the larger budget.")
 
 
-@app.command()
+@app.command(rich_help_panel="Studies")
 def limit(
     study: StudyName,
     max_latency_ms: Annotated[
@@ -150,7 +151,7 @@ def _limit(text: str | None, complaints: Complaints) -> Any:
         return ...
 
 
-@app.command()
+@app.command(rich_help_panel="Studies")
 def pin(
     study: StudyName,
     settings: Annotated[
@@ -168,7 +169,7 @@ def pin(
     print(f"{study}: now pinned: {', '.join(f'{name}={setting}' for name, setting in handle.state.pinned.items())}.")
 
 
-@app.command()
+@app.command(rich_help_panel="Studies")
 def unpin(
     study: StudyName,
     hyperparameters: Annotated[
@@ -182,7 +183,7 @@ def unpin(
     print(f"{study}: {f'now pinned: {left}' if left else 'nothing is pinned'}.")
 
 
-@app.command()
+@app.command(rich_help_panel="Studies")
 def retune(
     study: StudyName,
     trial: Annotated[int, typer.Argument(help="The number of a finished trial; see `lepton front`.")],
@@ -193,7 +194,13 @@ def retune(
     print(f"{study} tries up to {trials} variations of trial {trial} next.")
 
 
-@app.command()
+@app.command(name="show-config", rich_help_panel="Studies")
+def show_config(study: StudyName) -> None:
+    """Print the settings of a study as a TOML file, for lepton search --config."""
+    print(config_text(opened(study).state.settings), end="")
+
+
+@app.command(rich_help_panel="Studies")
 def repair(study: StudyName) -> None:
     """Repair a study's damaged journal, or convert an older one; the old file is kept."""
     from lepton_automl.study.repair import repair as repair_journal
@@ -203,7 +210,7 @@ def repair(study: StudyName) -> None:
     print(f"{study}: {done}\nNext: lepton status {study}" if done else f"{study}: nothing is damaged.")
 
 
-@app.command()
+@app.command(rich_help_panel="Studies")
 def delete(
     study: StudyName, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False
 ) -> None:
