@@ -4,7 +4,7 @@ BIN := .venv/bin
 # One thread per process: two processes with two threads each on two cores ran ten times slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test slow browser check notebooks clean
+.PHONY: demo test slow browser check notebooks docs clean
 
 demo: .venv/.run  ## install, then search for networks for scikit-learn's digits for two minutes
 	$(BIN)/lepton demo
@@ -21,6 +21,9 @@ browser: .venv/.dev  ## install, then test the dashboard in a real notebook in a
 notebooks: .venv/.dev  ## install, then run the notebooks with a small budget; SAVE=1: with the full one, and save their output
 	$(BIN)/python notebooks/run.py $(ONLY) $(if $(SAVE),--save)
 
+docs: .venv/.docs  ## install, then build the documentation into site/; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
+
 check: .venv/.dev  ## style, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,6 +39,10 @@ check: .venv/.dev  ## style, types and import contracts
 
 .venv/.dev: .venv/.run
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+.venv/.docs: .venv/.dev
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@
 
 clean:

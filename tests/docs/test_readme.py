@@ -12,17 +12,23 @@ from torch import nn
 
 from lepton_automl.data.demo import digits
 
-README = Path(__file__).parents[2] / "README.md"
-EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+
+
+def blocks(path: str) -> list[str]:
+    """The Python blocks of a page."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / path).read_text(encoding="utf-8"), re.DOTALL)
 
 
 @pytest.mark.slow
 def test_the_readmes_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    example, names = EXAMPLES[0], {}
+    (example, estimator), names = blocks("README.md"), {}
     assert "Budget(minutes=2)" in example
     exec(compile(example.replace("minutes=2", "trials=2"), str(README), "exec"), names)
-    exec(compile(EXAMPLES[1], str(README), "exec"), names)  # what matters to that model, which was measured at the end
+    for page in (blocks("docs/how-to/choose.md")[0], estimator):  # what matters to that model was measured at the end
+        exec(compile(page, str(README), "exec"), names)
     output = capsys.readouterr().out
     assert " training, " in output and "inferred: " in output
     assert "accuracy" in output and "<Model study/" in output
@@ -31,7 +37,7 @@ def test_the_readmes_example_runs(tmp_path, monkeypatch, capsys):
 
 def test_the_readmes_own_network_gets_leaner_and_faster(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (example,) = EXAMPLES[2:]
+    (example,) = blocks("docs/how-to/own-network.md")
     images, labels = digits()
     x, y = torch.tensor(np.asarray(images[:400]), dtype=torch.float32).reshape(-1, 64), torch.tensor(labels[:400].astype(int))
     torch.manual_seed(0)
