@@ -22,7 +22,7 @@ def launched(monkeypatch):
 
     told = []
     monkeypatch.setattr(Study, "dashboard", lambda study: w.HTML(study.name))
-    monkeypatch.setattr(launch, "launch", lambda folder, alive: told.append(folder))
+    monkeypatch.setattr(launch, "launch", lambda folder, alive, called: told.append(folder))
     monkeypatch.setattr(fit_call.FitCall, "_attend", lambda fit, study: study)
     return told
 
