@@ -49,7 +49,7 @@ def _option(goal: Objective) -> str:
 
 
 def config_text(config: StudyConfig) -> str:
-    """The settings of a study as TOML, for `lepton search --config`; what has its default is left out where it can be."""
+    """The settings of a study as TOML, for `lepton search --config`; families, hyperparameters and how data are read are not in it."""
     device, budget = config.deployment, config.budget
     size = None if device.max_size_bytes is None else device.max_size_bytes / 1000
     settings: dict[str, Any] = {
@@ -61,7 +61,7 @@ def config_text(config: StudyConfig) -> str:
         "trials": budget.trials,
         "epochs": budget.epochs,
         "cost": budget.cost,
-        "price": [f"{device}={price}" for device, price in budget.prices.items()],
+        "price": [f"{name}={price}" for name, price in budget.prices.items()],
         "workers": config.workers,
         "max_latency_ms": device.max_latency_ms,
         "max_size_kb": size,
@@ -78,4 +78,7 @@ def config_text(config: StudyConfig) -> str:
     lines = [
         f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items() if value not in (None, [], "")
     ]
-    return "\n".join([f"# Settings of the study {config.name}", *lines]) + "\n"
+    return (
+        "\n".join([f"# Settings of the study {config.name}, without families, hyperparameters and how data are read", *lines])
+        + "\n"
+    )

@@ -12,7 +12,7 @@ import typer
 from lepton_automl.errors import Complaints, ConfigError
 
 from .config import read_config
-from .shared import app, listed, show_end
+from .shared import app, listed, named_values, show_end
 
 # Options in groups of the help.
 data_option = partial(typer.Option, rich_help_panel="Data")
@@ -186,7 +186,7 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         sampler=sampler,
         pretrained=pretrained,
         teacher=teacher,
-        hyperparameters=_settings(knob or []),
+        hyperparameters={name: _setting(text) for name, text in named_values(knob or [], "--knob", "model.kernel=3").items()},
         refit=refit,  # type: ignore[arg-type]  # checked by AutoML
         grid=listed(grid),
         warm_start=listed(warm_start),
@@ -236,17 +236,6 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...]:
         raise ConfigError(
             f"{text!r} contains something that is not a number", where=option, fix=f"Use {option} 0.1,0.5,0.9."
         ) from None
-
-
-def _settings(pairs: list[str]) -> dict[str, Any]:
-    """Settings of hyperparameters by name, from `model.kernel=3`."""
-    complaints, settings = Complaints("--knob"), {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        complaints.check(bool(equals and text), f"{pair!r} has no value", "Use --knob NAME=VALUE, such as model.kernel=3.")
-        settings[name.strip()] = _setting(text.strip())
-    complaints.raise_any()
-    return settings
 
 
 def _setting(text: str) -> Any:

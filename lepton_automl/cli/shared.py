@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lepton_automl.errors import ConfigError
+from lepton_automl.errors import Complaints, ConfigError
 
 if TYPE_CHECKING:
     from lepton_automl.study.model import Model
@@ -79,6 +79,24 @@ def quietly() -> Iterator[None]:
 def listed(text: str | None) -> tuple[str, ...]:
     """The parts of a comma-separated text."""
     return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
+
+
+def named_values(texts: list[str], where: str, example: str) -> dict[str, str]:
+    """Values by name, from `NAME=VALUE`.
+
+    Args:
+        texts: What the user gave.
+        where: The command or option, for messages.
+        example: One that is right.
+
+    Raises:
+        ConfigError: Some have no value; all are listed.
+    """
+    complaints, pairs = Complaints(where), [text.partition("=") for text in texts]
+    for text, (_, _, value) in zip(texts, pairs, strict=True):
+        complaints.check(bool(value.strip()), f"{text!r} has no value", f"Give NAME=VALUE, such as {example}.")
+    complaints.raise_any()
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def print_front(handle: Study, *, merged: bool = False) -> None:

@@ -10,7 +10,7 @@ import typer
 from lepton_automl.errors import Complaints, LeptonError, StudyError
 
 from .config import config_text
-from .shared import Json, StudyName, Trust, app, opened, quietly
+from .shared import Json, StudyName, Trust, app, named_values, opened, quietly
 
 if TYPE_CHECKING:
     from lepton_automl.study.study import Study
@@ -160,12 +160,8 @@ def pin(
 ) -> None:
     """Fix hyperparameters to given values in all new trials."""
     handle = opened(study)
-    space, complaints = handle.state.settings.space, Complaints("pin")
-    for setting_text in settings:
-        complaints.check("=" in setting_text, f"{setting_text!r} has no value", "Give NAME=VALUE, such as train.lr=0.01.")
-    complaints.raise_any()
-    pairs = [setting.partition("=") for setting in settings]
-    handle.control.pin({name: space[name].read(text) if name in space else text for name, _, text in pairs})
+    space, values = handle.state.settings.space, named_values(settings, "pin", "train.lr=0.01")
+    handle.control.pin({name: space[name].read(text) if name in space else text for name, text in values.items()})
     print(f"{study}: now pinned: {', '.join(f'{name}={setting}' for name, setting in handle.state.pinned.items())}.")
 
 
