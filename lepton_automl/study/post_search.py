@@ -85,9 +85,8 @@ class FinalistAccelerator:
             done.add(trial.number)
             expected, others = self._expected(trial), sum(map(self._expected, remaining[1:]))
             left, refit = self._seconds_left(), self._refit_seconds()
-            kept = LOOK + refit * (
-                left - expected >= refit
-            )  # for what comes after; nothing for a refit that does not fit anyway
+            # What comes after keeps its time; a refit that does not fit anyway keeps none.
+            kept = LOOK + refit * (left - expected >= refit)
             if left < expected + (kept if len(done) > 1 else LOOK):
                 break
             yield self._accelerated(trial, watch, max(expected, left - kept - others))
