@@ -19,7 +19,7 @@ from types import FrameType
 from .locks import is_current, is_stopped, open_lock, take_over, try_lock
 
 ARRIVE = 2.0  # seconds that others have to reach the lock before a measurement begins
-STOPPED = 2.0  # seconds after which the lock is taken from a process that was stopped while it measured
+STOPPED = 2.0  # seconds after which the lock is taken from a process that was stopped, or that has not said that it measures
 LONGEST = 180.0  # seconds after which it is taken from a process that does not release it
 LOOK = 0.5  # seconds between checks whether the lock file was replaced
 STAMP = 64  # bytes that identify the holder
@@ -27,6 +27,7 @@ EVERY = 0.05  # seconds between checks whether to pause
 SIGNAL = signal.SIGURG  # ignored by default and rarely used
 
 _here = threading.local()  # the measurement locks that are open in a thread
+_waiting: list[object] = []  # one for each thread of this process that waits for a measurement
 
 
 class MeasurementLock:
@@ -68,14 +69,16 @@ class MeasurementLock:
             if self._mark is not None and self._is_free():
                 return
             began = time.monotonic()
-            while True:
-                self._leave()
-                while not self._is_free():
-                    time.sleep(0.005)
-                    self._take_from_stopped()
-                self._mark_computing()
-                if self._is_free():
-                    break
+            with _noted_as_waiting():
+                while True:
+                    self._leave()
+                    self._seen = b"", began
+                    while not self._is_free():
+                        time.sleep(0.005)
+                        self._take_from_stopped()
+                    self._mark_computing()
+                    if self._is_free():
+                        break
             self.waited += time.monotonic() - began
 
     def leave(self) -> None:
@@ -112,9 +115,11 @@ class MeasurementLock:
             return
         with self.idle(), self._uninterrupted():
             until = time.monotonic() + patience
-            while not (held := self.try_acquire()) and time.monotonic() < until:
-                time.sleep(0.002)
-                self._take_from_stopped()
+            self._seen = b"", time.monotonic()
+            with _noted_as_waiting():
+                while not (held := self.try_acquire()) and time.monotonic() < until:
+                    time.sleep(0.002)
+                    self._take_from_stopped()
             try:
                 if held:
                     self._wait_for_others()
@@ -192,13 +197,17 @@ class MeasurementLock:
         return os.pread(self._file, STAMP, 0)
 
     def _take_from_stopped(self) -> None:
-        """Replace the lock if its holder was stopped or never releases it. The lock of a dead process is free anyway."""
+        """Replace the lock if its holder was stopped, does not identify itself, or never releases it.
+
+        The lock of a dead process is free anyway.
+        """
         assert self._file is not None
         stamp, now = self._stamp(), time.monotonic()
         if stamp != self._seen[0]:
             self._seen = stamp, now
         held = now - self._seen[1]
-        if held > LONGEST or (held > STOPPED and is_stopped(_pid(stamp) or 0)):
+        holder = _pid(stamp)  # it writes its id at once; others hold the lock for moments only
+        if held > LONGEST or (held > STOPPED and (holder is None or is_stopped(holder))):
             take_over(self._path, os.fstat(self._file).st_ino)
             self._seen = b"", now
 
@@ -216,6 +225,21 @@ class MeasurementLock:
         for path in self._path.parent.glob(f"{self._path.name}.*"):
             while not _is_idle(path) and time.monotonic() < until:
                 time.sleep(0.002)
+
+
+def is_waiting() -> bool:
+    """Whether a thread of this process waits for another process to finish a measurement."""
+    return bool(_waiting)
+
+
+@contextmanager
+def _noted_as_waiting() -> Iterator[None]:
+    mark = object()
+    _waiting.append(mark)
+    try:
+        yield
+    finally:
+        _waiting.remove(mark)
 
 
 @contextmanager

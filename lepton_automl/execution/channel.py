@@ -21,9 +21,11 @@ class Heartbeat(Value):
 
     Args:
         text: What it is doing, to show to the user; may be empty.
+        waits: Whether it waits for another process to finish a measurement.
     """
 
     text: str = ""
+    waits: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

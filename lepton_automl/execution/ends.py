@@ -14,7 +14,9 @@ ABSENT = 5.0  # seconds without a check after which silence means nothing: the s
 
 
 class WorkTimer:
-    """Measures how long workers work on a request; time in which they have no core, or are held, does not count.
+    """Measures how long workers work on a request.
+
+    Time in which they have no core, are held, or wait for another process to finish a measurement does not count.
 
     Args:
         limit: Maximum seconds.
@@ -29,7 +31,7 @@ class WorkTimer:
         passed, self._last = now - self._last, now
         if passed > ABSENT:
             worker.last_message = now
-        elif not worker.stopped:
+        elif not (worker.stopped or worker.waits):
             self._spent += passed
 
     def late(self) -> str:

@@ -20,7 +20,7 @@ from lepton_automl.jobs import Report, TrialJob, TrialResult
 from lepton_automl.request import Request
 from lepton_automl.workspace import Workspace
 
-from .channel import Channel
+from .channel import Channel, Heartbeat
 from .transfer import Delivery, packed, place_contents, received
 
 # Thread pools of compute kernels: two processes with two threads each were measured ten times slower than with one each.
@@ -51,6 +51,7 @@ class Process:
         self.busy = False  # with a request
         self.request: Request | None = None  # the one that it handles while other workers run trials
         self.stopped = False  # by `stop`
+        self.waits = False  # for another process to finish a measurement, by its last heartbeat
         self.paused_seconds = self._stopped_at = 0.0  # seconds stopped within its job; when it was last stopped
         self.last_message = self.reported = time.monotonic()
         self.popen, self.channel = _started(self.log, trial_function, threads, workspace.for_worker())
@@ -88,6 +89,7 @@ class Process:
         values = self.channel.receive()
         if values:
             self.ready, self.last_message = True, time.monotonic()
+            self.waits = isinstance(values[-1], Heartbeat) and values[-1].waits
         return None if values is None else [value for value in map(self._received, values) if value is not None]
 
     def _received(self, value: Value) -> Value | None:

@@ -35,7 +35,7 @@ from lepton_automl.jobs import (
     TrialResult,
 )
 from lepton_automl.locks import is_stopped
-from lepton_automl.measurement_lock import pausing_for_measurements
+from lepton_automl.measurement_lock import is_waiting, pausing_for_measurements
 from lepton_automl.request import Request
 from lepton_automl.workspace import LocalWorkspace, Workspace
 
@@ -122,7 +122,7 @@ class Worker:
             while not over.wait(EVERY):
                 if (used := time.clock_gettime(clock)) > before:
                     before = used
-                    self._send(Heartbeat())
+                    self._send(Heartbeat(waits=is_waiting()))
 
         thread = threading.Thread(target=heartbeat, name="beat", daemon=True)
         thread.start()

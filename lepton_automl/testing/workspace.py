@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import platform
 from pathlib import Path
 
@@ -64,7 +65,11 @@ class WorkspaceContract:
         worker = self.worker(self.open(tmp_path))
         path = worker.lock(platform.node())
         assert path == worker.lock(platform.node()) and path.is_absolute()
-        assert try_lock(open_lock(path))
+        file = open_lock(path)
+        try:
+            assert try_lock(file)
+        finally:
+            os.close(file)
 
     def test_a_job_arrives_with_paths_of_the_worker(self, tmp_path: Path) -> None:
         """Its data can be opened, its parent and bundles read, and its folder is in the worker's."""
