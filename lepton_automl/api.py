@@ -61,6 +61,8 @@ class AutoML:
             rows, a model with `predict_proba` or `predict`, or the path of a bundle.
         refit: Whether the chosen model is trained again at the end on training and validation rows, its scores being those of its
             twin before: `"auto"` if the budget allows, or `"none"`. `Model.refit` does it at any time, also with the test rows.
+        ensemble: Whether a study with a time budget averages the answers of its best networks at the end, in one more model that
+            stands on the front beside them if it is more accurate: `"auto"` or `"none"`.
         model: A factory of your own networks, `make(config, spec)`, to search instead of the built-in ones; see below.
         space: The hyperparameters of `model` by name, `model.*` or `train.*`, and `prune.ratio` if channels may be pruned.
         sampler: How configurations are proposed: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
@@ -129,6 +131,7 @@ class AutoML:
     pretrained: str | Path | Sequence[str] = "auto"
     teacher: Any = "none"
     refit: Literal["auto", "none"] = "auto"
+    ensemble: Literal["auto", "none"] = "auto"
     model: Callable[[dict[str, Any], DataSpec], Any] | None = None
     space: Mapping[str, Hyperparameter | Setting] | None = None
     sampler: str = "tpe"
@@ -177,6 +180,7 @@ class AutoML:
         complaints.check(not self.grid or self.sampler == "grid", what, "Pass sampler='grid'.")
         fix = """Pass "auto" or "none"; test rows are added by model.refit(rows="all")."""
         complaints.check(self.refit in ("auto", "none"), f"refit is {self.refit!r}", fix)
+        complaints.check(self.ensemble in ("auto", "none"), f"ensemble is {self.ensemble!r}", 'Pass "auto" or "none".')
         for callback in self.callbacks:
             complaints.check(
                 callable(callback), f"the callback {callback!r} is not callable", "Pass functions f(event, study)."

@@ -79,6 +79,7 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
         grid=tuple(request.grid),
         teacher=teacher,
         refit=request.refit,
+        ensemble=request.ensemble,
         prior_trials=prior_trials(earlier, space),
     )
 

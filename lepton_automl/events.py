@@ -74,10 +74,11 @@ class TrialProposed(Event):
 
     Args:
         origin: How it was proposed: `"first_design"`, `"sampler"`, `"random"`, `"enqueued"`, `"retuned"`, `"child"`,
-            `"taught"`.
+            `"taught"`, `"ensemble"`.
         recipe: Its final network, as JSON.
         parent: The trial whose weights it inherits; None for a fresh network.
         teachers: The trials whose models teach it; none without a teacher, or with the user's.
+        members: Of an ensemble, the trials whose networks it averages. It has no configuration, and is not trained.
     """
 
     trial: int
@@ -87,6 +88,7 @@ class TrialProposed(Event):
     origin: str
     parent: int | None = None
     teachers: tuple[int, ...] = ()
+    members: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

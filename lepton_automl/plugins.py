@@ -45,6 +45,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "table": "lepton_automl.modalities.table.family:TableFamily",
         "linear_image": "lepton_automl.modalities.image.linear:LinearImageFamily",
         "linear_table": "lepton_automl.modalities.table.linear:LinearTableFamily",
+        "ensemble": "lepton_automl.ensembles.family:EnsembleFamily",
     },
     "devices": {
         "cpu": "lepton_automl.devices.cpu:Cpu",

@@ -15,6 +15,36 @@ RefitRows = Literal["validation", "all"]  # added to the training rows: those fo
 
 
 @dataclass(frozen=True, kw_only=True)
+class RetrainJob(Request):
+    """A request to train the network of a finished trial again, and to save it in the trial's folder: a member of an ensemble.
+
+    Args:
+        job: The trial.
+        epochs: Epochs of its plan to train.
+        trials: The trials that it inherited weights from, the first one first: they are trained again before.
+        trial_epochs: Epochs of each of them.
+        rows: The rows to learn from besides the training rows.
+    """
+
+    job: TrialJob
+    epochs: int
+    trials: tuple[TrialJob, ...] = ()
+    trial_epochs: tuple[int, ...] = ()
+    rows: RefitRows = "validation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainResult(Response):
+    """The answer to a `RetrainJob`.
+
+    Args:
+        trial: The trial's number.
+    """
+
+    trial: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RefitJob(Request):
     """A request after the search: train a finished model again, on training and validation rows, with the same plan.
 
@@ -26,6 +56,8 @@ class RefitJob(Request):
         epochs: Epochs of its plan to train, up to the one whose weights the twin has.
         trials: The trials that it inherited weights from, the first one first: they are trained again before.
         trial_epochs: Epochs of each of them.
+        bundles: Of an ensemble, the folders of its retrained networks, in the order of its members; it is only put together.
+        retrained: Of an ensemble, the trials whose networks were trained again; the others are as they were.
         rows: The rows to learn from besides the training rows.
         variant: The runtime and precision that were chosen for the twin.
         scores: The scores of the twin's artifact.
@@ -37,6 +69,8 @@ class RefitJob(Request):
     epochs: int
     trials: tuple[TrialJob, ...] = ()
     trial_epochs: tuple[int, ...] = ()
+    bundles: tuple[str, ...] = ()
+    retrained: tuple[int, ...] = ()
     rows: RefitRows = "validation"
     variant: Variant
     scores: dict[str, float]
@@ -54,6 +88,7 @@ class RefitResult(Response):
         learned: How many rows it learned from.
         epochs: Epochs that it was trained for.
         seconds: Seconds that all of it took.
+        retrained: Of an ensemble, the trials whose networks were trained again.
     """
 
     trial: int
@@ -61,3 +96,4 @@ class RefitResult(Response):
     learned: int
     epochs: int
     seconds: float
+    retrained: tuple[int, ...] = ()

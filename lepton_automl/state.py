@@ -231,6 +231,10 @@ class StudyState:
             raise StudyError("the journal contains no study", fix="Start one: AutoML().fit(data).")
         return self.config
 
+    def network_config(self, trial: Trial) -> Config:
+        """The configuration of a trial's network, which also decides the form of its input; of an ensemble, the first member's."""
+        return self.network_config(self.trials[trial.proposed.members[0]]) if trial.is_ensemble else trial.proposed.config
+
     def last_score(self, trial: Trial) -> float:
         """A trial's latest score, of its artifact or of a report; NaN if it was never scored."""
         metric = self.settings.metric

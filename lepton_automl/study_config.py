@@ -41,6 +41,7 @@ class StudyConfig(Value):
             the user's answers, which are beside the journal, or `"none"`.
         refit: Whether the chosen model is trained again at the end, on training and validation rows: `"auto"` if there is time,
             or `"none"`.
+        ensemble: Whether finished networks are averaged at the end, if that is more accurate: `"auto"` or `"none"`.
     """
 
     name: str
@@ -63,6 +64,7 @@ class StudyConfig(Value):
     executor_settings: dict[str, Any] = field(default_factory=dict)
     teacher: Literal["auto", "given", "none"] = "none"
     refit: Literal["auto", "none"] = "none"
+    ensemble: Literal["auto", "none"] = "none"
 
     @property
     def code(self) -> tuple[Factory, ...]:

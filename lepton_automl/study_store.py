@@ -34,6 +34,7 @@ from .locks import started
 CHECKPOINT = "checkpoint.safetensors"  # in a trial's folder, while it runs: the state to resume from
 JOURNAL = "journal.jsonl"
 BUNDLE, REFIT = "bundle", "refit"  # in a trial's folder: its model as it was scored, and trained again on more rows
+RETRAINED = "retrained"  # in the same folder: its network trained again, for the refit of an ensemble
 SPARE = "spare.jsonl"  # copies of lines of the journal: in a trial's folder those about it, in the study's folder others
 TEACHER_FILE = "teacher.npy"  # in a study's folder: the user's answers for the stored rows, which networks may learn from
 ALIVE = "alive"  # a file that the process running a study keeps locked, and writes its status to

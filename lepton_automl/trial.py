@@ -64,6 +64,11 @@ class Trial:
         return self.proposed.parent is not None
 
     @property
+    def is_ensemble(self) -> bool:
+        """Whether it averages the networks of other trials."""
+        return bool(self.proposed.members)
+
+    @property
     def has_checkpoint(self) -> bool:
         """Whether it reached a rung, where built-in networks save a checkpoint."""
         return any(report.waits and report.epoch for report in self.reports)

@@ -73,6 +73,7 @@ def config_text(config: StudyConfig) -> str:
         "grid": list(config.grid),
         "teacher": config.teacher if config.teacher != "given" else None,
         "refit": config.refit,
+        "ensemble": config.ensemble,
         "seed": config.seed,
     }
     lines = [

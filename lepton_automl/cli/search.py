@@ -131,6 +131,9 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
     refit: Annotated[
         str, search_option(help="Whether the chosen model also learns from the validation rows at the end: auto or none.")
     ] = "auto",
+    ensemble: Annotated[
+        str, search_option(help="Whether the best networks are averaged at the end, in one more model: auto or none.")
+    ] = "auto",
     knob: Annotated[
         list[str] | None, search_option(help="A hyperparameter to fix, such as `model.kernel=3`; may be repeated.")
     ] = None,
@@ -188,6 +191,7 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         teacher=teacher,
         hyperparameters={name: _setting(text) for name, text in named_values(knob or [], "--knob", "model.kernel=3").items()},
         refit=refit,  # type: ignore[arg-type]  # checked by AutoML
+        ensemble=ensemble,  # type: ignore[arg-type]  # likewise
         grid=listed(grid),
         warm_start=listed(warm_start),
         tracking_uri=tracking_uri,

@@ -11,7 +11,7 @@ from lepton_automl.profile import Profile
 from lepton_automl.recipe import Recipe, describe
 from lepton_automl.specs import DataSpec, Deployment
 from lepton_automl.task import task_of
-from lepton_automl.texts import code_span, markdown
+from lepton_automl.texts import code_span, join_words, markdown
 from lepton_automl.variant import Variant
 
 LONGEST = 1000  # characters of a warning
@@ -32,6 +32,7 @@ def model_card(
     interval: tuple[float, float] | None = None,
     region_rows: int = 0,
     learned: int = 0,
+    retrained: Sequence[int] = (),
 ) -> str:
     """The card in Markdown.
 
@@ -49,11 +50,12 @@ def model_card(
         interval: The 95 % interval of its score in the metric; None if it is not known.
         region_rows: The rows that its prediction sets or intervals were calibrated on; 0 if it has none.
         learned: The rows that it was trained on again; 0 if it is the model that was scored.
+        retrained: Of an ensemble, the trials whose networks were trained again.
     """
     sections = (
         f"# {markdown(name)}",
         _what(recipe, spec),
-        "## Scores\n\n" + _twin(learned) + _scores(spec, metric, scores, tuned, interval, learned),
+        "## Scores\n\n" + _twin(learned, retrained) + _scores(spec, metric, scores, tuned, interval, learned),
         "## Speed\n\n" + _speed(deployment, profile, variant or Variant()),
         "## Training data\n\n" + _data(spec),
         "## Limits\n\n" + _limits(spec, probabilities, region_rows),
@@ -68,12 +70,17 @@ def _what(recipe: Recipe, spec: DataSpec) -> str:
     return f"{usage.article} model that predicts {what}, found by lepton_automl.\n\nNetwork: {markdown(describe(recipe))}."
 
 
-def _twin(learned: int) -> str:
+def _twin(learned: int, retrained: Sequence[int]) -> str:
     """What a refitted model's scores are of."""
     if not learned:
         return ""
+    subject = "this network was"
+    if retrained:  # of an ensemble
+        several = len(retrained) > 1
+        trials = join_words([f"trial {number}" for number in retrained])
+        subject = f"its {'networks' if several else 'network'} of {trials} {'were' if several else 'was'}"
     return (
-        f"After it was chosen, this network was trained again, with the same settings, on {learned:,} rows, the validation rows among "
+        f"After it was chosen, {subject} trained again, with the same settings, on {learned:,} rows, the validation rows among "
         "them. The scores are those of its twin before that; on new rows it is expected to be at least as good. Its temperature and its "
         "intervals are the twin's as well.\n\n"
     )

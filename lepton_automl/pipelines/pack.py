@@ -262,11 +262,12 @@ def card_of(
     decoder: Json,
     resampled: ResampledScores | None,
     learned: int = 0,
+    retrained: tuple[int, ...] = (),
 ) -> str:
     """The model card of a trial's model.
 
     `decoder` has the settings that were fitted on the rows that are scored, or on the folds. A refitted model gives its twin's
-    scores, and the rows that it has `learned` from.
+    scores, the rows that it has `learned` from, and of an ensemble the trials whose networks were `retrained`.
     """
     return model_card(
         name=f"{job.data.name}/{job.trial}",
@@ -282,4 +283,5 @@ def card_of(
         interval=resampled.intervals.get(job.metric) if resampled else None,
         region_rows=decoder.get(REGIONS, {}).get("rows", 0),
         learned=learned,
+        retrained=retrained,
     )

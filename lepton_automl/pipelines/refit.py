@@ -15,14 +15,15 @@ from lepton_automl.deployment.open_artifact import RUNTIME, InferenceSession, op
 from lepton_automl.deployment.programs import export_network
 from lepton_automl.deployment.runtime import Source
 from lepton_automl.deployment.verify import QUICK_ROWS, expected_answers, spread_rows
+from lepton_automl.ensembles.network import EnsembleNet
 from lepton_automl.errors import StudyError
 from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob
 from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.models.custom import CustomNet
 from lepton_automl.models.deployable import deployable
-from lepton_automl.models.files import save
-from lepton_automl.refit import RefitJob, RefitResult, RefitRows
-from lepton_automl.study_store import BUNDLE, REFIT
+from lepton_automl.models.files import load, save
+from lepton_automl.refit import RefitJob, RefitResult, RefitRows, RetrainJob, RetrainResult
+from lepton_automl.study_store import BUNDLE, REFIT, RETRAINED
 from lepton_automl.task import drop, metrics_of
 from lepton_automl.variant import Variant
 
@@ -52,7 +53,7 @@ def refit(request: RefitJob, progress: Progress = lambda _: None) -> RefitResult
     began, job = time.monotonic(), request.job
     with tempfile.TemporaryDirectory() as temporary, pausing_for_measurements(job.measurement_lock) as measurement_lock:
         folder = Path(temporary)
-        model = _lineage(request, folder, measurement_lock, progress)
+        model = _ensemble(request) if request.bundles else _lineage(request, folder, measurement_lock, progress)
         progress("exporting the refitted model")
         profiler = CostProfiler(cached_data(job.data), job.deployment, measurement_lock, job.reference_ms, job.costs)
         path, session = _exported(model, request, profiler, folder)
@@ -60,11 +61,34 @@ def refit(request: RefitJob, progress: Progress = lambda _: None) -> RefitResult
         learned = len(_rows(job, request.rows).train)
         _write(model, path, request, learned)
     return RefitResult(
-        trial=job.trial, rows=request.rows, learned=learned, epochs=request.epochs, seconds=time.monotonic() - began
+        trial=job.trial,
+        rows=request.rows,
+        learned=learned,
+        epochs=request.epochs,
+        seconds=time.monotonic() - began,
+        retrained=request.retrained,
     )
 
 
-def _lineage(request: RefitJob, folder: Path, measurement_lock: MeasurementLock, progress: Progress) -> Network:
+def retrain(request: RetrainJob, progress: Progress = lambda _: None) -> RetrainResult:
+    """Train a trial's network again and save it.
+
+    Args:
+        request: The trial.
+        progress: Called with a description of each step.
+    """
+    with tempfile.TemporaryDirectory() as temporary, pausing_for_measurements(request.job.measurement_lock) as measurement_lock:
+        save(_lineage(request, Path(temporary), measurement_lock, progress), Path(request.job.folder) / RETRAINED)
+    return RetrainResult(trial=request.job.trial)
+
+
+def _ensemble(request: RefitJob) -> EnsembleNet:
+    """The ensemble of a trial, with other networks of the same recipes."""
+    recipe = load(Path(request.job.folder) / BUNDLE).recipe
+    return EnsembleNet(recipe, [load(Path(bundle)) for bundle in request.bundles]).eval()
+
+
+def _lineage(request: RefitJob | RetrainJob, folder: Path, measurement_lock: MeasurementLock, progress: Progress) -> Network:
     """The network, trained again after those that it inherits weights from."""
     parent: Path | None = None
     model: Network | None = None
@@ -147,6 +171,7 @@ def _write(model: Network, path: Path, request: RefitJob, learned: int) -> None:
             decoder=decoder,
             resampled=request.resampled,
             learned=learned,
+            retrained=request.retrained,
         ),
         runtime=json.loads(files[RUNTIME]),
     )

@@ -16,6 +16,7 @@ from lepton_automl import families
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.comparison import ComparisonJob
 from lepton_automl.data.open import open_test
+from lepton_automl.ensembling import EnsembleJob
 from lepton_automl.error_analysis import ErrorAnalysisJob
 from lepton_automl.errors import StudyError
 from lepton_automl.jobs import (
@@ -34,7 +35,7 @@ from lepton_automl.measuring.host import describe_host
 from lepton_automl.permutation_importance import PermutationImportanceJob
 from lepton_automl.profile import Profile, ResourceProfile
 from lepton_automl.reference_scores import ReferencesJob
-from lepton_automl.refit import RefitJob
+from lepton_automl.refit import RefitJob, RetrainJob
 from lepton_automl.request import Request, Response
 from lepton_automl.space import Config
 
@@ -44,11 +45,12 @@ from .bottleneck import bottleneck
 from .compare import compare
 from .cost import CostProfiler, quiet_reference
 from .custom import adapter_for, check_factory
+from .ensemble import make_ensemble
 from .error_analysis import analyze_errors
 from .pack import bundle_scores
 from .permutation_importance import permutation_importance
 from .references import score_references
-from .refit import refit
+from .refit import refit, retrain
 from .worker_cache import cached_data
 
 Progress = Callable[[str], None]  # called with a description of each step
@@ -169,6 +171,8 @@ HANDLERS: dict[type[Request], Callable[[Any, Progress], Response]] = {
     BottleneckJob: find_bottleneck,
     ComparisonJob: lambda job, _: compare(job),
     ReferencesJob: lambda job, _: score_references(job),
+    EnsembleJob: lambda job, _: make_ensemble(job),
+    RetrainJob: retrain,
     RefitJob: refit,
 }
 

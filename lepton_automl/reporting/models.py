@@ -88,6 +88,7 @@ def _card(state: StudyState, trial: Trial) -> str:
                 ORIGINS.get(trial.proposed.origin, trial.proposed.origin)
                 + (f" trial {trial.proposed.parent}" if trial.is_child else ""),
             ),
+            ("members", ", ".join(f"trial {number}" for number in trial.proposed.members)),
             ("taught by", ", ".join(f"trial {number}" for number in trial.proposed.teachers)),
             ("pruned from it", ", ".join(f"trial {number}" for number in children[:20])),
         ]
@@ -96,6 +97,7 @@ def _card(state: StudyState, trial: Trial) -> str:
 
 
 ORIGINS = {
+    "ensemble": "the mean of the answers of other trials' networks",
     "first_design": "one of the initial designs",
     "sampler": "proposed by the search",
     "random": "drawn at random",

@@ -79,7 +79,7 @@ def _ranks(state: StudyState, scores: list[float]) -> list[float]:
 
 def _hyperparameters(state: StudyState) -> list[str]:
     """The most important of the hyperparameters that differ between trials."""
-    configs = [trial.proposed.config for trial in state.trials.values()]
+    configs = [trial.proposed.config for trial in state.trials.values() if not trial.is_ensemble]
     varied = [
         hyperparameter
         for hyperparameter in state.settings.space

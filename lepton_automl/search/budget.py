@@ -12,7 +12,7 @@ RESERVE = 0.01  # share of the time reserved for the end of the study, unless me
 LEAST_RESERVE = 2.0  # seconds, for budgets of a minute or more
 LARGEST_PREPARATION = 1 / 4  # share of the time that preparing the data may use up at most, so that a search remains
 # Share of the time reserved for the end of the study at most, whatever was measured: of two minutes, and of ten or more.
-LARGEST_RESERVE, LARGEST_RESERVE_LATER = 0.17, 0.08
+LARGEST_RESERVE, LARGEST_RESERVE_LATER = 0.2, 0.1
 
 
 class BudgetTracker:
@@ -76,7 +76,7 @@ class BudgetTracker:
                 else f"{budget.cost:g} (in the currency of its prices)"
             )
             return f"the budget of {what} is spent"
-        if budget.trials is not None and len(state.trials) >= budget.trials:
+        if budget.trials is not None and _trained(state) >= budget.trials:
             return f"the budget of {many(budget.trials, 'trial')} is spent"
         if budget.epochs is not None and state.epochs >= budget.epochs:
             return f"the budget of {many(budget.epochs, 'epoch')} is spent"
@@ -88,10 +88,15 @@ class BudgetTracker:
         if self.seconds is not None:
             used.append(state.spent(now) / self.seconds)
         if budget.trials is not None:
-            used.append((len(state.trials) - len(state.running)) / budget.trials)
+            used.append((_trained(state) - len(state.running)) / budget.trials)
         if budget.epochs is not None:
             used.append(state.epochs / budget.epochs)
         return min(1.0, max(used))
+
+
+def _trained(state: StudyState) -> int:
+    """How many trials there are besides ensembles, which are not trained."""
+    return sum(not trial.is_ensemble for trial in state.trials.values())
 
 
 def largest_reserve(seconds: float) -> float:

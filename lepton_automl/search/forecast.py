@@ -76,7 +76,7 @@ class Forecaster:
 
     def record_end(self, trial: Trial) -> None:
         """Record an ended trial: a complete one trains the curve forecasts, a stopped one counts by its forecast cost."""
-        if trial.profile is None:
+        if trial.profile is None or trial.is_ensemble:
             return
         self._ends += 1
         costs = self.costs(trial)

@@ -49,7 +49,11 @@ def rank(state: StudyState, at: float) -> HyperparametersRanked:
     shares: dict[str, dict[str, float]] = {}
     trials: dict[str, int] = {}
     for goal in state.settings.objectives:
-        known = [(trial, value) for trial in state.trials.values() if math.isfinite(value := _value(state, trial, goal))]
+        known = [
+            (trial, value)
+            for trial in state.trials.values()
+            if not trial.is_ensemble and math.isfinite(value := _value(state, trial, goal))
+        ]
         frozen = [_as_optuna(state, trial, value, goal) for trial, value in known[-LATEST:]]
         if len(frozen) >= LEAST and len({trial.value for trial in frozen}) > 1:
             shares[goal.name], trials[goal.name] = _shares(frozen, state.settings.seed), len(frozen)

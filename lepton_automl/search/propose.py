@@ -106,7 +106,8 @@ class Proposer:
     def retune(self, number: int, count: int) -> None:
         """Try `count` variations of a trial's configuration next."""
         rng = random.Random(f"{self._seed}:retune:{len(self._state.commands)}")  # noqa: S311  # not security-relevant
-        model, variations = self._with_pins(self._state.trials[number].proposed.config), dict[object, Config]()
+        config_of = self._state.network_config(self._state.trials[number])
+        model, variations = self._with_pins(config_of), dict[object, Config]()
         for _ in range(TRIES * count):
             config = self._with_pins(vary(self._drawn_space, model, rng))
             if self._is_new(config) and len(variations) < count:
@@ -138,14 +139,16 @@ class Proposer:
     # Events
 
     def recall(self, event: TrialProposed) -> None:
-        """Record a proposed trial, from this process or an earlier one."""
+        """Record a proposed trial, from this process or an earlier one; not an ensemble, which has no configuration."""
+        if event.members:
+            return
         self._known[event.trial] = self._identity(event.config)
         self._seen.add(self._known[event.trial])
         self._queue = [proposal for proposal in self._queue if self._is_new(proposal.config)]
 
     def tell(self, trial: Trial) -> None:
         """Record an ended trial."""
-        if self._pace:
+        if self._pace and not trial.is_ensemble:
             self._pace.record_end(trial.number)
         observation = self.observation(trial)
         if observation is not None:
@@ -158,7 +161,7 @@ class Proposer:
         trained: it gets the worst score of the front, and its violation marks the infeasible region.
         """
         result, settings = trial.result, self._state.settings
-        if result is None or result.status == "failed" or trial.search_profile is None:
+        if result is None or result.status == "failed" or trial.search_profile is None or trial.is_ensemble:
             return None
         if self._drawn_space is not self._space and self._drawn_space.allowed(trial.proposed.config) != trial.proposed.config:
             return None
@@ -227,7 +230,7 @@ class Proposer:
         """New networks, and children of the front's models."""
         assert self._forecaster is not None
         rng = random.Random(f"{self._seed}:{number}")  # noqa: S311  # not security-relevant
-        models, pinned = [model.proposed.config for model in self._state.front(merged=True)], self._state.pinned
+        models, pinned = [self._state.network_config(model) for model in self._state.front(merged=True)], self._state.pinned
         around = [self._with_pins(vary(self._drawn_space, rng.choice(models), rng)) for _ in range(AROUND)] if models else []
         drawn = [*self._sampler.ask(number * TRIES, DRAWN, pinned), *around, *self._spare.ask(number, EVEN, pinned)]
         drawn = [untaught(self._state, config) for config in self._project(drawn)]

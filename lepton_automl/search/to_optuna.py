@@ -89,6 +89,7 @@ def _user_attrs(trial: Trial) -> dict[str, Any]:
         "seconds": trial.result.seconds,
         "parent": trial.proposed.parent,
         "teachers": ",".join(map(str, trial.proposed.teachers)),
+        "members": ",".join(map(str, trial.proposed.members)),
         **trial.result.scores,
     }
     if trial.search_profile is not None:

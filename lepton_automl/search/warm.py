@@ -33,7 +33,11 @@ def prior_trials(earlier: StudyState, space: Space) -> tuple[PriorTrial, ...]:
         space: The new study's search space.
     """
     goal = earlier.settings.objectives[0]
-    known = [(trial, goal.cost(earlier.last_score(trial))) for trial in earlier.trials.values() if trial.result]
+    known = [
+        (trial, goal.cost(earlier.last_score(trial)))
+        for trial in earlier.trials.values()
+        if trial.result and not trial.is_ensemble
+    ]
     scored = [(trial, cost) for trial, cost in known if math.isfinite(cost)]
     costs = np.sort([cost for _, cost in scored])
     front = {trial.number for trial in earlier.front(merged=True)}

@@ -184,7 +184,7 @@ class StudyModels:
             settings = state.settings
             data, models = settings.data.replace(folder=str(self._study.folder / "data")), state.front(merged=True)
             bundles = {model.number: str(self._study.bundle(model.number)) for model in models}
-            specs = {model.number: families.trial_spec(model.proposed.config, data, settings.factory) for model in models}
+            specs = {model.number: families.trial_spec(state.network_config(model), data, settings.factory) for model in models}
             inputs = {trial: spec.input for trial, spec in specs.items() if spec.input != data.input}
             request = ScoreJob(data=data, bundles=bundles, inputs=inputs, threads=settings.deployment.threads)
             scored = ask_worker(self._study, request)

@@ -1,37 +1,49 @@
-"""After the search: the models of the front are accelerated; the chosen one is refitted, and its errors and what matters to it analyzed."""
+"""After the search: the best networks are averaged, the front is accelerated, the chosen model is refitted and analyzed."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from lepton_automl.ensembling import EnsembleResult
 from lepton_automl.error_analysis import AnalysisSplit, ErrorAnalysis, ErrorAnalysisJob
 from lepton_automl.errors import LeptonError, StudyError
 from lepton_automl.events import Event, ModelAccelerated, ModelRefitted, Noted
-from lepton_automl.execution.executor import Executor
+from lepton_automl.execution.executor import BackgroundExecutor, Executor, RequestFailed
 from lepton_automl.jobs import AccelerateJob, AccelerationResult, TrialJob
 from lepton_automl.modality import PerturbableModality, modality_of
 from lepton_automl.permutation_importance import ImportanceSplit, PermutationImportance, PermutationImportanceJob
-from lepton_automl.refit import RefitResult
+from lepton_automl.refit import RefitResult, RetrainResult
 from lepton_automl.state import StudyState
 from lepton_automl.study_store import BUNDLE
 from lepton_automl.trial import Trial
 
-from .refit_plan import has_room, refit_job, refit_obstacle, refit_seconds
+from .ensemble_plan import candidates, ensemble_events, ensemble_job, ensemble_seconds
+from .refit_plan import (
+    fitting,
+    members_of,
+    refit_job,
+    refit_obstacle,
+    refit_room,
+    refit_seconds,
+    retrain_job,
+)
 from .result_cache import save_result
 
 GUESS = 3.0  # seconds assumed for one model before one was timed, if its network answers at once
 PASSES = 6.0  # how often all variants together answer each validation row, and each row that calibrates int8
 CALIBRATION = 256  # rows
+EXPECTED_MEMBERS = 3  # of the ensemble that may be made
+TICK = 0.2  # seconds between looks at the deadline while networks are trained again
 LATE = 1.0  # seconds past the end after which a request is aborted
 LOOK = 1.0  # seconds to analyze the chosen model's errors, in a worker that has the data open already
 IMPORTANCE = 2.0  # seconds to measure what matters to it
 
 
 class FinalistAccelerator:
-    """Accelerates the front's models, one after another on an otherwise idle machine, and refits the chosen one.
+    """Makes an ensemble, accelerates the front's models, one after another on an otherwise idle machine, and refits the chosen one.
 
     The model to be chosen is accelerated first. What there is no time for is left out: what matters to the chosen model first,
     then the analysis of its errors, the acceleration of the other models, and its refit; then it stays in float32 in ONNX Runtime.
@@ -50,16 +62,21 @@ class FinalistAccelerator:
 
     def seconds(self) -> float:
         """Estimated seconds for the current front."""
-        models = self._state.front()
-        accelerations, refit = sum(map(self._expected, self._remaining())), self._refit_seconds()
-        return accelerations + refit * has_room(self._state, refit) + (LOOK + IMPORTANCE) * bool(models)
+        models, refit = self._state.front(), self._refit_seconds()
+        before = ensemble_seconds(self._state) + sum(map(self._expected, self._remaining()))
+        return before + refit * (refit <= refit_room(self._state)) + (LOOK + IMPORTANCE) * bool(models)
 
     def _refit_seconds(self) -> float:
-        """Estimated seconds of the refit of the model that would be chosen now; 0 if there is none."""
+        """Estimated seconds of the refit of the model that would be chosen now, or of some of its networks; 0 if there is none."""
         key = self._state.ends, len(self._state.commands), sum(trial.accelerated is not None for trial in self._state.front())
         if key != self._refit[0]:
-            self._refit = key, refit_seconds(self._state, self._state.choose()) if self._refits() else 0.0
+            self._refit = key, self._estimated_refit() if self._refits() else 0.0
         return self._refit[1]
+
+    def _estimated_refit(self) -> float:
+        members = candidates(self._state)[:EXPECTED_MEMBERS] or members_of(self._state, self._state.choose())
+        # Networks for which there is no room stay as they are.
+        return refit_seconds(self._state, fitting(self._state, members, refit_room(self._state)) or members)
 
     def _refits(self) -> bool:
         state = self._state
@@ -79,6 +96,7 @@ class FinalistAccelerator:
             if self._seconds_left() < -LATE:
                 raise StudyError("no time was left", where="worker")
 
+        yield from self._ensemble(watch)
         done: set[int] = set()
         while remaining := [trial for trial in self._remaining() if trial.number not in done]:  # a limit may change the front
             trial, began = remaining[0], self._executor.now()
@@ -98,24 +116,59 @@ class FinalistAccelerator:
         if self._seconds_left() >= IMPORTANCE:
             yield from self._measure_importance(watch)
 
+    def _ensemble(self, on_tick: Callable[[], None]) -> Iterator[Event]:
+        """Average the best networks, if there is time for that and for accelerating one model; a failure is only noted."""
+        if not candidates(self._state) or self._seconds_left() < ensemble_seconds(self._state) + GUESS:
+            return
+        began = self._executor.now()
+        request = ensemble_job(self._state, self._job, began)
+        try:
+            result = self._executor.run(request, on_tick)
+        except LeptonError as error:
+            yield Noted(at=self._executor.now(), text=f"no ensemble was made: {error.what}", level="warning")
+            return
+        assert isinstance(result, EnsembleResult)
+        yield from ensemble_events(request, result, began, self._executor.now())
+
     def _seconds_left(self) -> float:
         end = self._until()
         return math.inf if end is None else end - self._executor.now()
 
     def _refitted(self, trial: Trial, on_tick: Callable[[], None]) -> Event:
-        """Refit the chosen model if there is time; else a note on how to do it later."""
-        seconds = self._refit_seconds()
+        """Refit the chosen model, or as many networks of an ensemble as there is time for; else a note on how to do it later."""
+        members = members_of(self._state, trial)
+        new = fitting(self._state, members, self._seconds_left())
         try:
-            if self._seconds_left() < seconds:
+            if not new:
+                seconds = refit_seconds(self._state, members[:1])
                 raise StudyError(
                     f"that takes about {seconds:.0f} s, which the budget does not have left; model.refit() does it later"
                 )
-            result = self._executor.run(refit_job(self._state, trial, self._job), on_tick)
+            if trial.is_ensemble:
+                self._retrain(new, on_tick)
+            result = self._executor.run(refit_job(self._state, trial, self._job, retrained=new), on_tick)
         except LeptonError as error:
             what = f"the chosen model (trial {trial.number}) was not trained again on all rows: {error.what}"
             return Noted(at=self._executor.now(), text=what)
         assert isinstance(result, RefitResult)
         return ModelRefitted(at=self._executor.now(), result=result)
+
+    def _retrain(self, members: Sequence[Trial], on_tick: Callable[[], None]) -> None:
+        """Train the networks of an ensemble's members again, on all workers at once where the executor can do that."""
+        requests, ended = [retrain_job(self._state, member, self._job) for member in members], 0
+        if not isinstance(self._executor, BackgroundExecutor):
+            for request in requests:
+                self._executor.run(request, on_tick)
+            return
+        self._executor.request_slots(min(len(members), self._state.settings.workers))
+        for request in requests:
+            self._executor.request(request)
+        while ended < len(members):
+            on_tick()
+            for message in self._executor.poll(TICK):
+                if isinstance(message, RequestFailed):
+                    raise StudyError(message.reason)
+                ended += isinstance(message, RetrainResult)
 
     def _expected(self, trial: Trial) -> float:
         """Estimated seconds to accelerate one model: a slow network takes long to calibrate and score."""

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.errors import StudyError
 from lepton_automl.events import ModelRefitted
+from lepton_automl.jobs import TrialJob
 from lepton_automl.refit import RefitResult, RefitRows
 from lepton_automl.reporting.terminal import activity_line
+from lepton_automl.trial import Trial
 
-from .bottleneck import job_of, send_request
-from .refit_plan import refit_job, refit_obstacle
+from .bottleneck import job_of
+from .refit_plan import members_of, refit_job, refit_obstacle, retrain_job
 from .tracking import StudyTracking
+from .worker import ask_worker
 
 if TYPE_CHECKING:
     from .client import StudyClient
@@ -34,8 +37,16 @@ def refit(study: StudyClient, trial: int, *, rows: RefitRows = "validation", pro
         fix = "Call evaluate_test() first, once all choices are made; or refit on the validation rows only."
         raise StudyError("the test split has not been opened", where=study.name, fix=fix)
     with activity_line(f"{study.name}/{trial}", shown=progress) as show:
-        request = refit_job(state, known, lambda member: job_of(study, member), rows)
-        result = send_request(study, trial, lambda *_: request, show)
+
+        def job(member: Trial) -> TrialJob:
+            return job_of(study, member)
+
+        for member in members_of(state, known) if known.is_ensemble else ():
+            request = retrain_job(state, member, job, rows)
+            show(f"training the network of trial {member.number} again")
+            ask_worker(study, request, show)
+        last = refit_job(state, known, job, rows)
+        result = ask_worker(study, last, show)
     assert isinstance(result, RefitResult)
     study.note(ModelRefitted(at=time.time(), result=result))
     StudyTracking(study).mirror_or_warn()

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from lepton_automl.families import TEACHER
 from lepton_automl.jobs import TrialJob
-from lepton_automl.refit import RefitJob, RefitRows
+from lepton_automl.refit import RefitJob, RefitRows, RetrainJob
 from lepton_automl.search.budget import largest_reserve
 from lepton_automl.search.pace import epoch_seconds
 from lepton_automl.state import StudyState
+from lepton_automl.study_store import BUNDLE, RETRAINED
 from lepton_automl.task import task_of
 from lepton_automl.trial import Trial
 
-SHARE = 0.7  # of the time reserved for the end of the study that a refit may take
+ASSEMBLY = 2.0  # seconds to export and check an ensemble
+SHARE = 0.6  # of the time reserved for the end of the study that a refit may take
 
 
-def refit_job(state: StudyState, trial: Trial, job: Callable[[Trial], TrialJob], rows: RefitRows = "validation") -> RefitJob:
+def refit_job(
+    state: StudyState,
+    trial: Trial,
+    job: Callable[[Trial], TrialJob],
+    rows: RefitRows = "validation",
+    retrained: Sequence[Trial] | None = None,
+) -> RefitJob:
     """The request to refit a finished model.
 
     Args:
@@ -25,20 +35,46 @@ def refit_job(state: StudyState, trial: Trial, job: Callable[[Trial], TrialJob],
         trial: The model's trial.
         job: Returns the job of a trial.
         rows: The rows to learn from besides the training rows.
+        retrained: Of an ensemble, the members that were trained again; by default all. The others stay as they are.
     """
-    *before, own = lineage(state, trial)
     assert trial.profile is not None
+    members = members_of(state, trial)
+    new = {member.number for member in (members if retrained is None else retrained)}
+    again = retrain_job(state, trial, job, rows)
     return RefitJob(
-        job=job(own),
-        epochs=kept_epoch(state, own),
-        trials=tuple(map(job, before)),
-        trial_epochs=tuple(kept_epoch(state, member) for member in before),
+        job=again.job,
+        epochs=max((kept_epoch(state, member) for member in members), default=0) if trial.is_ensemble else again.epochs,
+        trials=again.trials,
+        trial_epochs=again.trial_epochs,
+        bundles=tuple(str(Path(job(member).folder) / (RETRAINED if member.number in new else BUNDLE)) for member in members)
+        if trial.is_ensemble
+        else (),
+        retrained=tuple(sorted(new)) if trial.is_ensemble else (),
         rows=rows,
         variant=trial.variant,
         scores=trial.scores,
         profile=trial.profile,
         resampled=trial.resampled,
     )
+
+
+def retrain_job(
+    state: StudyState, trial: Trial, job: Callable[[Trial], TrialJob], rows: RefitRows = "validation"
+) -> RetrainJob:
+    """The request to train a trial's network again; for the arguments see `refit_job`."""
+    *before, own = lineage(state, trial)
+    return RetrainJob(
+        job=job(own),
+        epochs=kept_epoch(state, own),
+        trials=tuple(map(job, before)),
+        trial_epochs=tuple(kept_epoch(state, member) for member in before),
+        rows=rows,
+    )
+
+
+def members_of(state: StudyState, trial: Trial) -> list[Trial]:
+    """The trials whose networks are trained again: the members of an ensemble, or the trial itself."""
+    return [state.trials[number] for number in trial.proposed.members] or [trial]
 
 
 def refit_obstacle(state: StudyState, trial: Trial, rows: RefitRows = "validation") -> str:
@@ -49,7 +85,7 @@ def refit_obstacle(state: StudyState, trial: Trial, rows: RefitRows = "validatio
     if rows == "all":
         if not data.test:
             return "there are no test rows"
-        if any(member.proposed.config.get(TEACHER) for member in lineage(state, trial)):
+        if any(own.proposed.config.get(TEACHER) for member in members_of(state, trial) for own in lineage(state, member)):
             return "its teacher has no answers for the test rows"
         return "it has learned from all rows already" if trial.refitted and trial.refitted.result.rows == "all" else ""
     if not data.validation:
@@ -57,20 +93,42 @@ def refit_obstacle(state: StudyState, trial: Trial, rows: RefitRows = "validatio
     return "it has learned from the validation rows already" if trial.refitted else ""
 
 
-def refit_seconds(state: StudyState, trial: Trial) -> float:
-    """Estimated seconds of a refit, from the paces of the trial and of those that it inherited weights from.
+def refit_seconds(state: StudyState, trials: Sequence[Trial]) -> float:
+    """Estimated seconds to train the networks of some trials again, on all workers at once, and to pack the result.
 
-    It has more rows, but none is scored in between, and no other worker is busy.
+    The estimate comes from the paces of the trials and of those that they inherited weights from. There are more rows, but none is
+    scored in between.
     """
+    each = [_retrain_seconds(state, trial) for trial in trials]
+    return _makespan(each, state.settings.workers) + ASSEMBLY * (len(each) > 1)
+
+
+def fitting(state: StudyState, trials: Sequence[Trial], seconds: float) -> list[Trial]:
+    """The first of some trials whose networks can all be trained again in a time."""
+    for count in range(len(trials), 0, -1):
+        if refit_seconds(state, trials[:count]) <= seconds:
+            return [*trials[:count]]
+    return []
+
+
+def refit_room(state: StudyState) -> float:
+    """Seconds that a refit may take of what a budget reserves for the end of the study; infinite if time is not limited."""
+    budget = state.settings.budget.seconds(state.settings.deployment.device, state.settings.workers)
+    return math.inf if budget is None else SHARE * largest_reserve(budget)
+
+
+def _makespan(each: Sequence[float], workers: int) -> float:
+    """Seconds until all of some jobs are done, if each free worker takes the next one."""
+    busy = [0.0] * max(1, workers)
+    for seconds in each:
+        heapq.heapreplace(busy, busy[0] + seconds)
+    return max(busy)
+
+
+def _retrain_seconds(state: StudyState, trial: Trial) -> float:
     data = state.settings.data
     growth = 1 + data.validation / max(1, data.train)
-    return growth * sum(_seconds(state, member) for member in lineage(state, trial))
-
-
-def has_room(state: StudyState, seconds: float) -> bool:
-    """Whether a refit of some seconds fits into what a budget can reserve for the end of the study."""
-    budget = state.settings.budget.seconds(state.settings.deployment.device, state.settings.workers)
-    return budget is None or seconds <= SHARE * largest_reserve(budget)
+    return growth * sum(_seconds(state, own) for own in lineage(state, trial))
 
 
 def _seconds(state: StudyState, trial: Trial) -> float:

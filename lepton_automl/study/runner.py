@@ -254,7 +254,11 @@ def make_proposer(state: StudyState, forecaster: Forecaster) -> Proposer:
 
     def children(trial: Trial) -> list[Config]:
         """What a finished trial's network can be pruned to; a custom network's weights cannot be inherited."""
-        return [] if config.factory else families.children(trial.proposed.config, config.space, config.data, config.prune)
+        return (
+            []
+            if config.factory or trial.is_ensemble
+            else families.children(trial.proposed.config, config.space, config.data, config.prune)
+        )
 
     def macs(candidate: Config) -> float:
         return float(families.final_recipe(candidate, config.data, config.prune, config.factory).macs)
@@ -284,7 +288,7 @@ def teacher_of(state: StudyState, folder: Path, event: TrialProposed) -> Teacher
         return None
     return Teacher(
         bundles=tuple(str(trial_folder(folder, model.number) / BUNDLE) for model in models),
-        inputs=tuple(families.trial_spec(model.proposed.config, settings.data).input for model in models),
+        inputs=tuple(families.trial_spec(state.network_config(model), settings.data).input for model in models),
     )
 
 
@@ -298,14 +302,14 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
     fresh = (epochs, 2 * epochs) if folds else rungs(config.prune.cut_epoch(epochs) + 1, epochs)
 
     def job(trial: Trial) -> TrialJob:
-        event = trial.proposed
+        event, settings = trial.proposed, state.network_config(trial)
         child = event.parent is not None
         plan = config.train.replace(seed=config.seed * 100_003 + event.trial)
         return TrialJob(
             trial=event.trial,
             uid=event.uid,
-            config=event.config,
-            data=families.trial_spec(event.config, config.data, config.factory),
+            config=settings,
+            data=families.trial_spec(settings, config.data, config.factory),
             deployment=state.settings.deployment,  # its limits may have changed meanwhile
             train=plan.replace(epochs=recovery) if child else plan,
             prune=config.prune,

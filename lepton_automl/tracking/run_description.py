@@ -17,6 +17,7 @@ MOST = 30  # rows; a tag holds 8,000 characters
 WHERE = "The Views menu above the run list offers two views: the Pareto front, and all trials in order."
 LONGEST = 300  # characters of an arbitrary text
 ORIGINS = {
+    "ensemble": "the mean of other trials' answers",
     "first_design": "one of the initial designs",
     "sampler": "proposed by the sampler",
     "random": "drawn at random",
@@ -168,6 +169,8 @@ def _at(profile: Profile | None) -> str:
 def _origin(trial: Trial) -> str:
     if trial.proposed.parent is not None:
         return f"pruned from trial {trial.proposed.parent}"
+    if trial.is_ensemble:
+        return f"the mean of the answers of trials {', '.join(map(str, trial.proposed.members))}"
     return ORIGINS.get(trial.proposed.origin, trial.proposed.origin)
 
 

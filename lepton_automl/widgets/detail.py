@@ -127,6 +127,8 @@ def _facts(state: StudyState, trial: Trial) -> dict[str, str]:
             f"test {name}": with_interval(f"{value:.4f}", tested.get(name))
             for name, value in state.tested.scores[trial.number].items()
         }
+    if trial.is_ensemble:
+        known["mean of"] = "trials " + ", ".join(map(str, trial.proposed.members))
     if trial.proposed.teachers:
         known["taught by"] = "trials " + ", ".join(map(str, trial.proposed.teachers))
     if trial.number in state.merged:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from lepton_automl.errors import StudyError
 from lepton_automl.jobs import AccelerateJob
 from lepton_automl.specs import Budget
+from lepton_automl.study import refit_plan
 from lepton_automl.study.post_search import IMPORTANCE, LOOK, FinalistAccelerator
-from lepton_automl.study.refit_plan import has_room
+from lepton_automl.study.refit_plan import ASSEMBLY, fitting, refit_room, refit_seconds
 from tests.samples import trial_job
 
 
@@ -62,5 +65,14 @@ def test_a_model_stays_in_float32_if_too_little_time_is_left(study_state, tmp_pa
 
 def test_no_time_is_reserved_for_a_refit_that_does_not_fit(study_state):
     state = study_state([(0.9, 0.01)], budget=Budget(minutes=2), refit="auto")
-    assert has_room(state, 10.0) and not has_room(state, 30.0)
-    assert has_room(study_state([(0.9, 0.01)], budget=Budget(trials=2)), 1e6)
+    assert 10.0 < refit_room(state) < 30.0
+    assert refit_room(study_state([(0.9, 0.01)], budget=Budget(trials=2))) == math.inf
+
+
+def test_networks_of_an_ensemble_are_trained_again_as_far_as_there_is_time(study_state, monkeypatch):
+    state = study_state([(0.9, 0.01), (0.8, 0.001), (0.7, 0.0001)], workers=2)
+    trials = list(state.trials.values())
+    monkeypatch.setattr(refit_plan, "_retrain_seconds", lambda _, trial: 10.0 + trial.number)
+    assert [refit_seconds(state, trials[:count]) for count in (1, 2, 3)] == [10.0, 11.0 + ASSEMBLY, 22.0 + ASSEMBLY]
+    assert fitting(state, trials, 25.0) == trials and fitting(state, trials, 15.0) == trials[:2]
+    assert fitting(state, trials, 9.0) == []

@@ -101,7 +101,7 @@ def test_epochs_and_seconds_follow_from_the_trial_that_was_chosen(study):
             continue
         losses = {report.epoch: report.scores["log_loss"] for report in trial.reports if "log_loss" in report.scores}
         assert kept_epoch(study.state, trial) == min(losses, key=losses.get)
-        assert 0 < refit_seconds(study.state, trial) < 3 * trial.result.seconds
+        assert 0 < refit_seconds(study.state, [trial]) < 3 * trial.result.seconds
         assert refit_job(study.state, trial, lambda member: f"job {member.number}").epochs == kept_epoch(study.state, trial)
 
 

@@ -1,0 +1,1 @@
+"""Ensembles: finished networks whose answers are averaged."""
