@@ -136,7 +136,7 @@ class FinalistAccelerator:
 
     def _refitted(self, trial: Trial, on_tick: Callable[[], None]) -> Event:
         """Refit the chosen model, or as many networks of an ensemble as there is time for; else a note on how to do it later."""
-        members = members_of(self._state, trial)
+        began, members = self._executor.now(), members_of(self._state, trial)
         new = fitting(self._state, members, self._seconds_left())
         try:
             if not new:
@@ -151,7 +151,8 @@ class FinalistAccelerator:
             what = f"the chosen model (trial {trial.number}) was not trained again on all rows: {error.what}"
             return Noted(at=self._executor.now(), text=what)
         assert isinstance(result, RefitResult)
-        return ModelRefitted(at=self._executor.now(), result=result)
+        now = self._executor.now()
+        return ModelRefitted(at=now, result=result.replace(seconds=now - began))
 
     def _retrain(self, members: Sequence[Trial], on_tick: Callable[[], None]) -> None:
         """Train the networks of an ensemble's members again, on all workers at once where the executor can do that."""

@@ -73,6 +73,11 @@ def test_networks_of_an_ensemble_are_trained_again_as_far_as_there_is_time(study
     state = study_state([(0.9, 0.01), (0.8, 0.001), (0.7, 0.0001)], workers=2)
     trials = list(state.trials.values())
     monkeypatch.setattr(refit_plan, "_retrain_seconds", lambda _, trial: 10.0 + trial.number)
-    assert [refit_seconds(state, trials[:count]) for count in (1, 2, 3)] == [10.0, 11.0 + ASSEMBLY, 22.0 + ASSEMBLY]
+    seconds = [refit_seconds(state, trials[:count]) for count in (1, 2, 3)]
+    assert seconds == [10.0 + ASSEMBLY, 11.0 + ASSEMBLY, 22.0 + ASSEMBLY]
     assert fitting(state, trials, 25.0) == trials and fitting(state, trials, 15.0) == trials[:2]
+    assert (
+        fitting(state, trials[::-1], 11.5 + ASSEMBLY) == trials[1::-1]
+        and fitting(state, trials[::-1], 10.5 + ASSEMBLY) == trials[:1]
+    )
     assert fitting(state, trials, 9.0) == []
