@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .networks import accelerate, lean, load_accelerated
     from .notebook import builder
     from .objective import CustomMetric, Objective
+    from .source import SqlQuery
     from .space import Categorical, Float, Hyperparameter, Integer
     from .specs import Budget, DataSpec, Deployment
     from .study.model import Model, load_model
@@ -41,6 +42,7 @@ _MODULES = {
     "DataSpec": "specs",
     "Deployment": "specs",
     "Objective": "objective",
+    "SqlQuery": "source",
     "CustomMetric": "objective",
     "Hyperparameter": "space",
     "Categorical": "space",
@@ -76,6 +78,7 @@ __all__ = [
     "Model",
     "Objective",
     "Registry",
+    "SqlQuery",
     "Study",
     "StudyError",
     "accelerate",

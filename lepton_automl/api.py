@@ -28,6 +28,7 @@ from .validate import (
     check_model,
     check_name,
     check_place,
+    query_or_data,
     warm_studies,
 )
 
@@ -194,9 +195,11 @@ class AutoML:
 
     def fit(
         self,
-        data: Any,
+        data: Any = None,
         y: Any = None,
         *,
+        sql: str | None = None,
+        connection: Any = None,
         target: str | Sequence[str] | None = None,
         test: Any = None,
         wait: bool | None = None,
@@ -211,7 +214,10 @@ class AutoML:
         waited for, as in a notebook, continues whatever happens to this process.
 
         Args:
-            data: A folder or zip of images, a CSV or Parquet file, a DataFrame, arrays, a folder of idx files.
+            data: A folder or zip of images, a CSV, Parquet, Excel or JSON Lines file, a DataFrame, arrays, a Dataset, a URL; the
+                documentation lists all (Give it your data).
+            sql: A query whose rows are the data, instead of `data`; `SqlQuery` is the same for `test` and `predict`.
+            connection: The query's database: a SQLAlchemy URL, such as `"sqlite:///shop.db"`, an engine or a connection.
             y: Labels or numbers, if `data` is an array or a DataFrame without them.
             target: The column to predict, or several columns of zeros and ones, one for each label that a row may have.
             test: Held-out test data of the same kind; by default a fifth of the data is split off.
@@ -235,6 +241,7 @@ class AutoML:
             raise ConfigError(
                 f"y is {y!r}; it must contain labels or numbers", where="fit", fix=f"To name a column, pass target={y!r}."
             )
+        data = query_or_data(data, y, sql, connection)
         return FitCall(self, wait=wait).run(data, y, test, {"target": target, **options}, resume=resume, trust=trust)
 
     def _check_goals(self, complaints: Complaints) -> None:

@@ -78,7 +78,7 @@ class DelimitedFile:
         try:
             self._layout = self._find_layout()
         except UNREADABLE as error:
-            raise _damaged(path, error) from error
+            raise unreadable_table(path, error) from error
         except UnicodeDecodeError as error:
             raise _not_text(path, error) from error
         self.separator = self._layout.separator
@@ -102,7 +102,7 @@ class DelimitedFile:
             with TextLines(self.path) as text:
                 yield from self._chunks(text)
         except UNREADABLE as error:
-            raise _damaged(self.path, error) from error
+            raise unreadable_table(self.path, error) from error
         except UnicodeDecodeError as error:
             raise _not_text(self.path, error) from error
 
@@ -307,7 +307,8 @@ def _most_common(numbers: list[int], default: int) -> int:
     return max(Counter(numbers).items(), key=lambda counted: (counted[1], counted[0]))[0] if numbers else default
 
 
-def _damaged(path: Path, error: Exception) -> DataError:
+def unreadable_table(path: Path, error: Exception) -> DataError:
+    """The error for a table's file that a library cannot read."""
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     fix = "Check that the file is complete, or read it with pandas and pass the DataFrame."
     return DataError(f"the table cannot be read: {reason}", where=str(path), fix=fix)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lepton_automl.errors import InputError
+from lepton_automl.errors import InputError, LeptonError
 
 LONGEST = 80  # characters of a source in a message: it may be a row of megabytes
 
@@ -33,3 +33,26 @@ def read_json(path: Path) -> Any:
 
 
 READERS: dict[str, Callable[[Path], Any]] = {".npy": read_npy, ".json": read_json}
+
+
+def read_examples(source: str, preprocess: Any) -> Any:
+    """Read an input of the command line: a file or folder of examples, arrays, or an example as text.
+
+    Args:
+        source: The name, or the example itself.
+        preprocess: The model's `Preprocess`.
+
+    Returns:
+        What `Predictor.predict` takes.
+
+    Raises:
+        InputError: It is none of these, or cannot be read.
+    """
+    try:
+        return preprocess.read(source)
+    except InputError:
+        raise
+    except LeptonError as error:
+        raise InputError(str(error)) from error
+    except Exception as error:  # a file may contain anything, and fail in any way
+        raise InputError(f"{shown(source)} cannot be read: {error}") from error

@@ -59,6 +59,18 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "executors": {
         "local": "lepton_automl.execution.local:LocalExecutor",
     },
+    "readers": {
+        "url": "lepton_automl.readers.remote:RemoteReader",
+        "sql": "lepton_automl.readers.sql:SqlReader",
+        "npz": "lepton_automl.readers.npz:NpzReader",
+        "splits": "lepton_automl.readers.splits:SplitsReader",
+        "hugging_face": "lepton_automl.readers.hugging_face:HuggingFaceReader",
+        "torch": "lepton_automl.readers.torch_data:TorchReader",
+        "tensorflow": "lepton_automl.readers.tf_data:TensorFlowReader",
+        "frame": "lepton_automl.readers.frames:FrameReader",
+        "list": "lepton_automl.readers.lists:ListReader",
+        "iterator": "lepton_automl.readers.iterables:IterableReader",
+    },
     "samplers": {
         "tpe": "lepton_automl.search.samplers:TpeSampler",
         "gp": "lepton_automl.search.samplers:GpSampler",
@@ -76,6 +88,7 @@ KINDS: dict[str, str] = {
     "devices": "device",
     "runtimes": "runtime",
     "executors": "executor",
+    "readers": "source reader",
     "samplers": "sampler",
 }
 

@@ -13,6 +13,7 @@ from .execution.executor import name_of_executor
 from .factory import Factory, factory_of
 from .family import family_named
 from .plugins import check_plugin, names
+from .source import SqlQuery
 from .space import Space
 from .specs import DataSpec, PriorTrial
 from .study.study import Study
@@ -135,6 +136,29 @@ def check_search(space: Space, grid: Sequence[str], configs: Sequence[Mapping[st
         space.complete(config)
 
 
+def query_or_data(data: Any, y: Any, sql: Any, connection: Any) -> Any:
+    """The data of a call of `fit`: the given ones, or a query.
+
+    Raises:
+        ConfigError: Both are given, neither, or half of a query; all such mistakes are listed.
+    """
+    if sql is None and connection is None:
+        if data is None:
+            fix = "Pass a folder, a file, a DataFrame, arrays or a Dataset; or sql= and connection=."
+            raise ConfigError("no data are given", where="fit", fix=fix)
+        if y is not None and isinstance(data, str | Path):
+            fix = "Name the column of a table with target='...'; the labels of images are their folders."
+            raise ConfigError("y is given beside the name of a file or folder", where="fit", fix=fix)
+        return data
+    complaints = Complaints("fit")
+    complaints.check(sql is not None, "connection is given without sql", "Pass sql='select ...' as well.")
+    complaints.check(connection is not None, "sql is given without connection", "Pass a SQLAlchemy URL or engine as well.")
+    complaints.check(data is None, "both data and sql are given", "Pass one of them.")
+    complaints.check(y is None, "y is given beside sql", "Name the column of the query with target='...'.")
+    complaints.raise_any()
+    return SqlQuery(sql=sql, connection=connection)
+
+
 def data_options(options: Mapping[str, Any], settings: Mapping[str, Any]) -> DataOptions:
     """The options for the data, with checked names.
 
@@ -159,7 +183,7 @@ def data_options(options: Mapping[str, Any], settings: Mapping[str, Any]) -> Dat
 def name_of(data: Any) -> str:
     """A study's name, made from the name of its data."""
     if isinstance(data, str | Path):
-        stem = Path(data).absolute().name.split(".")[0]
+        stem = Path(str(data).partition("?")[0].rstrip("/")).absolute().name.split(".")[0]
         clean = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem).strip("-_")
         return clean[:90] if clean.isascii() and clean else "study"
     return "study"

@@ -13,7 +13,7 @@ from PIL import Image
 
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
-from lepton_automl.deployment.command import read_examples
+from lepton_automl.example_files import read_examples
 from lepton_automl.modalities.image.preprocess.images import ImagePreprocess
 from lepton_automl.modalities.image.spec import image_input
 from lepton_automl.shipped import load_preprocess

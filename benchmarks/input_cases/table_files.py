@@ -13,7 +13,7 @@ import numpy as np
 
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
-from lepton_automl.deployment.command import read_examples
+from lepton_automl.example_files import read_examples
 from lepton_automl.modalities.table.spec import table_input
 from lepton_automl.shipped import load_preprocess
 from lepton_automl.specs import DataSpec

@@ -17,6 +17,10 @@ LEAST_ROWS = 2  # per label: one to train on and one to score
 INDICATED = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True}
 
 
+class Indicated(list[Any]):
+    """The labels of a row that come from several columns of zeros and ones: one in every row if these are one-hot."""
+
+
 def native_label(cell: Any) -> Any:
     """A label as a JSON value."""
     if isinstance(cell, bool | np.bool_):
@@ -59,7 +63,7 @@ def labels_from_indicators(columns: Mapping[str, Any]) -> Array:
         label_sets[at] = (
             None
             if all(map(is_missing, cells))
-            else [label for label, cell in zip(columns, cells, strict=True) if _is_indicated(cell, label)]
+            else Indicated(label for label, cell in zip(columns, cells, strict=True) if _is_indicated(cell, label))
         )
     return label_sets
 

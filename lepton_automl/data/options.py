@@ -29,6 +29,9 @@ class DataOptions(Value):
         modality: The kind of data, such as `"image"`; by default recognised.
         target: The column to predict, or several columns of zeros and ones, one per label; by default the column named target,
             label, class or y, else the last one.
+        file_column: The column of a table that names the file of each example; by default a column of names of existing files, if
+            there are besides it only labels and splits.
+        file_folder: The folder that these names are relative to; by default the table's own, or the current folder.
         task: The task, such as `"binary"`, `"multiclass"` or `"regression"`.
         missing: Texts that mean "no value" besides blank cells, such as `["NA", "?"]`: for every column, or `{column: texts}`.
             Without it, NA, null, ? and the like are missing values in numbers and dates, and are kept in categories and labels.
@@ -52,6 +55,8 @@ class DataOptions(Value):
     name: str = ""
     modality: str | None = None
     target: str | tuple[str, ...] | None = None
+    file_column: str | None = None
+    file_folder: str | None = None
     task: str | None = None
     missing: Any = ()
     decimal: Literal[".", ","] | None = None
@@ -93,6 +98,9 @@ class DataOptions(Value):
             object.__setattr__(self, "target", tuple(map(str, target)))
         elif target is not None:
             object.__setattr__(self, "target", str(target))
+        for name in ("file_column", "file_folder"):
+            value: Any = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else str(value))
         missing = self.missing
         texts = {column: _texts(part) for column, part in missing.items()} if isinstance(missing, dict) else _texts(missing)
         object.__setattr__(self, "missing", texts)

@@ -12,13 +12,14 @@ from lepton_automl.specs import DataSpec
 
 from . import store
 from .options import DataOptions
+from .sources import candidates, opened
 from .split_dataset import split_dataset
 from .splits import TEST
 from .targets import read_targets
 
 KNOWN = (
-    "Give a folder of class folders with images, a zip or tar of one, a folder with idx files, a CSV or Parquet file, "
-    "a DataFrame, or (X, y)."
+    "Give a folder of class folders with images, a zip or tar of one, a folder with idx files, a CSV, Parquet, Feather, Excel or "
+    "JSON Lines file, a DataFrame, (X, y), a Dataset or a URL; the documentation lists all (Give it your data)."
 )
 
 
@@ -36,9 +37,9 @@ def prepare(
     only by `open_test`).
 
     Args:
-        source: An image folder, a zip or tar of one, an idx folder, a CSV or Parquet path, a DataFrame, a dict of columns, or
-            (X, y) with X a table [N, F], images [N, H, W], [N, H, W, C], [N, C, H, W], or a DataFrame; or what another
-            modality recognises.
+        source: An image folder, a zip or tar of one, an idx folder, the path of a table's file, a DataFrame, a dict of columns, or
+            (X, y) with X a table [N, F], images [N, H, W], [N, H, W, C], [N, C, H, W], or a DataFrame; what a reader reads, see
+            `lepton_automl.source`; or what another modality recognises.
         folder: Where to prepare it; created if missing.
         options: Options that override what is inferred.
         test: Separate test data of the same kind as the source.
@@ -53,12 +54,21 @@ def prepare(
     """
     options = options or DataOptions()
     test = options.test if test is None else test
-    folder = Path(folder)
-    _check_exists(source)
-    _check_exists(test)
+    folder, name = Path(folder), _name(source)
+    with opened(source, test, options) as (data, test_data):
+        _check_exists(data)
+        _check_exists(test_data)
+        return _write((data, test_data), folder, options, name, progress)
+
+
+def _write(sources: tuple[Any, Any], folder: Path, options: DataOptions, name: str, progress: Progress | None) -> DataSpec:
+    """Prepare a source that a modality takes, and test data or None; see `prepare`."""
+    source, test = sources
     with store.writing(folder):
-        modality = recognize(source, options.modality)
+        modality, source = choose(source, options)
         options.check_modality(modality)
+        if test is not None:
+            test = seen_by(modality, test, options)
         with modality.examples(source, test, folder, options, progress) as examples:
             decimal, is_test = examples.decimal, examples.roles == TEST
             targets = read_targets(
@@ -68,12 +78,33 @@ def prepare(
             split = split_dataset(targets, examples.roles, examples.target, options, **by)
             prepared = examples.prepare(split, folder)
             store.write_json(folder / store.PREPROCESS, prepared.preprocess.to_json())
-            spec = split.write(prepared, folder, _name(source))
+            spec = split.write(prepared, folder, name)
             store.write_examples(folder, prepared.examples)
             notes, warnings = (*examples.notes, *spec.notes), (*examples.warnings, *spec.warnings)
         spec = spec.replace(notes=notes, warnings=warnings, digest=store.digest(folder))
         store.save_spec(spec)
     return spec
+
+
+def choose(source: Any, options: DataOptions) -> tuple[Modality, Any]:
+    """The modality of a source, and the form in which it takes it: files that a table names, or the source as it is.
+
+    Raises:
+        DataError: No modality recognises the source.
+        ConfigError: Two modalities claim it with equal confidence.
+    """
+    forms = candidates(source, options)
+    for form in forms[:-1]:
+        names = plugins.names("modalities") if options.modality is None else (options.modality,)
+        if any(modality_named(name).recognize(form) for name in names):
+            return recognize(form, options.modality), form
+    return recognize(forms[-1], options.modality), forms[-1]
+
+
+def seen_by(modality: Modality, source: Any, options: DataOptions) -> Any:
+    """The form in which a modality takes test data."""
+    forms = candidates(source, options.replace(modality=modality.name))
+    return next((form for form in forms[:-1] if modality.recognize(form)), forms[-1])
 
 
 def recognize(source: Any, modality: str | None = None) -> Modality:
@@ -128,5 +159,6 @@ def _check_exists(source: Any) -> None:
 def _name(source: Any) -> str:
     """A short display name."""
     if isinstance(source, str | Path):
+        source = str(source).partition("?")[0].rstrip("/")
         return Path(source).resolve().name.split(".")[0] or "data"
     return "data"

@@ -1,4 +1,4 @@
-"""Reading of tables: CSV, Parquet, DataFrames, dicts of columns and (X, y) as a DataFrame with unique text column names."""
+"""Reading of tables: files, DataFrames, dicts of columns and (X, y) as a DataFrame with unique text column names."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ import numpy as np
 
 from lepton_automl.delimited import DelimitedFile
 from lepton_automl.errors import DataError
+from lepton_automl.table_files import ARROW_ENDINGS, EXCEL_ENDINGS, TABLE_READERS, arrow_table, table_reader, worksheets
 from lepton_automl.unpacked import CSV_ENDINGS, PARQUET_ENDINGS, check_memory, files_within, refuse_foreign
 
-from .label_targets import labels_from_indicators
+from .label_targets import Indicated, labels_from_indicators
 from .typed import NUMBER_CELL_BYTES, TEXT_CELL_BYTES, TypedColumn
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TEXT_BYTES = 60  # of a short text
+TABLE_ENDINGS = (*CSV_ENDINGS, *PARQUET_ENDINGS, *(ending for endings in TABLE_READERS for ending in endings))
 DOCUMENT_ENDINGS = (".md", ".pdf", ".rst", ".names", ".json", ".html")
 NOTES, WARNINGS = "notes", "warnings"  # keys of `DataFrame.attrs`: findings about the file
 SEPARATOR = "separator"  # likewise; only for a CSV
@@ -31,7 +33,7 @@ def is_table_path(path: Path) -> bool:
     name = path.name.lower()
     if name.endswith(".zip") and not name.endswith(CSV_ENDINGS):
         return _holds_tables(path)
-    return name.endswith((*CSV_ENDINGS, *PARQUET_ENDINGS))
+    return name.endswith(TABLE_ENDINGS)
 
 
 def _holds_tables(path: Path) -> bool:
@@ -47,7 +49,7 @@ def _holds_tables(path: Path) -> bool:
 
 
 def read_table(path: Path, texts: Collection[str] = ()) -> pd.DataFrame:
-    """The table in a CSV (compressed or not) or Parquet file.
+    """The table in a CSV (compressed or not), Parquet, Feather, Excel or JSON Lines file.
 
     A column of a CSV is numeric if every cell is a plain number, and boolean if every cell is a plain true or false; blank
     cells and `typed.MISSING_TEXTS` are missing values there. In all other columns, also of integers with leading zeros, cells
@@ -63,7 +65,12 @@ def read_table(path: Path, texts: Collection[str] = ()) -> pd.DataFrame:
     Raises:
         DataError: The file is empty, damaged or not text, two columns share a name, or it does not fit into memory.
     """
-    frame = _read_parquet(path) if path.name.lower().endswith(PARQUET_ENDINGS) else _read_csv(path, texts)
+    if path.name.lower().endswith(PARQUET_ENDINGS):
+        frame = _read_parquet(path)
+    elif table_reader(path.name):
+        frame = _read_typed(path)
+    else:
+        frame = _read_csv(path, texts)
     table = checked(frame, str(path))
     table.attrs.update(frame.attrs)
     return table
@@ -107,6 +114,48 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise _unreadable(path, error) from error
 
 
+def _read_typed(path: Path, rows: int | None = None) -> pd.DataFrame:
+    """A file whose cells have types of their own."""
+    import pandas as pd
+
+    name = path.name.lower()
+    if name.endswith(ARROW_ENDINGS):
+        table = arrow_table(path)
+        frame: pd.DataFrame = (table if rows is None else table.slice(0, rows)).to_pandas()
+        return frame
+    read = table_reader(name)
+    assert read is not None
+    frame = pd.DataFrame(read(path, rows))
+    if rows is None and name.endswith(EXCEL_ENDINGS):
+        first, *others = worksheets(path)
+        listed = ", ".join(map(repr, others))
+        frame.attrs[NOTES] = (f"the first worksheet, {first!r}, is read, and not {listed}",) if others else ()
+    return frame
+
+
+def first_rows(path: Path, rows: int) -> pd.DataFrame:
+    """The first rows of a table's file, at least if there are as many; the rest is not read.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    import pandas as pd
+
+    if path.name.lower().endswith(PARQUET_ENDINGS):
+        from pyarrow import parquet
+
+        try:
+            batch = next(parquet.ParquetFile(path).iter_batches(rows), None)
+        except (ValueError, OSError, EOFError, MemoryError) as error:
+            raise _unreadable(path, error) from error
+        return pd.DataFrame() if batch is None else batch.to_pandas()
+    if table_reader(path.name):
+        return _read_typed(path, rows)
+    file = DelimitedFile(path)
+    cells, _ = next(file.chunks(), ([[] for _ in file.names], 0.0))
+    return pd.DataFrame({name: list(column[:rows]) for name, column in zip(file.names, cells, strict=True)})
+
+
 def _parquet_bytes(metadata: Any) -> int:
     """Bytes that a Parquet file needs until the data are prepared; its encodings may put a billion cells into a few bytes."""
     kinds = [metadata.schema.column(at).physical_type for at in range(metadata.num_columns)]
@@ -128,6 +177,8 @@ def column_names(source: Any) -> list[str]:
     Raises:
         DataError: It cannot be read.
     """
+    if hasattr(source, "column_names"):  # Arrow, Hugging Face
+        return [str(name).strip() for name in source.column_names]
     if hasattr(source, "columns"):
         return [" ".join(map(str, name)) if isinstance(name, tuple) else str(name).strip() for name in source.columns]
     if isinstance(source, Mapping):
@@ -135,6 +186,8 @@ def column_names(source: Any) -> list[str]:
     if not isinstance(source, str | Path) or not (Path(source).is_file() and is_table_path(Path(source))):
         return []
     path = Path(source)
+    if table_reader(path.name):
+        return [str(name).strip() for name in _read_typed(path, 1).columns]
     if not path.name.lower().endswith(PARQUET_ENDINGS):
         return DelimitedFile(path).names
     try:
@@ -182,7 +235,7 @@ def table_of_arrays(X: Any, y: Any, target: str) -> pd.DataFrame:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or len(labels) != len(frame):
-        fix = "Give one target per row."
+        fix = "Give one target per row, or several columns of zeros and ones."
         raise DataError(f"X has {len(frame):,} rows and y has shape {labels.shape}", where="(X, y)", fix=fix)
     frame = checked(frame, "X")
     if target in frame.columns:
@@ -212,6 +265,8 @@ def with_weights(source: Any, weights: Any, column: str) -> pd.DataFrame:
         raise DataError(what, where="sample_weight", fix="Name the column of the file: sample_weight='...'.")
     if isinstance(source, Mapping):
         source = pd.DataFrame(dict(source))
+    elif not isinstance(source, pd.DataFrame) and hasattr(source, "to_pandas"):
+        source = source.to_pandas()
     frame = source if isinstance(source, pd.DataFrame) else _frame_of_array(as_array(source))
     values = np.asarray(as_array(weights), np.float64).reshape(-1)
     if len(values) != len(frame):
@@ -248,7 +303,7 @@ def target_cells(targets: Any) -> Any:
     array = as_array(targets)
     if array.ndim == 2 and array.shape[1] > 1 and np.isin(array, (0, 1)).all():
         cells = np.empty(len(array), object)
-        cells[:] = [np.flatnonzero(row).tolist() for row in array]
+        cells[:] = [Indicated(np.flatnonzero(row).tolist()) for row in array]
         return cells
     return array
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time, timedelta
 from typing import Any
 
@@ -12,10 +12,12 @@ import numpy as np
 
 from lepton_automl import plugins
 from lepton_automl.arrays import Array
+from lepton_automl.cells import objects
 from lepton_automl.errors import DataError
 from lepton_automl.modality import Claim
 from lepton_automl.task import Targets, task_named
 
+from .label_targets import Indicated
 from .options import DataOptions
 from .reader import is_blank
 from .target_format import Form, dates_error, durations_error, read_form
@@ -84,6 +86,8 @@ def read_targets(
     Raises:
         DataError: No targets, one class only, a class with a single row, infinite numbers, dates, or cells that are not labels.
     """
+    task = options.implied_task() or options.task
+    cells, one_hot = _without_one_hot(cells, task, name)
     empty = options.missing_in(name)
     known = np.flatnonzero([not is_blank(cell, empty) for cell in cells.tolist()])
     learnt = known if test is None else known[~test[known]]
@@ -92,14 +96,29 @@ def read_targets(
     labels = cells[known].tolist()
     _check_labels(labels, name)
     _check_moments(cells, labels, name)
-    task = options.implied_task() or options.task
     holds = task_named(task).holds if task else None
     form = read_form(cells[learnt].tolist(), options, name, decimal, holds=holds)
     column = TargetCells(cells, known, learnt, name, form, most_classes)
     if task:
-        return task_named(task).encode(column, options, "as set by task=")
-    inferred, claim = _infer(column)
-    return task_named(inferred).encode(column, options, claim.reason)
+        targets = task_named(task).encode(column, options, "as set by task=")
+    else:
+        inferred, claim = _infer(column)
+        targets = task_named(inferred).encode(column, options, claim.reason)
+    return replace(targets, notes=(*one_hot, *targets.notes)) if one_hot else targets
+
+
+def _without_one_hot(cells: Array, task: str | None, name: str) -> tuple[Array, tuple[str, ...]]:
+    """Rows of columns of zeros and ones, of which every row has a single one, as one label per row, with a note.
+
+    They stay sets of labels if the user has set a task of sets.
+    """
+    rows = [cell for cell in cells.tolist() if cell is not None] if cells.dtype.kind == "O" else []
+    if not rows or not all(isinstance(cell, Indicated) and len(cell) == 1 for cell in rows):
+        return cells, ()
+    if task is not None and task_named(task).infer(TargetCells(cells, *[np.arange(len(cells))] * 2, name, None, 0)):
+        return cells, ()
+    labels = objects([None if cell is None else cell[0] for cell in cells.tolist()])
+    return labels, (f"the columns of {name!r} are one-hot: the one in each row is its class",)
 
 
 def _infer(column: TargetCells) -> tuple[str, Claim]:

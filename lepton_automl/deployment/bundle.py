@@ -59,6 +59,7 @@ FIRST_SOURCES = (
     "lepton_automl.unpacked",
     "lepton_automl.delimited",
     "lepton_automl.example_files",
+    "lepton_automl.table_files",
 )
 LAST_SOURCES = (
     "lepton_automl.deployment.integrity",

@@ -13,32 +13,9 @@ from typing import Any
 import numpy as np
 
 from lepton_automl.errors import ConfigError, InputError, LeptonError
-from lepton_automl.example_files import shown
+from lepton_automl.example_files import read_examples
 
 from .predictor import Predictor
-
-
-def read_examples(source: str, preprocess: Any) -> Any:
-    """Read an input of the command line: a file or folder of examples, arrays, or an example as text.
-
-    Args:
-        source: The name, or the example itself.
-        preprocess: The model's `Preprocess`.
-
-    Returns:
-        What `Predictor.predict` takes.
-
-    Raises:
-        InputError: It is none of these, or cannot be read.
-    """
-    try:
-        return preprocess.read(source)
-    except InputError:
-        raise
-    except LeptonError as error:
-        raise InputError(str(error)) from error
-    except Exception as error:  # a file may contain anything, and fail in any way
-        raise InputError(f"{shown(source)} cannot be read: {error}") from error
 
 
 def answer_lines(predictor: Predictor, raw: Any, *, proba: bool = False, coverage: float | None = None) -> list[str]:

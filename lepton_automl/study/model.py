@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -123,7 +124,8 @@ class Model:
 
         Args:
             raw: One example or many. For a table: a dict, a Series, a DataFrame, or cells in the order of the columns. For
-                images: a path, a Pillow image, or an array.
+                images: a path, a Pillow image, or an array. For either: any source that `fit` takes, such as a file, a Dataset
+                or a URL; labels in it are left out.
             coverage: The share of rows whose set or interval holds the truth, such as 0.9; None for single labels or numbers. See
                 `Predictor.predict`.
 
@@ -132,8 +134,17 @@ class Model:
 
         Raises:
             ConfigError: The model was not calibrated for this coverage.
+            InputError: The input does not fit the model.
+            DataError: A source of many examples cannot be read.
         """
-        return self.predictor.predict(raw, coverage=coverage)
+        with self._examples(raw) as examples:
+            return self.predictor.predict(examples, coverage=coverage)
+
+    def _examples(self, raw: Any) -> AbstractContextManager[Any]:
+        from lepton_automl.data.sources import opened_examples
+        from lepton_automl.modality import modality_of
+
+        return opened_examples(raw, modality_of(self.study.state.settings.data), self.predictor.preprocess)
 
     def stream(self) -> Stream:
         """Open a stream for an example that arrives in pieces; the model's state is kept between them.
@@ -145,7 +156,8 @@ class Model:
 
     def predict_proba(self, raw: Any) -> Any:
         """Probabilities of the classes, calibrated on the validation rows, in the order of `classes`."""
-        return self.predictor.predict_proba(raw)
+        with self._examples(raw) as examples:
+            return self.predictor.predict_proba(examples)
 
     @property
     def classes(self) -> list[Any]:

@@ -24,8 +24,8 @@ from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.data.reading import read_table
 from lepton_automl.data.typed import MISSING_TEXTS
-from lepton_automl.deployment.command import read_examples
 from lepton_automl.errors import DataError, InputError
+from lepton_automl.example_files import read_examples
 from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
 from lepton_automl.notation import means_missing
 from lepton_automl.shipped import load_preprocess

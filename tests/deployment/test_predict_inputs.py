@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lepton_automl.deployment.command import answer_lines, read_examples
+from lepton_automl.deployment.command import answer_lines
 from lepton_automl.deployment.predictor import Predictor
 from lepton_automl.errors import ConfigError, InputError
+from lepton_automl.example_files import read_examples
 from tests.onnx_texts import PICTURE
 
 from .bundles import PICTURES, ROW, ROWS, json_values, run, write

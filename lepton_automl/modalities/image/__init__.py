@@ -1,4 +1,4 @@
-"""Images: folders, zip and tar archives, idx files, arrays."""
+"""Images: folders, zip and tar archives, idx files, arrays, lists of files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lepton_automl.arrays import Array
 from lepton_automl.data.reading import as_array, is_pair, is_table_path
 from lepton_automl.modality import Augment, Claim, ColumnPreview, Examples, Parts, Preprocess, Progress, Usage
 from lepton_automl.plans import TrainPlan
+from lepton_automl.source import Items
 from lepton_automl.specs import DataSpec
 
 from .options import ImageOptions
@@ -58,7 +59,7 @@ class ImageModality:
     )
 
     def recognize(self, source: Any) -> Claim | None:
-        """Claim folders, archives with other files than tables, and arrays with three or more axes."""
+        """Claim folders, archives with other files than tables, lists of images, and arrays with three or more axes."""
         if isinstance(source, str | Path):
             path = Path(source)
             if path.is_dir():
@@ -66,6 +67,10 @@ class ImageModality:
             if not is_table_path(path) and path.name.lower().endswith(ARCHIVES):
                 return Claim(confidence=0.8, reason="it is an archive")
             return None
+        if isinstance(source, Items):
+            from .items import are_images
+
+            return Claim(confidence=0.9, reason="its items are images") if are_images(source.items) else None
         if is_pair(source) and not hasattr(source[0], "columns") and len(as_array(source[0]).shape) > AXES:
             return Claim(confidence=0.9, reason="its rows are arrays with two or more axes")
         return None

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lepton_automl.cells import is_missing, to_text
+from lepton_automl.data.file_names import USUAL_LABELS
 from lepton_automl.data.label_targets import labels_from_indicators
 from lepton_automl.data.reading import WARNINGS
 from lepton_automl.data.split_column import find_split_column, split_roles
@@ -17,7 +18,6 @@ from lepton_automl.errors import DataError, one_of
 
 from .folder_layout import Arrangement, Picture, split_of
 
-USUAL = ("label", "labels", "target", "class", "category", "y")  # names of a column that holds labels
 HALF = 0.5  # share of a column's cells that must name images, for it to be the column of file names
 SEVERAL = "labels of several columns"
 Reader = Callable[[], Any]
@@ -157,7 +157,7 @@ def _label_column(names: list[str], target: str | None) -> list[str]:
     """The column of the labels, or the columns that it could be."""
     if target is not None:
         return [target] if target in names else []
-    usual = [name for name in names if name.strip().lower() in USUAL]
+    usual = [name for name in names if name.strip().lower() in USUAL_LABELS]
     return usual if len(usual) == 1 else names
 
 

@@ -18,9 +18,10 @@ from lepton_automl.modalities.image.decode import Progress, allocate_pixels
 from lepton_automl.modalities.image.options import image_options
 from lepton_automl.modalities.image.preprocess.images import ImagePreprocess
 from lepton_automl.modalities.image.pretrained.find import copy_weights, find_weights, note_of
-from lepton_automl.modalities.image.sources import Images, Levels, _in_memory, from_image_folder, idx_files, joined
+from lepton_automl.modalities.image.sources import Images, Levels, from_files, idx_files, in_memory, joined
 from lepton_automl.modalities.image.spec import INPUT, ImageInput
 from lepton_automl.modality import Prepared, SplitRows
+from lepton_automl.source import Items
 
 STATISTICS_ROWS = 20_000  # images that mean and standard deviation are computed from
 LABEL = "label"
@@ -84,14 +85,16 @@ class ImageExamples:
     Args:
         images: The images of the source.
         options: The data options.
+        target: What the labels are called; empty if neither the options nor the source say so.
     """
 
     most_classes = MAX_INFERRED_CLASSES
     decimal = "."
 
-    def __init__(self, images: Images, options: DataOptions) -> None:
+    def __init__(self, images: Images, options: DataOptions, target: str = "") -> None:
         self._images, self._pretrained = images, options.pretrained
-        self.target = options.target if isinstance(options.target, str) else ", ".join(options.target or (LABEL,))
+        named = options.target if isinstance(options.target, str) else ", ".join(options.target or ())
+        self.target = named or target or LABEL
         self.targets, self.roles = images.labels, images.roles
         self.notes, self.warnings = images.notes, images.warnings
 
@@ -137,16 +140,29 @@ def image_examples(
         DataError: The images cannot be used as they are.
         ConfigError: An option does not fit the source.
     """
-    if isinstance(source, str | Path):
-        path = Path(source)
-        if not (path.is_dir() and idx_files(path)):
-            with from_image_folder(path, Path(test) if test is not None else None, folder, options, progress) as album:
-                yield ImageExamples(album, options)
-            return
+    name = source.target if isinstance(source, Items) else ""
+    if _holds_files(source) and (test is None or _holds_files(test)):
+        with from_files(_files(source), None if test is None else _files(test), folder, options, progress) as album:
+            yield ImageExamples(album, options, name)
+        return
+    if _holds_files(source) or (test is not None and _holds_files(test)):
+        what = "the training images are files, and the test images arrays, or the other way round"
+        raise DataError(what, where="test", fix="Give both as files, or both as arrays.")
     if image_options(options).split is not None:
         raise ConfigError("split is for folders of images; these are arrays", where="DataOptions", fix="Leave split out.")
-    album = _in_memory(source, options)
-    yield ImageExamples(album if test is None else joined(album, _in_memory(test, options)), options)
+    album = in_memory(source, options)
+    yield ImageExamples(album if test is None else joined(album, in_memory(test, options)), options, name)
+
+
+def _holds_files(source: Any) -> bool:
+    """Whether the images are decoded one by one, rather than one array."""
+    if isinstance(source, Items):
+        return not isinstance(source.items, np.ndarray)
+    return isinstance(source, str | Path) and not (Path(source).is_dir() and idx_files(Path(source)))
+
+
+def _files(source: Any) -> Path | Items:
+    return source if isinstance(source, Items) else Path(source)
 
 
 def _select(pixels: Array, rows: Array, folder: Path) -> Array:

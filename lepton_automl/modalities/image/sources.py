@@ -7,7 +7,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,17 @@ import numpy as np
 
 from lepton_automl.arrays import Array
 from lepton_automl.data.options import DataOptions
-from lepton_automl.data.reading import as_array, target_cells
+from lepton_automl.data.reading import as_array, is_pair, target_cells
 from lepton_automl.data.splits import OPEN, TEST, TRAIN, VALIDATION
 from lepton_automl.errors import DataError, InputError
 from lepton_automl.modalities.image.decode import Progress, choose_shape, damage_warnings, decode_all, fill_deep, listed, look
 from lepton_automl.modalities.image.image_folder import album
+from lepton_automl.modalities.image.items import album_of_items
 from lepton_automl.modalities.image.options import image_options
 from lepton_automl.modalities.image.preprocess.images import ImagePreprocess
 from lepton_automl.modalities.image.preprocess.pixels import CHANNELS, scale_to_bytes, to_bytes
 from lepton_automl.modalities.image.spec import INPUT
+from lepton_automl.source import Items
 
 IDX = re.compile(r"(?P<stem>.*?)images[-.]idx3-ubyte(\.gz)?$")
 Levels = tuple[float, float]
@@ -53,11 +55,11 @@ class Images:
 
 
 @contextmanager
-def from_image_folder(
-    source: Path, test: Path | None, folder: Path, options: DataOptions, progress: Progress | None
+def from_files(
+    source: Path | Items, test: Path | Items | None, folder: Path, options: DataOptions, progress: Progress | None
 ) -> Iterator[Images]:
-    """The images of a folder or archive, and of a separate test folder; the source stays open until they are loaded."""
-    with album(source, options) as source_album:
+    """The images of a folder, an archive or a list, and separate test images; the source stays open until they are loaded."""
+    with album_of_items(source) if isinstance(source, Items) else album(source, options) as source_album:
         headers = look(source_album)
         if not headers.sizes:
             raise DataError(
@@ -86,7 +88,7 @@ def from_image_folder(
             yield images
             return
         like = options.replace(image_size=shape[1:], channels=shape[0], split=None)
-        with from_image_folder(test, None, folder, like, progress) as sealed:
+        with from_files(test, None, folder, like, progress) as sealed:
             yield joined(images, sealed)
 
 
@@ -187,7 +189,7 @@ def is_image_shape(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 or (len(shape) == 4 and (shape[-1] in CHANNELS or shape[1] in CHANNELS))
 
 
-def from_arrays(X: Array, y: Array, options: DataOptions) -> Images:
+def from_arrays(X: Array, y: Array, options: DataOptions, roles: Array | None = None) -> Images:
     """Images from arrays [N, H, W], [N, H, W, C] or [N, C, H, W].
 
     Bytes are used as pixels. Other values are mapped to bytes by the range of the training images; see `levels_of`.
@@ -218,7 +220,7 @@ def from_arrays(X: Array, y: Array, options: DataOptions) -> Images:
             as_bytes = _like_bytes(pixels)
         return _sized(as_bytes.transpose(0, 3, 1, 2), shape)
 
-    roles = np.full(len(X), OPEN, np.int8)
+    roles = np.full(len(X), OPEN, np.int8) if roles is None else roles
     return Images(shape, load, np.arange(len(X)), y.reshape(-1), roles, ranges, notes)
 
 
@@ -260,7 +262,19 @@ def _sized(pixels: Array, shape: tuple[int, ...]) -> Array:
     return ImagePreprocess(shape, {}).arrays(list(pixels.transpose(0, 2, 3, 1)))[INPUT]
 
 
-def _in_memory(source: Any, options: DataOptions) -> Images:
+def in_memory(source: Any, options: DataOptions) -> Images:
+    """The images of a folder of idx files, or of arrays.
+
+    Raises:
+        DataError: The source is neither, or its shapes do not fit.
+    """
     if isinstance(source, str | Path):
         return from_idx(Path(source), options)
+    if isinstance(source, Items):
+        assert isinstance(source.items, np.ndarray) and source.labels is not None
+        images = from_arrays(source.items, source.labels, options, source.roles)
+        return replace(images, notes=[*source.notes, *images.notes], warnings=[*source.warnings, *images.warnings])
+    if not is_pair(source):
+        fix = "Give a folder, an archive, arrays (X, y), or a table with a column that names the files: file_column=."
+        raise DataError(f"a {type(source).__name__} holds no images", where="data", fix=fix)
     return from_arrays(as_array(source[0]), target_cells(source[1]), options)

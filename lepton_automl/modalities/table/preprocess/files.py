@@ -9,6 +9,7 @@ from typing import Any
 from lepton_automl.delimited import read_delimited
 from lepton_automl.errors import InputError
 from lepton_automl.example_files import READERS, shown
+from lepton_automl.table_files import table_reader
 from lepton_automl.unpacked import PARQUET_ENDINGS, check_memory, refuse_foreign
 
 BYTES_PER_CELL = 120  # bytes of memory per cell, over all steps of a prediction
@@ -18,7 +19,8 @@ def read_rows(source: str, takes: str) -> Any:
     """Return the columns of a table file, arrays, or one row from JSON.
 
     Args:
-        source: A file (`.npy`, `.json`, CSV, compressed or not, or Parquet), or the JSON text itself.
+        source: A file (`.npy`, `.npz`, `.json`, CSV, compressed or not, Parquet, Feather, Excel or JSON Lines), or the JSON text
+            itself.
         takes: What is accepted, for the error message.
 
     Raises:
@@ -35,6 +37,8 @@ def read_rows(source: str, takes: str) -> Any:
 
 def read_columns(path: Path) -> dict[str, list[Any]]:
     """The columns of a table; those of a CSV file as verbatim text, which the preprocessing reads as in training."""
+    if read := table_reader(path.name):
+        return dict(read(path))
     if not path.name.lower().endswith(PARQUET_ENDINGS):
         return dict(read_delimited(path))
     with path.open("rb") as file:

@@ -16,7 +16,7 @@ from lepton_automl.modalities.table.preprocess.columns import _COLUMNS, Category
 from .files import read_rows
 
 BATCH_AXES = 2
-TAKES = "a CSV or Parquet file, one row as JSON, or arrays in a .npy or .json file"
+TAKES = "a CSV, Parquet, Feather, Excel or JSON Lines file, one row as JSON, or arrays in a .npy or .json file"
 MOST_SHOWN = 3  # columns in one warning
 FEW_ROWS = 32  # up to this many, a loop in Python is faster than whole columns in NumPy
 
@@ -131,7 +131,7 @@ class TablePreprocess:
         if isinstance(raw, list | tuple):
             return not (isinstance(raw[0], Mapping | list | tuple) or getattr(raw[0], "ndim", 0) > 0)
         axes: int = getattr(raw, "ndim", 0)
-        return axes < BATCH_AXES
+        return axes < BATCH_AXES and not hasattr(raw, "columns")
 
     def read(self, source: str) -> Any:
         """The columns of a table file, arrays, or one row from JSON."""
@@ -211,6 +211,8 @@ class TablePreprocess:
             return None if hasattr(raw, "columns") else [raw.to_dict()]
         if isinstance(raw, np.ndarray):
             return [raw] if raw.ndim == 1 else None
+        if hasattr(raw, "columns") and hasattr(raw, "__getitem__"):  # polars, Arrow
+            return None
         if isinstance(raw, list | tuple):
             return raw if raw and not _is_cell(raw[0]) else [raw] if raw else []
         raise InputError(f"a {type(raw).__name__} is not a row; give a dict, a list of dicts or a DataFrame")
@@ -236,7 +238,8 @@ class TablePreprocess:
             if raw.ndim != 2 or raw.shape[1] != len(self.columns):
                 raise InputError(f"the array has shape {raw.shape}; the model reads [rows, {len(self.columns)}]")
             return list(raw.T)
-        named = {str(name).strip(): name for name in (raw.columns if hasattr(raw, "columns") else raw)}
+        names = getattr(raw, "column_names", None) or (raw.columns if hasattr(raw, "columns") else raw)  # Arrow, pandas, a dict
+        named = {str(name).strip(): name for name in names}
         self._check_names(named)
         columns = [_as_array(raw[named[name]]) for name in self.names]
         if len({column.shape for column in columns}) > 1 or columns[0].ndim != 1:

@@ -1,0 +1,84 @@
+"""Lists: of rows, of files or pictures with their labels, and of pairs of an example and its label."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lepton_automl.data.reading import as_array, is_pair, target_cells
+from lepton_automl.errors import DataError
+from lepton_automl.source import Items, ReadRequest
+
+from .gather import Gatherer
+
+MEDIA = ("image/", "audio/", "video/")  # kinds of files that are examples by themselves
+AXES = 2  # of an image at least
+LONGEST_NAME = 1024
+FEWEST_PAIRS = 3  # a list of two may be a pair (X, y)
+
+
+class ListReader:
+    """Converts lists to `Items`, arrays or a DataFrame."""
+
+    name = "list"
+    accepts = "a list of files, pictures or rows"
+
+    def recognize(self, source: Any, request: ReadRequest) -> bool:
+        """Whether it is a list of rows, of examples with labels, or a pair of examples and labels; never in a prediction."""
+        if not request.labelled:
+            return False
+        if is_pair(source) and _are_single(source[0]):
+            return is_item(_first(source[0]))
+        return isinstance(source, list) and len(source) > 0 and (isinstance(source[0], Mapping) or _are_pairs(source))
+
+    def read(self, source: Any, request: ReadRequest) -> Any:
+        """The examples with their labels.
+
+        Raises:
+            DataError: The lengths of a pair differ, or there are too many examples for the memory.
+        """
+        if isinstance(source, list) and (isinstance(source[0], Mapping) or _are_pairs(source)):
+            gatherer = Gatherer("the list", request, len(source))
+            for example in source:
+                gatherer.add(example)
+            return gatherer.result()
+        items, labels = list(source[0]), target_cells(source[1])
+        if len(items) != len(labels):
+            what = f"{len(items):,} examples and {len(labels):,} labels"
+            raise DataError(what, where="(X, y)", fix="Give one label per example.")
+        if all(getattr(item, "ndim", 0) for item in items):
+            arrays = [as_array(item) for item in items]
+            if len({array.shape for array in arrays}) == 1:
+                return np.stack(arrays), source[1]
+            items = arrays
+        return Items(items=items, labels=labels.reshape(-1), where="the list")
+
+
+def _are_single(examples: Any) -> bool:
+    """Whether examples are given one by one, rather than as one array, table or file."""
+    listed = isinstance(examples, list | tuple) or getattr(getattr(examples, "dtype", None), "kind", "") in "OUT"
+    return listed and len(examples) > 0 and not hasattr(examples, "columns")
+
+
+def _first(examples: Any) -> Any:
+    return examples.iloc[0] if hasattr(examples, "iloc") else examples[0]
+
+
+def _are_pairs(source: list[Any]) -> bool:
+    return len(source) >= FEWEST_PAIRS and all(
+        isinstance(pair, tuple) and len(pair) == 2 and is_item(pair[0]) for pair in source
+    )
+
+
+def is_item(item: Any) -> bool:
+    """Whether something is an example by itself: a file or its content, a Pillow image, or an array of an image."""
+    if isinstance(item, Path | bytes) or hasattr(item, "getbands"):
+        return True
+    if isinstance(item, str):
+        kind = mimetypes.guess_type(item)[0] if len(item) < LONGEST_NAME else None
+        return kind is not None and kind.startswith(MEDIA)
+    return getattr(item, "ndim", 0) >= AXES
