@@ -165,8 +165,9 @@ def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
             while line := file.readline(LONGEST_LINE):
                 number += 1
                 if number == 1:
-                    refuse_foreign(line, path, texts_only=True)
                     line = line.removeprefix(b"\xef\xbb\xbf")
+                    if not line.lstrip().startswith((b"{", b"[")):
+                        refuse_foreign(line, path, texts_only=True)
                 if line.strip():
                     yield _json_row(line, number, path)
     except (OSError, EOFError, gzip.zlib.error) as error:  # type: ignore[attr-defined]  # gzip's own zlib

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lepton_automl.cells import is_missing, objects
-from lepton_automl.errors import DataError, did_you_mean, one_of
+from lepton_automl.errors import DataError, ExtraError, did_you_mean, one_of
 from lepton_automl.source import Items
 
 from .label_targets import labels_from_indicators
@@ -43,7 +43,10 @@ def named_files(source: Any, options: DataOptions, *, labelled: bool = True) -> 
     if path is None and not (hasattr(source, "iloc") and hasattr(source, "columns") and len(source)):
         return None
     where = "the DataFrame" if path is None else str(path)
-    head = checked(source.head(FIRST), where) if path is None else first_rows(path, FIRST)
+    try:
+        head = checked(source.head(FIRST) if path is None else first_rows(path, FIRST), where)
+    except (DataError, ExtraError):  # reading it as a table says why
+        return None
     folders = _folders(path, options)
     column, folder = _naming_column(head, folders, options.file_column, where)
     if column is None or folder is None:

@@ -112,12 +112,12 @@ def _without_one_hot(cells: Array, task: str | None, name: str) -> tuple[Array, 
 
     They stay sets of labels if the user has set a task of sets.
     """
-    rows = [cell for cell in cells.tolist() if cell is not None] if cells.dtype.kind == "O" else []
+    rows = [cell for cell in cells.tolist() if isinstance(cell, list)] if cells.dtype.kind == "O" else []
     if not rows or not all(isinstance(cell, Indicated) and len(cell) == 1 for cell in rows):
         return cells, ()
     if task is not None and task_named(task).infer(TargetCells(cells, *[np.arange(len(cells))] * 2, name, None, 0)):
         return cells, ()
-    labels = objects([None if cell is None else cell[0] for cell in cells.tolist()])
+    labels = objects([cell[0] if isinstance(cell, list) else cell for cell in cells.tolist()])
     return labels, (f"the columns of {name!r} are one-hot: the one in each row is its class",)
 
 

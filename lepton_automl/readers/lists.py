@@ -60,8 +60,9 @@ class ListReader:
 
 def _are_single(examples: Any) -> bool:
     """Whether examples are given one by one, rather than as one array, table or file."""
-    listed = isinstance(examples, list | tuple) or getattr(getattr(examples, "dtype", None), "kind", "") in "OUT"
-    return listed and len(examples) > 0 and not hasattr(examples, "columns")
+    kind = getattr(getattr(examples, "dtype", None), "kind", "")
+    listed = isinstance(examples, list | tuple) or (kind in {"O", "U"} and getattr(examples, "ndim", 0) == 1)
+    return listed and len(examples) > 0
 
 
 def _first(examples: Any) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lepton_automl.arrays import Array
 from lepton_automl.data.options import DataOptions
+from lepton_automl.data.reading import as_array, target_cells
 from lepton_automl.data.store import EXAMPLES
 from lepton_automl.errors import ConfigError, DataError
 from lepton_automl.modalities.image.decode import Progress, allocate_pixels
@@ -141,13 +142,10 @@ def image_examples(
         ConfigError: An option does not fit the source.
     """
     name = source.target if isinstance(source, Items) else ""
-    if _holds_files(source) and (test is None or _holds_files(test)):
+    if _holds_files(source) or _holds_files(test):
         with from_files(_files(source), None if test is None else _files(test), folder, options, progress) as album:
             yield ImageExamples(album, options, name)
         return
-    if _holds_files(source) or (test is not None and _holds_files(test)):
-        what = "the training images are files, and the test images arrays, or the other way round"
-        raise DataError(what, where="test", fix="Give both as files, or both as arrays.")
     if image_options(options).split is not None:
         raise ConfigError("split is for folders of images; these are arrays", where="DataOptions", fix="Leave split out.")
     album = in_memory(source, options)
@@ -162,7 +160,16 @@ def _holds_files(source: Any) -> bool:
 
 
 def _files(source: Any) -> Path | Items:
-    return source if isinstance(source, Items) else Path(source)
+    """A source of files; arrays beside one are decoded one by one, too."""
+    if isinstance(source, Items) and _holds_files(source):
+        return source
+    if isinstance(source, str | Path):
+        return Path(source)
+    images, labels = (
+        (source.items, source.labels) if isinstance(source, Items) else (as_array(source[0]), target_cells(source[1]))
+    )
+    roles = source.roles if isinstance(source, Items) else None
+    return Items(items=list(images), labels=labels, roles=roles)
 
 
 def _select(pixels: Array, rows: Array, folder: Path) -> Array:

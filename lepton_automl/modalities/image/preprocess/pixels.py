@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import struct
@@ -201,11 +202,13 @@ def open_image(item: Any) -> Any:
 
 
 def read_image(item: Any, shape: tuple[int, int, int], levels: tuple[float, float] | None = None) -> Array:
-    """A file as uint8 [C, H, W]; see `decode`.
+    """A file, or its content as bytes, as uint8 [C, H, W]; see `decode`.
 
     Raises:
-        InputError: It is not a path or file, or the file is missing, damaged, not an image, or so large that it may be an attack.
+        InputError: It is not a path, file or content, or the file is missing, damaged, not an image, or so large that it may be an attack.
     """
+    if isinstance(item, bytes):
+        item = io.BytesIO(item)
     if not isinstance(item, str | Path) and not hasattr(item, "read"):
         raise InputError(f"a {type(item).__name__} is not an image; give a path, a Pillow image or an array")
     library = pillow(f"reading {str(item)!r}")
