@@ -316,6 +316,9 @@ def as_array(values: Any) -> Any:
     """
     if hasattr(values, "detach"):
         return values.detach().cpu().numpy()
+    if hasattr(values, "tocsr"):  # SciPy's sparse matrices, of which NumPy would make one object
+        fix = "Convert it with .toarray(), if it fits into memory."
+        raise DataError("a sparse matrix is not supported", where="arrays", fix=fix)
     try:
         return np.asarray(values)
     except ValueError as error:

@@ -33,14 +33,19 @@ class ListReader:
             return False
         if is_pair(source) and _are_single(source[0]):
             return is_item(_first(source[0]))
-        return isinstance(source, list) and len(source) > 0 and (isinstance(source[0], Mapping) or _are_pairs(source))
+        if not isinstance(source, list) or not source:
+            return False
+        return isinstance(source[0], Mapping) or _are_pairs(source) or _are_unlabelled(source)
 
     def read(self, source: Any, request: ReadRequest) -> Any:
         """The examples with their labels.
 
         Raises:
-            DataError: The lengths of a pair differ, or there are too many examples for the memory.
+            DataError: There are no labels or another number of them, or too many examples for the memory.
         """
+        if _are_unlabelled(source):
+            what = f"{len(source):,} examples are given without labels"
+            raise DataError(what, where="the list", fix="Pass their labels as well: fit(files, labels).")
         if isinstance(source, list) and (isinstance(source[0], Mapping) or _are_pairs(source)):
             gatherer = Gatherer("the list", request, len(source))
             for example in source:
@@ -67,6 +72,11 @@ def _are_single(examples: Any) -> bool:
 
 def _first(examples: Any) -> Any:
     return examples.iloc[0] if hasattr(examples, "iloc") else examples[0]
+
+
+def _are_unlabelled(source: Any) -> bool:
+    """Whether it lists files or Pillow images, and nothing else."""
+    return isinstance(source, list) and all(not hasattr(item, "ndim") and is_item(item) for item in source)
 
 
 def _are_pairs(source: list[Any]) -> bool:

@@ -43,7 +43,7 @@ class RemoteReader:
             from fsspec.core import url_to_fs
 
             files, inside = url_to_fs(url)
-            is_folder = files.isdir(inside) if scheme not in WEB else url.endswith("/")
+            is_folder = files.isdir(inside) if scheme not in WEB else shown.endswith("/")
             if scheme in WEB and is_folder:
                 fix = "Give the address of one file, such as https://example.com/photos.zip."
                 raise DataError("a web page is not a folder whose files can be listed", where=shown, fix=fix)
@@ -56,7 +56,8 @@ class RemoteReader:
             fix = 'pip install "lepton-automl[remote]", or the package that the message names.'
             raise ExtraError(f"{scheme}:// cannot be read: {in_one_line(error)}", where=shown, fix=fix) from error
         except FileNotFoundError as error:
-            raise DataError("there is no such file or folder", where=shown, fix="Check the address.") from error
+            what = "there is no such file or folder, or it cannot be reached"
+            raise DataError(what, where=shown, fix="Check the address.") from error
         except ValueError as error:
             fix = "Give a URL that fsspec knows, such as https:// or s3://; for a database pass sql= and connection=."
             raise DataError(f"it cannot be read: {in_one_line(error)}", where=shown, fix=fix) from error

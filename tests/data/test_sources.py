@@ -23,7 +23,11 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "how-to" / "data.md"
 
 def frame(rows: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    columns = {"a": rng.normal(size=rows).round(6), "b": rng.integers(-50, 50, rows), "c": rng.choice(["red", "green", "blue"], rows)}
+    columns = {
+        "a": rng.normal(size=rows).round(6),
+        "b": rng.integers(-50, 50, rows),
+        "c": rng.choice(["red", "green", "blue"], rows),
+    }
     return pd.DataFrame({**columns, "y": rng.permutation(np.arange(rows) % 2)}).replace({"y": {0: "no", 1: "yes"}})
 
 

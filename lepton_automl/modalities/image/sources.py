@@ -62,8 +62,9 @@ def from_files(
     with album_of_items(source) if isinstance(source, Items) else album(source, options) as source_album:
         headers = look(source_album)
         if not headers.sizes:
+            reason = next(iter(headers.damaged.values()), "")
             raise DataError(
-                f"none of the {len(source_album.pictures):,} images can be read: {listed(source_album, headers.damaged)}",
+                f"none of the {len(source_album.pictures):,} images can be read: {listed(source_album, headers.damaged)} ({reason})",
                 where=source_album.where,
                 fix="Restore these files, or give others.",
             )
