@@ -52,7 +52,7 @@ def demo(
 @app.command(rich_help_panel="Search")
 def search(  # noqa: PLR0917  # command-line options, which are passed by name
     data: Annotated[
-        str, typer.Argument(help="A folder or zip file of images, a CSV or Parquet file, or a folder of idx files.")
+        str, typer.Argument(help="A folder or zip file of images, a table's file (CSV, Parquet, Excel and others), or a URL.")
     ],
     config: Annotated[  # noqa: ARG001  # its callback sets the defaults of the other options
         Path | None,
@@ -82,6 +82,12 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
     categorical: Annotated[str | None, data_option(help="Columns to read as categories, separated by commas.")] = None,
     numeric: Annotated[str | None, data_option(help="Columns to read as numbers, separated by commas.")] = None,
     text: Annotated[str | None, data_option(help="Columns to read as free text, separated by commas.")] = None,
+    file_column: Annotated[
+        str | None, data_option(help="The column of a table that names the files, such as images, to learn from.")
+    ] = None,
+    file_folder: Annotated[
+        str | None, data_option(help="The folder that these names are relative to; default: the table's own.")
+    ] = None,
     image_size: Annotated[
         int | None, data_option(help="Height and width of the stored images, in pixels; default: by the images.")
     ] = None,
@@ -215,6 +221,8 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         "decimal": decimal,
         "dayfirst": dayfirst,
         "target_transform": target_transform,
+        "file_column": file_column,
+        "file_folder": file_folder,
         "image_size": image_size,
         "test_share": test_share,
     }

@@ -1,4 +1,4 @@
-"""Tables: CSV and Parquet files, DataFrames, dicts of columns, arrays."""
+"""Tables: files of several formats, DataFrames, dicts of columns, arrays."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lepton_automl.data.reading import as_array, is_pair, is_table_path
 from lepton_automl.modality import Augment, Claim, ColumnPreview, Examples, Parts, Preprocess, Progress, Usage
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
+from lepton_automl.table_files import JSON_LINES_ENDINGS
 from lepton_automl.texts import join_words, many
 
 from .options import TableOptions
@@ -51,7 +52,7 @@ class TableModality:
         plural="tables",
         file="rows.csv",
         python="dataframe",
-        files="a CSV or Parquet file, one row as JSON",
+        files="a CSV, Parquet, Feather, Excel or JSON Lines file, one row as JSON",
         request='{"dataframe_records": [{"COLUMN": CELL, ...}]}',
         takes="every column by its name, null where unknown",
     )
@@ -59,6 +60,8 @@ class TableModality:
     def recognize(self, source: Any) -> Claim | None:
         """Claim table files, DataFrames, mappings of columns, and pairs whose rows are flat."""
         if isinstance(source, str | Path):
+            if str(source).lower().endswith(JSON_LINES_ENDINGS):  # a format of many kinds of data
+                return Claim(confidence=0.5, reason="it is a JSON Lines file")
             return Claim(confidence=0.9, reason="it is a table file") if is_table_path(Path(source)) else None
         if hasattr(source, "iloc") and hasattr(source, "columns"):
             return Claim(confidence=0.9, reason="it is a DataFrame")
