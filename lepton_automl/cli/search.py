@@ -226,7 +226,7 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         "image_size": image_size,
         "test_share": test_share,
     }
-    arguments = {key: value for key, value in options.items() if value or value is False}
+    arguments: dict[str, Any] = {key: value for key, value in options.items() if value or value is False}
     if folds is not None:
         arguments["folds"] = folds
     if split is not None:

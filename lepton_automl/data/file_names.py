@@ -14,7 +14,7 @@ from lepton_automl.source import Items
 from .label_targets import labels_from_indicators
 from .options import DataOptions
 from .reading import WARNINGS, checked, first_rows, is_table_path, read_table
-from .split_column import find_split_column, split_roles
+from .split_column import NAMES, ROLE_NAMES, find_split_column, split_roles
 from .splits import OPEN, TEST, TRAIN, VALIDATION
 
 USUAL_LABELS = ("label", "labels", "target", "class", "category", "y")  # names of a column that holds labels
@@ -53,7 +53,7 @@ def named_files(source: Any, options: DataOptions, *, labelled: bool = True) -> 
         return None
     targets = options.target if isinstance(options.target, tuple) else (options.target,) if options.target else ()
     others = [str(name) for name in head.columns if name not in (column, *targets)]
-    if labelled and not (options.file_column or options.modality) and not _only_labels(head, others, bool(targets)):
+    if labelled and not (options.file_column or options.modality) and not _only_labels(head, others, has_target=bool(targets)):
         return None
     frame = checked(source, where) if path is None else read_table(path)
     return _items(frame, column, folder, targets, labelled=labelled, where=where)
@@ -99,9 +99,14 @@ def _is_file(folder: Path, cell: Any, *, needs_suffix: bool) -> bool:
         return False
 
 
-def _only_labels(head: Any, others: list[str], has_target: bool) -> bool:  # noqa: FBT001  # internal
-    split = find_split_column(head, (), [])
-    return len([name for name in others if name != split]) <= (0 if has_target else 1)
+def _only_labels(head: Any, others: list[str], *, has_target: bool) -> bool:
+    """Whether the other columns of a table are its labels and perhaps its splits; its first rows may be of one split."""
+
+    def names_splits(name: str) -> bool:
+        cells = {str(cell).strip().lower() for cell in head[name].tolist() if not is_missing(cell)}
+        return name.strip().lower() in NAMES and cells <= set(ROLE_NAMES)
+
+    return sum(not names_splits(name) for name in others) <= (0 if has_target else 1)
 
 
 def _items(frame: Any, column: str, folder: Path, targets: tuple[str, ...], *, labelled: bool, where: str) -> Items:
@@ -113,7 +118,8 @@ def _items(frame: Any, column: str, folder: Path, targets: tuple[str, ...], *, l
             row = files.index(None)
             raise DataError(f"row {row} names no file in {column!r}", where=where, fix="Leave out such rows.")
         return Items(items=items, labels=None, where=where)
-    split = find_split_column(frame, {*targets, column}, notes := [])
+    notes: list[str] = []
+    split = find_split_column(frame, {*targets, column}, notes)
     names = _label_columns(frame, [str(name) for name in frame.columns if name not in (column, split)], targets, where)
     if len(names) > 1:
         labels = labels_from_indicators({name: frame[name].tolist() for name in names})

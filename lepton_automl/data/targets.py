@@ -115,7 +115,9 @@ def _without_one_hot(cells: Array, task: str | None, name: str) -> tuple[Array, 
     rows = [cell for cell in cells.tolist() if isinstance(cell, list)] if cells.dtype.kind == "O" else []
     if not rows or not all(isinstance(cell, Indicated) and len(cell) == 1 for cell in rows):
         return cells, ()
-    if task is not None and task_named(task).infer(TargetCells(cells, *[np.arange(len(cells))] * 2, name, None, 0)):
+    every = np.arange(len(cells))
+    column = TargetCells(cells=cells, known=every, learnt=every, name=name, form=None, most_classes=0)
+    if task is not None and task_named(task).infer(column):
         return cells, ()
     labels = objects([cell[0] if isinstance(cell, list) else cell for cell in cells.tolist()])
     return labels, (f"the columns of {name!r} are one-hot: the one in each row is its class",)

@@ -18,8 +18,8 @@ from lepton_automl.unpacked import check_memory
 
 from .parts import joined
 
-INPUTS = ("x", "images", "image", "data", "inputs", "features", "arr_0")
-LABELS = ("y", "labels", "label", "targets", "target", "arr_1")
+INPUTS = ("x", "images", "data", "inputs", "features", "arr_0")
+LABELS = ("y", "labels", "targets", "arr_1")
 NAMES = "Name the arrays x and y; or x_train, y_train, x_test and y_test."
 
 
@@ -89,7 +89,8 @@ def _meaning(name: str) -> tuple[str, int]:
     words = re.findall(r"[a-z0-9]+", name.lower())
     role = next((ROLE_NAMES[word] for word in words if word in ROLE_NAMES), OPEN)
     rest = "_".join(word for word in words if word not in ROLE_NAMES)
-    return "x" if rest in INPUTS else "y" if rest in LABELS else "", role
+    meant = {rest, f"{rest}s"}  # a name may be in the singular
+    return "x" if meant & set(INPUTS) else "y" if meant & set(LABELS) else "", role
 
 
 def _columns(arrays: dict[str, Array], source: Any) -> Any:

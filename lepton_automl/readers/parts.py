@@ -86,7 +86,7 @@ class Together(Sequence[Any]):
         parts: The sequences.
     """
 
-    def __init__(self, parts: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, parts: Sequence[Sequence[Any] | Array]) -> None:
         self._parts = parts
 
     def __len__(self) -> int:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
+import re
+import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
+import datasets
+import fsspec
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
+import sqlalchemy
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
+from lepton_automl import SqlQuery
 from lepton_automl.data.open import open_data
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
+from lepton_automl.errors import DataError
 
 from . import inputs
 
@@ -83,3 +96,138 @@ def test_separate_test_data_may_have_any_form(kind: str, name: str, tmp_path: Pa
     train = forms[usual](make(ROWS, 0), inputs.made(tmp_path / "train"))
     spec = prepare(train, tmp_path / "data", DataOptions(**options), test=test)
     assert spec.test == NEW and spec.train + spec.validation == ROWS
+
+
+# Rows of the documentation's table that other tests cover.
+ELSEWHERE = {
+    "folder of class folders": "test_images.py",
+    "zip or tar archive": "test_images.py",
+    "folder of idx files": "test_images.py",
+    "sources by split": "below",
+}
+
+
+def test_the_documentation_lists_every_input_that_is_tested_and_no_other() -> None:
+    listed = re.findall(r"^\| ([^|`]+?) \| .* \| (?:both|images|tables) \|$", DOCUMENT.read_text(), re.MULTILINE)
+    tested = {name.removesuffix(" in a CSV file") for forms, *_ in KINDS.values() for name in forms}
+    assert len(listed) == len(set(listed)) and set(listed) == tested | set(ELSEWHERE)
+
+
+@pytest.mark.parametrize("form", ["Hugging Face", "frames", "files", "arrays", "images", "pictures"])
+def test_sources_by_split_keep_their_splits(form: str, tmp_path: Path) -> None:
+    names = {"train": 40, "validation": 12, "test": 8}
+    tables = {name: frame(rows, rows) for name, rows in names.items()}
+    for name, table in tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    images = {name: pictures(rows, rows) for name, rows in names.items()}
+    source: Any = {
+        "Hugging Face": lambda: datasets.DatasetDict({name: datasets.Dataset.from_pandas(t) for name, t in tables.items()}),
+        "frames": lambda: {name: pl.from_pandas(table) for name, table in tables.items()},
+        "files": lambda: {name: str(tmp_path / f"{name}.csv") for name in names},
+        "arrays": lambda: {name: arrays(rows, rows) for name, rows in names.items()},
+        "images": lambda: images,
+        "pictures": lambda: {name: (inputs.pictures(X), y) for name, (X, y) in images.items()},
+    }[form]()
+    options = {"target": "y"} if form in {"Hugging Face", "frames", "files"} else {}
+    spec = prepare(source, tmp_path / "data", DataOptions(**options))
+    assert (spec.train, spec.validation, spec.test, spec.folds) == (40, 12, 8, 0)
+
+
+@pytest.mark.parametrize("names", ["{split}_images {split}_labels", "x_{split} y_{split}", "X_{split} target_{split}"])
+def test_an_npz_file_may_hold_splits(names: str, tmp_path: Path) -> None:
+    parts = {}
+    for split, rows in (("train", 40), ("test", 8)):
+        parts |= dict(zip(names.format(split=split).split(), pictures(rows, rows), strict=True))
+    np.savez(tmp_path / "a.npz", **parts)
+    spec = prepare(tmp_path / "a.npz", tmp_path / "data")
+    assert (spec.train + spec.validation, spec.test, spec.modality) == (40, 8, "image")
+
+
+def test_a_table_with_further_columns_is_one_of_images_only_if_the_user_says_so(tmp_path: Path) -> None:
+    X, y = pictures(40, 0)
+    inputs.files(X, inputs.made(tmp_path / "pictures"))
+    table = pd.DataFrame({"file": [f"{n}.png" for n in range(40)], "age": np.arange(40) % 7, "species": y})
+    table.to_csv(tmp_path / "pictures" / "labels.csv", index=False)
+    assert prepare(tmp_path / "pictures" / "labels.csv", tmp_path / "a", DataOptions(target="species")).modality == "table"
+    told = DataOptions(target="species", file_column="file")
+    spec = prepare(tmp_path / "pictures" / "labels.csv", tmp_path / "b", told)
+    assert (spec.modality, spec.target, spec.classes) == ("image", "species", (0, 1, 2))
+    assert "'file' names the files, and 'species' their labels" in spec.notes
+    elsewhere = prepare(table, tmp_path / "c", told.replace(file_folder=str(tmp_path / "pictures")))
+    assert elsewhere.digest == spec.digest and "columns that are not used: age" in elsewhere.notes
+    forced = prepare(tmp_path / "pictures" / "labels.csv", tmp_path / "d", DataOptions(target="species", modality="image"))
+    assert forced.digest == spec.digest
+    split = table.drop(columns="age").assign(split=["train"] * 20 + ["validation"] * 12 + ["test"] * 8)
+    split.to_csv(tmp_path / "pictures" / "split.csv", index=False)
+    parts = prepare(tmp_path / "pictures" / "split.csv", tmp_path / "e")
+    assert (parts.train, parts.validation, parts.test) == (20, 12, 8)
+
+
+def test_one_hot_labels_are_classes_and_sets_of_labels_where_the_user_says_so(tmp_path: Path) -> None:
+    X, y = arrays(60, 0)
+    named = pd.get_dummies(pd.Series(y).map({0: "cat", 1: "dog", 2: "owl"})).astype(int)
+    spec = prepare((X, named), tmp_path / "a")
+    assert (spec.task, spec.classes) == ("multiclass", ("cat", "dog", "owl"))
+    assert any("are one-hot" in note for note in spec.notes)
+    assert prepare((X, torch.eye(3)[y]), tmp_path / "b").classes == (0, 1, 2)
+    assert prepare((X, np.eye(3)[y]), tmp_path / "c", DataOptions(task="multilabel")).task == "multilabel"
+    two = np.eye(3)[y]
+    two[0] = 1
+    assert prepare((X, two), tmp_path / "d").task == "multilabel"
+
+
+def test_a_bundle_predicts_from_polars_and_arrow(references: dict[str, Any]) -> None:
+    _, model, expected = references["tables"]
+    new = frame(NEW, 1)
+    for raw in (pl.from_pandas(new), pa.Table.from_pandas(new), pa.RecordBatch.from_pandas(new)):
+        assert np.array_equal(model.predictor.predict_proba(raw), expected)
+    assert model.predict(pl.from_pandas(new[:1])).shape == (1,)
+
+
+def test_a_query_takes_an_engine_or_a_connection(tmp_path: Path) -> None:
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/shop.db")
+    frame(ROWS, 0).to_sql("rows", engine, index=False)
+    specs = []
+    with engine.connect() as connection, sqlite3.connect(tmp_path / "shop.db") as own:
+        for at, open_to in enumerate((engine, connection, own)):
+            query = SqlQuery(sql="select * from rows where a > :least", connection=open_to, parameters={"least": 0})
+            specs.append(prepare(query, tmp_path / str(at), DataOptions(target="y")))
+        assert not connection.closed
+    assert len({spec.digest for spec in specs}) == 1 and specs[0].train < ROWS / 2
+    assert "shop" not in repr(SqlQuery(sql="select 1", connection="sqlite:///shop.db"))
+
+
+def test_files_and_folders_at_urls(tmp_path: Path) -> None:
+    X, y = pictures(40, 0)
+    for at, content in enumerate(inputs.encoded(X)):
+        with fsspec.open(f"memory://store/photos/{'abc'[y[at]]}/{at}.png", "wb") as file:
+            file.write(content)
+    spec = prepare("memory://store/photos/", tmp_path / "a")
+    assert (spec.name, spec.classes, spec.train + spec.validation + spec.test) == ("photos", ("a", "b", "c"), 40)
+    frame(ROWS, 0).to_parquet(tmp_path / "rows.parquet")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/rows.parquet?signature=secret"
+        served = prepare(url, tmp_path / "b", DataOptions(target="y"), test=url)
+        with pytest.raises(DataError, match=r"http://127.0.0.1:\d+/rows.txt: there is no such file") as refused:
+            prepare(url.replace("parquet", "txt"), tmp_path / "c")
+        server.shutdown()
+    assert (served.name, served.test) == ("rows", ROWS) and "secret" not in f"{served}{refused.value}"
+
+
+def test_a_shuffling_loader_gives_the_same_data_every_time_and_leaves_chance_alone(tmp_path: Path) -> None:
+    X, y = arrays(ROWS, 0)
+    data = TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
+    before = torch.get_rng_state()
+    digests = {prepare(DataLoader(data, 8, shuffle=True), tmp_path / str(at)).digest for at in range(2)}
+    assert len(digests) == 1 and torch.equal(before, torch.get_rng_state())
+
+
+def test_examples_of_hugging_face_stay_on_the_disk_and_streams_are_read(references: dict[str, Any], tmp_path: Path) -> None:
+    spec, *_ = references["pictures"]
+    source = inputs.PICTURES["Hugging Face dataset"](pictures(ROWS, 0), tmp_path)
+    made = prepare(source, tmp_path / "a")
+    assert "the labels are the numbers of 'label': 0 cat, 1 dog, 2 owl" in made.notes
+    streamed = prepare(source.to_iterable_dataset(), tmp_path / "b")
+    assert streamed.digest == made.digest == spec.digest

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lepton_automl.arrays import Array
 from lepton_automl.data.reading import as_array
 from lepton_automl.data.splits import OPEN
 from lepton_automl.errors import DataError, InputError
@@ -24,7 +25,7 @@ AXES = 2  # of an image at least
 SHOWN = "image {}"  # what one that is not a file is called in messages
 
 
-def are_images(items: Sequence[Any]) -> bool:
+def are_images(items: Sequence[Any] | Array) -> bool:
     """Whether the first of some items is an image, by its type or the ending of its name."""
     if isinstance(items, np.ndarray) and items.dtype.kind != "O":
         return items.ndim > AXES

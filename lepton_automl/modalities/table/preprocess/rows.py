@@ -273,4 +273,6 @@ def _as_array(cells: Any) -> Array:
     """A column as an array; a list becomes an array of objects, so that no cell is turned into text."""
     if isinstance(cells, list | tuple):
         return objects(cells)
+    if hasattr(cells, "to_pylist"):  # of Arrow, which does not copy unless NumPy asks
+        return np.asarray(cells)
     return np.asarray(cells.to_numpy() if hasattr(cells, "to_numpy") else cells)
