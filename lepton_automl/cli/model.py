@@ -52,11 +52,10 @@ def predict(  # noqa: PLR0917  # one parameter an option
     """Predict with a study's chosen model; prints one line per row or image."""
     from lepton_automl.data.sources import opened_examples
     from lepton_automl.deployment.command import answer_lines
-    from lepton_automl.modality import modality_of
 
     handle = opened(study)
     model = picked(handle, trial, min_score, max_latency_ms, knee=knee)
-    with opened_examples(file, modality_of(handle.state.settings.data), model.predictor.preprocess) as rows:
+    with opened_examples(file, model.predictor.modality, model.predictor.preprocess) as rows:
         for line in answer_lines(model.predictor, rows, proba=proba, coverage=coverage):
             print(line)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +12,13 @@ from typing import Any
 from lepton_automl import plugins
 from lepton_automl.errors import DataError, LeptonError
 from lepton_automl.example_files import read_examples
-from lepton_automl.modality import Modality, Preprocess
+from lepton_automl.modality import Preprocess, modality_named
 from lepton_automl.source import Items, ReadRequest, SourceReader
 
-from .file_names import named_files
+from .file_names import may_name_files, named_files
 from .options import DataOptions
 
+IN_MEMORY = ReadRequest(folder=Path(), labelled=False)  # to ask whether raw examples have to be read at all
 DEEPEST = 6  # readers that read one source one after the other, such as a URL of a file of arrays
 
 
@@ -44,8 +46,12 @@ def read_source(source: Any, request: ReadRequest) -> Any:
 
 
 def _reader_of(source: Any, request: ReadRequest) -> SourceReader | None:
-    readers = (plugins.instance("readers", name) for name in plugins.names("readers"))
-    return next((reader for reader in readers if reader.recognize(source, request)), None)
+    return next((reader for reader in _readers(plugins.names("readers")) if reader.recognize(source, request)), None)
+
+
+@functools.lru_cache(1)
+def _readers(names: tuple[str, ...]) -> tuple[SourceReader, ...]:
+    return tuple(plugins.instance("readers", name) for name in names)
 
 
 def _located(error: LeptonError, source: Any, folder: Path) -> LeptonError:
@@ -83,25 +89,38 @@ def candidates(source: Any, options: DataOptions) -> list[Any]:
 
 
 @contextmanager
-def opened_examples(raw: Any, modality: Modality, preprocess: Preprocess) -> Iterator[Any]:
+def opened_examples(raw: Any, modality: str, preprocess: Preprocess) -> Iterator[Any]:
     """Raw examples as a model's preprocessing takes them, from any source that `fit` reads; labels are left out.
 
     Args:
         raw: One example or many, or a source of them.
-        modality: The model's.
-        preprocess: Likewise.
+        modality: The name of the model's modality.
+        preprocess: The model's.
 
     Raises:
         DataError: The source cannot be used as it is.
         ExtraError: A package that it needs is not installed.
         InputError: A file cannot be read.
     """
+    if _is_plain(raw, preprocess):  # as a single row, which takes microseconds
+        yield raw
+        return
     with tempfile.TemporaryDirectory(prefix="lepton-") as root:
         source = read_source(raw, ReadRequest(folder=Path(root), labelled=False))
         files = source if isinstance(source, Items) else named_files(source, DataOptions(), labelled=False)
-        if isinstance(files, Items) and (files is source or modality.recognize(files)):
+        if isinstance(files, Items) and (files is source or modality_named(modality).recognize(files)):
             yield files.items if hasattr(files.items, "ndim") else list(files.items)
         elif isinstance(source, str | Path):
             yield read_examples(str(source), preprocess)
         else:
             yield source
+
+
+def _is_plain(raw: Any, preprocess: Preprocess) -> bool:
+    """Whether raw examples are for the preprocessing as they are."""
+    if isinstance(raw, str | Path) or _reader_of(raw, IN_MEMORY):
+        return False
+    if not hasattr(raw, "columns"):
+        return True
+    wanted = preprocess.request_columns
+    return (len(wanted) > 1 and set(wanted) <= set(raw.columns)) or not may_name_files(raw)

@@ -117,7 +117,7 @@ def _without_one_hot(cells: Array, task: str | None, name: str) -> tuple[Array, 
         return cells, ()
     every = np.arange(len(cells))
     column = TargetCells(cells=cells, known=every, learnt=every, name=name, form=None, most_classes=0)
-    if task is not None and task_named(task).infer(column):
+    if task is not None and task == _infer(column)[0]:
         return cells, ()
     labels = objects([cell[0] if isinstance(cell, list) else cell for cell in cells.tolist()])
     return labels, (f"the columns of {name!r} are one-hot: the one in each row is its class",)

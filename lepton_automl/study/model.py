@@ -142,9 +142,8 @@ class Model:
 
     def _examples(self, raw: Any) -> AbstractContextManager[Any]:
         from lepton_automl.data.sources import opened_examples
-        from lepton_automl.modality import modality_of
 
-        return opened_examples(raw, modality_of(self.study.state.settings.data), self.predictor.preprocess)
+        return opened_examples(raw, self.predictor.modality, self.predictor.preprocess)
 
     def stream(self) -> Stream:
         """Open a stream for an example that arrives in pieces; the model's state is kept between them.

@@ -171,6 +171,7 @@ def test_one_hot_labels_are_classes_and_sets_of_labels_where_the_user_says_so(tm
     assert any("are one-hot" in note for note in spec.notes)
     assert prepare((X, torch.eye(3)[y]), tmp_path / "b").classes == (0, 1, 2)
     assert prepare((X, np.eye(3)[y]), tmp_path / "c", DataOptions(task="multilabel")).task == "multilabel"
+    assert prepare((X, np.eye(3)[y]), tmp_path / "e", DataOptions(task="multiclass")).classes == (0, 1, 2)
     two = np.eye(3)[y]
     two[0] = 1
     assert prepare((X, two), tmp_path / "d").task == "multilabel"

@@ -26,7 +26,6 @@ from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.data.sources import opened_examples
 from lepton_automl.errors import InputError, LeptonError
-from lepton_automl.modality import modality_named
 from lepton_automl.shipped import load_preprocess
 
 from .inputs import Listed, Streamed, TensorFlowSet, spec
@@ -52,7 +51,7 @@ def predict(source: Any) -> Callable[[Path], None]:
         prepare(TABLE, folder / "model", DataOptions(target="y"))
         preprocess = load_preprocess(json.loads((folder / "model/preprocess.json").read_text()))
         made = source(folder) if callable(source) else source
-        with opened_examples(made, modality_named("table"), preprocess) as raw:
+        with opened_examples(made, "table", preprocess) as raw:
             preprocess.arrays(raw)
 
     return call
