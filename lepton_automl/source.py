@@ -7,6 +7,7 @@ NumPy only, and a reader's own module must not import more: it imports pandas an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,12 @@ class ReadRequest:
     folder: Path
     target: tuple[str, ...] = ()
     labelled: bool = True
+
+
+def shown_url(url: str) -> str:
+    """A URL for messages and names, without a password and without what follows the path, which may be a signature."""
+    head = re.split(r"[?#]", url, maxsplit=1)[0] if "://" in url else url
+    return re.sub(r"://[^/@]*@", "://", head)
 
 
 class SourceReader(Protocol):

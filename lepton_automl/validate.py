@@ -13,7 +13,7 @@ from .execution.executor import name_of_executor
 from .factory import Factory, factory_of
 from .family import family_named
 from .plugins import check_plugin, names
-from .source import SqlQuery
+from .source import SqlQuery, shown_url
 from .space import Space
 from .specs import DataSpec, PriorTrial
 from .study.study import Study
@@ -183,7 +183,7 @@ def data_options(options: Mapping[str, Any], settings: Mapping[str, Any]) -> Dat
 def name_of(data: Any) -> str:
     """A study's name, made from the name of its data."""
     if isinstance(data, str | Path):
-        stem = Path(str(data).partition("?")[0].rstrip("/")).absolute().name.split(".")[0]
+        stem = Path(shown_url(str(data)).rstrip("/")).absolute().name.split(".")[0]
         clean = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem).strip("-_")
         return clean[:90] if clean.isascii() and clean else "study"
     return "study"

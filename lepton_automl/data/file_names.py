@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ HALF = 0.5  # share of these cells that must name files which exist
 LONGEST_NAME = 1024  # characters
 
 
-def named_files(source: Any, options: DataOptions, *, labelled: bool = True) -> Items | None:
+def named_files(
+    source: Any, options: DataOptions, claimed: Callable[[Items], object], *, labelled: bool = True
+) -> Items | None:
     """The files that a table names, with their labels; None if it names none.
 
     A table whose columns are the names of files, labels and perhaps splits is one of files. If it has other columns, too, it
@@ -32,6 +35,7 @@ def named_files(source: Any, options: DataOptions, *, labelled: bool = True) -> 
     Args:
         source: A table's file or a DataFrame; anything else names no files.
         options: May name the column, the folder that names are relative to, and the target.
+        claimed: Whether a modality takes some of these files; it is asked with the first of them.
         labelled: Whether labels are needed.
 
     Raises:
@@ -55,6 +59,12 @@ def named_files(source: Any, options: DataOptions, *, labelled: bool = True) -> 
     others = [str(name) for name in head.columns if name not in (column, *targets)]
     if labelled and not (options.file_column or options.modality) and not _only_labels(head, others, has_target=bool(targets)):
         return None
+    first = next(file for cell in head[column].tolist() if (file := _path(folder, cell)) is not None)
+    if not claimed(Items(items=[first], labels=None, where=where)):
+        if options.file_column is None:
+            return None
+        what = f"{column!r} names files such as {first.name!r}, which no kind of data here reads"
+        raise DataError(what, where=where, fix="Leave file_column out to learn from the other columns.")
     frame = checked(source, where) if path is None else read_table(path)
     return _items(frame, column, folder, targets, labelled=labelled, where=where)
 

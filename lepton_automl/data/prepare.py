@@ -8,11 +8,13 @@ from typing import Any
 from lepton_automl import plugins
 from lepton_automl.errors import ConfigError, DataError, did_you_mean
 from lepton_automl.modality import Claim, Modality, Progress, modality_named
+from lepton_automl.source import Items, shown_url
 from lepton_automl.specs import DataSpec
 
 from . import store
+from .file_names import named_files
 from .options import DataOptions
-from .sources import candidates, opened
+from .sources import opened
 from .split_dataset import split_dataset
 from .splits import TEST
 from .targets import read_targets
@@ -93,18 +95,20 @@ def choose(source: Any, options: DataOptions) -> tuple[Modality, Any]:
         DataError: No modality recognises the source.
         ConfigError: Two modalities claim it with equal confidence.
     """
-    forms = candidates(source, options)
-    for form in forms[:-1]:
-        names = plugins.names("modalities") if options.modality is None else (options.modality,)
-        if any(modality_named(name).recognize(form) for name in names):
-            return recognize(form, options.modality), form
-    return recognize(forms[-1], options.modality), forms[-1]
+    allowed = plugins.names("modalities") if options.modality is None else (options.modality,)
+
+    def claimed(files: Items) -> bool:
+        return any(modality_named(name).recognize(files) for name in allowed)
+
+    files = named_files(source, options, claimed)
+    form = source if files is None else files
+    return recognize(form, options.modality), form
 
 
 def seen_by(modality: Modality, source: Any, options: DataOptions) -> Any:
     """The form in which a modality takes test data."""
-    forms = candidates(source, options.replace(modality=modality.name))
-    return next((form for form in forms[:-1] if modality.recognize(form)), forms[-1])
+    files = named_files(source, options.replace(modality=modality.name), modality.recognize)
+    return source if files is None else files
 
 
 def recognize(source: Any, modality: str | None = None) -> Modality:
@@ -159,6 +163,6 @@ def _check_exists(source: Any) -> None:
 def _name(source: Any) -> str:
     """A short display name."""
     if isinstance(source, str | Path):
-        source = str(source).partition("?")[0].rstrip("/")
+        source = shown_url(str(source)).rstrip("/")
         return Path(source).resolve().name.split(".")[0] or "data"
     return "data"

@@ -13,7 +13,7 @@ from lepton_automl import plugins
 from lepton_automl.errors import DataError, LeptonError
 from lepton_automl.example_files import read_examples
 from lepton_automl.modality import Preprocess, modality_named
-from lepton_automl.source import Items, ReadRequest, SourceReader
+from lepton_automl.source import Items, ReadRequest, SourceReader, shown_url
 
 from .file_names import may_name_files, named_files
 from .options import DataOptions
@@ -58,7 +58,7 @@ def _located(error: LeptonError, source: Any, folder: Path) -> LeptonError:
     """The error with the user's own name for a file that was downloaded."""
     if not isinstance(source, str) or not error.where.startswith(str(folder)):
         return error
-    return type(error)(error.what, where=source.partition("?")[0], fix=error.fix)
+    return type(error)(error.what, where=shown_url(source), fix=error.fix)
 
 
 @contextmanager
@@ -82,12 +82,6 @@ def opened(source: Any, test: Any, options: DataOptions) -> Iterator[tuple[Any, 
             raise _located(_located(error, source, Path(root) / "data"), test, Path(root) / "test") from error
 
 
-def candidates(source: Any, options: DataOptions) -> list[Any]:
-    """The ways in which modalities may see a source, the most special first: the files that a table names, then the source."""
-    files = named_files(source, options)
-    return [source] if files is None else [files, source]
-
-
 @contextmanager
 def opened_examples(raw: Any, modality: str, preprocess: Preprocess) -> Iterator[Any]:
     """Raw examples as a model's preprocessing takes them, from any source that `fit` reads; labels are left out.
@@ -107,8 +101,12 @@ def opened_examples(raw: Any, modality: str, preprocess: Preprocess) -> Iterator
         return
     with tempfile.TemporaryDirectory(prefix="lepton-") as root:
         source = read_source(raw, ReadRequest(folder=Path(root), labelled=False))
-        files = source if isinstance(source, Items) else named_files(source, DataOptions(), labelled=False)
-        if isinstance(files, Items) and (files is source or modality_named(modality).recognize(files)):
+        files = (
+            source
+            if isinstance(source, Items)
+            else named_files(source, DataOptions(), modality_named(modality).recognize, labelled=False)
+        )
+        if files is not None:
             yield files.items if hasattr(files.items, "ndim") else list(files.items)
         elif isinstance(source, str | Path):
             yield read_examples(str(source), preprocess)

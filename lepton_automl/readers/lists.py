@@ -18,6 +18,7 @@ from .gather import Gatherer
 MEDIA = ("image/", "audio/", "video/")  # kinds of files that are examples by themselves
 AXES = 2  # of an image at least
 LONGEST_NAME = 1024
+FIRST = 20  # examples that are looked at
 FEWEST_PAIRS = 3  # a list of two may be a pair (X, y)
 
 
@@ -32,7 +33,7 @@ class ListReader:
         if not request.labelled:
             return False
         if is_pair(source) and _are_single(source[0]):
-            return is_item(_first(source[0]))
+            return all(map(is_item, _first(source[0])))
         if not isinstance(source, list) or not source:
             return False
         return isinstance(source[0], Mapping) or _are_pairs(source) or _are_unlabelled(source)
@@ -70,8 +71,8 @@ def _are_single(examples: Any) -> bool:
     return listed and len(examples) > 0
 
 
-def _first(examples: Any) -> Any:
-    return examples.iloc[0] if hasattr(examples, "iloc") else examples[0]
+def _first(examples: Any) -> list[Any]:
+    return list(examples.iloc[:FIRST] if hasattr(examples, "iloc") else examples[:FIRST])
 
 
 def _are_unlabelled(source: Any) -> bool:

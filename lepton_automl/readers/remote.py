@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lepton_automl.errors import DataError, ExtraError, in_one_line
-from lepton_automl.source import ReadRequest
+from lepton_automl.source import ReadRequest, shown_url
 
 URL = re.compile(r"[a-z][a-z0-9+.-]*(::[a-z][a-z0-9+.-]*)*://\S", re.IGNORECASE)
 DISK_SHARE = 0.9  # of the free disk space, at most, for a download
@@ -75,12 +75,6 @@ def _text(source: Any) -> str | None:
     if type(source).__module__.startswith("upath"):
         return str(source)
     return None
-
-
-def shown_url(url: str) -> str:
-    """A URL for messages and names, without a password and without what follows the path, which may be a signature."""
-    head = re.split(r"[?#]", url, maxsplit=1)[0]
-    return re.sub(r"://[^/@]*@", "://", head)
 
 
 def _without(text: str, url: str, shown: str) -> str:

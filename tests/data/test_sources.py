@@ -26,6 +26,8 @@ from lepton_automl.data.open import open_data
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.errors import DataError
+from lepton_automl.source import shown_url
+from lepton_automl.validate import name_of
 
 from . import inputs
 
@@ -215,6 +217,15 @@ def test_files_and_folders_at_urls(tmp_path: Path) -> None:
             prepare(url.replace("parquet", "txt"), tmp_path / "c")
         server.shutdown()
     assert (served.name, served.test) == ("rows", ROWS) and "secret" not in f"{served}{refused.value}"
+
+
+def test_no_name_is_made_of_a_password() -> None:
+    assert shown_url("https://me:secret@host.org/a/rows.csv?key=secret#secret") == "https://host.org/a/rows.csv"
+    assert [name_of(f"https://me:secret@host.org{end}") for end in ("", "/", "/a/rows.csv?key=secret")] == [
+        "host",
+        "host",
+        "rows",
+    ]
 
 
 def test_a_shuffling_loader_gives_the_same_data_every_time_and_leaves_chance_alone(tmp_path: Path) -> None:

@@ -140,6 +140,10 @@ WRONG: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
         ["must be bytes", "0 to 255"],
     ),
     "a misspelt column of files": (fit(named(y=Y), file_column="fiel"), ["no column 'fiel'", "Did you mean 'file'"]),
+    "files of no kind of data": (
+        fit(lambda f: pd.DataFrame({"file": [str(text("a.pdf", "x")(f))] * 40, "y": Y}), file_column="file"),
+        ["'a.pdf', which no kind of data here reads", "Leave file_column out"],
+    ),
     "a column of files that are elsewhere": (
         fit(pd.DataFrame({"file": ["a.png"] * 40, "y": Y}), file_column="file"),
         ["'a.png', which is no file in", "file_folder"],

@@ -19,7 +19,7 @@ def read_rows(source: str, takes: str) -> Any:
     """Return the columns of a table file, arrays, or one row from JSON.
 
     Args:
-        source: A file (`.npy`, `.npz`, `.json`, CSV, compressed or not, Parquet, Feather, Excel or JSON Lines), or the JSON text
+        source: A file (`.npy`, `.json`, CSV, compressed or not, Parquet, Feather, Excel or JSON Lines), or the JSON text
             itself.
         takes: What is accepted, for the error message.
 
