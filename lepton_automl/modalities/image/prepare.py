@@ -19,7 +19,7 @@ from lepton_automl.modalities.image.decode import Progress, allocate_pixels
 from lepton_automl.modalities.image.options import image_options
 from lepton_automl.modalities.image.preprocess.images import ImagePreprocess
 from lepton_automl.modalities.image.pretrained.find import copy_weights, find_weights, note_of
-from lepton_automl.modalities.image.sources import Images, Levels, from_files, idx_files, in_memory, joined
+from lepton_automl.modalities.image.sources import Images, Levels, check_source, from_files, idx_files, in_memory, joined
 from lepton_automl.modalities.image.spec import INPUT, ImageInput
 from lepton_automl.modality import Prepared, SplitRows
 from lepton_automl.source import Items
@@ -141,13 +141,15 @@ def image_examples(
         DataError: The images cannot be used as they are.
         ConfigError: An option does not fit the source.
     """
+    for part in [source] if test is None else [source, test]:
+        check_source(part)
+    if image_options(options).split is not None and not isinstance(source, str | Path):
+        raise ConfigError("split is for folders of images; these are none", where="DataOptions", fix="Leave split out.")
     name = source.target if isinstance(source, Items) else ""
     if _holds_files(source) or _holds_files(test):
         with from_files(_files(source), None if test is None else _files(test), folder, options, progress) as album:
             yield ImageExamples(album, options, name)
         return
-    if image_options(options).split is not None:
-        raise ConfigError("split is for folders of images; these are arrays", where="DataOptions", fix="Leave split out.")
     album = in_memory(source, options)
     yield ImageExamples(album if test is None else joined(album, in_memory(test, options)), options, name)
 

@@ -263,11 +263,22 @@ def _sized(pixels: Array, shape: tuple[int, ...]) -> Array:
     return ImagePreprocess(shape, {}).arrays(list(pixels.transpose(0, 2, 3, 1)))[INPUT]
 
 
+def check_source(source: Any) -> None:
+    """Check that a source is one of images, as it may not have been recognised.
+
+    Raises:
+        DataError: It is not.
+    """
+    if not (isinstance(source, str | Path | Items) or is_pair(source)):
+        fix = "Give a folder, an archive, arrays (X, y), or a table with a column that names the files: file_column=."
+        raise DataError(f"a {type(source).__name__} holds no images", where="data", fix=fix)
+
+
 def in_memory(source: Any, options: DataOptions) -> Images:
     """The images of a folder of idx files, or of arrays.
 
     Raises:
-        DataError: The source is neither, or its shapes do not fit.
+        DataError: Its shapes do not fit.
     """
     if isinstance(source, str | Path):
         return from_idx(Path(source), options)
@@ -275,7 +286,4 @@ def in_memory(source: Any, options: DataOptions) -> Images:
         assert isinstance(source.items, np.ndarray) and source.labels is not None
         images = from_arrays(source.items, source.labels, options, source.roles)
         return replace(images, notes=[*source.notes, *images.notes], warnings=[*source.warnings, *images.warnings])
-    if not is_pair(source):
-        fix = "Give a folder, an archive, arrays (X, y), or a table with a column that names the files: file_column=."
-        raise DataError(f"a {type(source).__name__} holds no images", where="data", fix=fix)
     return from_arrays(as_array(source[0]), target_cells(source[1]), options)
