@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import io
 import re
 import sqlite3
 import threading
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
 from lepton_automl import SqlQuery
@@ -217,6 +219,22 @@ def test_files_and_folders_at_urls(tmp_path: Path) -> None:
             prepare(url.replace("parquet", "txt"), tmp_path / "c")
         server.shutdown()
     assert (served.name, served.test) == ("rows", ROWS) and "secret" not in f"{served}{refused.value}"
+
+
+def test_large_photos_are_read_alike_as_files_as_pillow_images_and_in_a_prediction(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for at in range(24):
+        noise = Image.fromarray(rng.integers(0, 256, (9, 7, 3), np.uint8))
+        noise.resize((131, 149)).save(tmp_path / f"{at}.jpg")
+    names, y = [str(tmp_path / f"{at}.jpg") for at in range(24)], np.arange(24) % 2
+    contents = [Path(name).read_bytes() for name in names]
+    sources = [names, list(map(Image.open, names)), contents, [Image.open(io.BytesIO(content)) for content in contents]]
+    options = DataOptions(image_size=16, folds=0)
+    made = [open_data((source, y), tmp_path / str(n), options) for n, source in enumerate(sources)]
+    assert len({data.spec.digest for data in made}) == 1
+    order = np.load(tmp_path / "0" / "source_rows.npy")
+    predicted = made[0].preprocess.arrays([Image.open(names[at]) for at in order])["image"]
+    assert np.array_equal(predicted, made[0].whole().train.inputs["image"].numpy())
 
 
 def test_no_name_is_made_of_a_password() -> None:

@@ -71,8 +71,17 @@ def opened_item(item: Any) -> Any:
     if isinstance(item, bytes):
         return io.BytesIO(item)
     if not hasattr(item, "getbands"):
-        item = _picture(as_array(item))
-    return _as_file(item)
+        return _as_file(_picture(as_array(item)))
+    return _own_file(item) or _as_file(item)
+
+
+def _own_file(image: Any) -> Any:
+    """The file of a Pillow image that has not been loaded, which is decoded as in a prediction; None for other images."""
+    if not getattr(image, "tile", None) or image.tell():
+        return None
+    if image.filename and Path(image.filename).is_file():
+        return Path(image.filename)
+    return io.BytesIO(image.fp.getvalue()) if isinstance(image.fp, io.BytesIO) else None
 
 
 def _picture(pixels: Any) -> Any:
