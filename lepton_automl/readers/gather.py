@@ -37,7 +37,7 @@ class Gatherer:
         self.where, self._request, self._total = where, request, total
         self.inputs: list[Any] = []
         self.labels: list[Any] = []
-        self._bytes = 0
+        self._bytes, self._target = 0, ""
 
     def add(self, example: Any) -> None:
         """Add an example: a pair (x, y), x alone, or a mapping of columns.
@@ -80,7 +80,7 @@ class Gatherer:
         for example in examples:
             self.add(example)
 
-    def result(self, notes: Sequence[str] = ()) -> Any:
+    def result(self) -> Any:
         """All examples, as a pair `(X, y)`, a DataFrame or `Items`; in a prediction, without labels.
 
         Raises:
@@ -101,12 +101,15 @@ class Gatherer:
         labels = _labels(self.labels)
         if stacked is not None and stacked.ndim <= AXES:
             return stacked, labels
-        return Items(items=self.inputs if stacked is None else stacked, labels=labels, where=self.where, notes=tuple(notes))
+        items = self.inputs if stacked is None else stacked
+        return Items(items=items, labels=labels, target=self._target, where=self.where)
 
     def _parted(self, example: Any) -> tuple[Any, Any]:
         """An example's input and label; a mapping of one image and a label likewise."""
         if isinstance(example, Mapping):
             return self._columns(example)
+        if isinstance(example, list if self._request.labelled else tuple | list) and all(map(_is_scalar, example)):
+            return list(example), None  # a row of cells, not a pair
         if isinstance(example, tuple | list):
             if len(example) == 1:
                 return self._checked(example[0]), None
@@ -123,6 +126,7 @@ class Gatherer:
         if not self._request.labelled:
             return example[pictures[0]], None
         name = label_column([str(name) for name in example if name not in pictures], self._request.target, self.where)
+        self._target = name
         return example[pictures[0]], _cell(example[name])
 
     def _checked(self, inputs: Any) -> Any:
@@ -149,6 +153,10 @@ def label_column(names: Sequence[str], target: Sequence[str], where: str) -> str
         return usual[0] if usual else names[0]
     what = "several columns could be the label" if names else "no column holds labels"
     raise DataError(what, where=where, fix=f"Set target to one of: {', '.join(names)}." if names else "Add one.")
+
+
+def _is_scalar(part: Any) -> bool:
+    return part is None or isinstance(part, int | float | np.number)
 
 
 def _is_picture(part: Any) -> bool:

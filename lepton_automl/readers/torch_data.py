@@ -30,7 +30,7 @@ class TorchReader:
         """The examples as arrays, a DataFrame or `Items`.
 
         Raises:
-            DataError: An example cannot be read, there are too many, or a loader shuffles the examples of a prediction.
+            DataError: An example cannot be read, there are too many, or a loader shuffles or drops examples of a prediction.
         """
         import torch
 
@@ -38,6 +38,9 @@ class TorchReader:
         if LOADER in _bases(source) and not request.labelled and _shuffles(source):
             what = "the loader shuffles, so the predictions would be in another order than its examples"
             raise DataError(what, where=kind, fix="Pass its dataset, or a loader with shuffle=False.")
+        if LOADER in _bases(source) and not request.labelled and _drops(source):
+            what = "the loader leaves out its last examples, so there would be no predictions for them"
+            raise DataError(what, where=kind, fix="Pass its dataset, or a loader with drop_last=False.")
         gatherer = Gatherer(kind, request, _length(source))
         try:
             with torch.random.fork_rng(devices=[]):
@@ -72,6 +75,11 @@ def _length(source: Any) -> int | None:
         return None if ITERABLE in _bases(data) else len(data)
     except (TypeError, NotImplementedError):
         return None
+
+
+def _drops(loader: Any) -> bool:
+    count = _length(loader)
+    return bool(loader.drop_last and loader.batch_size and (count is None or count % loader.batch_size))
 
 
 def _shuffles(loader: Any) -> bool:

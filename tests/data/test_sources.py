@@ -221,6 +221,7 @@ def test_files_and_folders_at_urls(tmp_path: Path) -> None:
     assert (served.name, served.test) == ("rows", ROWS) and "secret" not in f"{served}{refused.value}"
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # Pillow keeps the files of images open
 def test_large_photos_are_read_alike_as_files_as_pillow_images_and_in_a_prediction(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for at in range(24):
@@ -252,6 +253,20 @@ def test_a_shuffling_loader_gives_the_same_data_every_time_and_leaves_chance_alo
     before = torch.get_rng_state()
     digests = {prepare(DataLoader(data, 8, shuffle=True), tmp_path / str(at)).digest for at in range(2)}
     assert len(digests) == 1 and torch.equal(before, torch.get_rng_state())
+
+
+def test_rows_without_labels_are_not_taken_for_pairs(references: dict[str, Any]) -> None:
+    _, model, _ = references["arrays"]
+    X, _ = arrays(NEW, 1)
+    expected = model.predict_proba(X)
+    for raw in (
+        iter(X.tolist()),
+        iter(map(tuple, X)),
+        iter(X),
+        TensorDataset(torch.from_numpy(X)),
+        DataLoader(torch.from_numpy(X)),
+    ):
+        assert np.array_equal(model.predict_proba(raw), expected)
 
 
 def test_examples_of_hugging_face_stay_on_the_disk_and_streams_are_read(references: dict[str, Any], tmp_path: Path) -> None:

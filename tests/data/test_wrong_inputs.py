@@ -190,6 +190,10 @@ WRONG: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
         predict(DataLoader(TensorDataset(torch.zeros(40, 1)), shuffle=True)),
         ["the loader shuffles", "shuffle=False"],
     ),
+    "a prediction of rows that are dropped": (
+        predict(DataLoader(TensorDataset(torch.zeros(40, 1)), 16, drop_last=True)),
+        ["leaves out its last examples", "drop_last=False"],
+    ),
     "a prediction of several splits": (
         predict({"train": TABLE, "test": TABLE}),
         ["several splits: train, test", "data['test']"],
