@@ -179,10 +179,12 @@ def _json_row(line: bytes, number: int, path: Path) -> dict[str, Any]:
         row = json.loads(line)
     except ValueError as error:
         fix = 'Write one object per line, such as {"a": 1, "b": "x"}, without commas between the lines.'
-        raise DataError(f"line {number:,} is not JSON: {error}", where=str(path), fix=fix) from error
+        raise DataError(f"line {number:,} is not JSON: {getattr(error, 'msg', error)}", where=str(path), fix=fix) from error
     if not isinstance(row, dict):
         fix = 'Write one object per line, such as {"a": 1, "b": "x"}.'
-        raise DataError(f"line {number:,} holds no object, but {line[:40]!r}", where=str(path), fix=fix)
+        raise DataError(
+            f"line {number:,} holds no object, but {line[:40].decode(errors='replace').strip()!r}", where=str(path), fix=fix
+        )
     nested = next((name for name, cell in row.items() if isinstance(cell, dict)), None)
     if nested is not None:
         fix = "Give each of its values a column of its own; pandas.json_normalize does so."

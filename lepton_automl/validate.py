@@ -151,10 +151,10 @@ def query_or_data(data: Any, y: Any, sql: Any, connection: Any) -> Any:
             raise ConfigError("y is given beside the name of a file or folder", where="fit", fix=fix)
         return data
     complaints = Complaints("fit")
-    complaints.check(sql is not None, "connection is given without sql", "Pass sql='select ...' as well.")
-    complaints.check(connection is not None, "sql is given without connection", "Pass a SQLAlchemy URL or engine as well.")
-    complaints.check(data is None, "both data and sql are given", "Pass one of them.")
-    complaints.check(y is None, "y is given beside sql", "Name the column of the query with target='...'.")
+    complaints.check(sql is not None, "connection is given without sql.", "Pass sql='select ...' as well.")
+    complaints.check(connection is not None, "sql is given without connection.", "Pass a SQLAlchemy URL or engine as well.")
+    complaints.check(data is None, "both data and sql are given.", "Pass one of them.")
+    complaints.check(y is None, "y is given beside sql.", "Name the column of the query with target='...'.")
     complaints.raise_any()
     return SqlQuery(sql=sql, connection=connection)
 

@@ -12,6 +12,7 @@ import numpy as np
 from lepton_automl.data.reading import as_array, is_pair, target_cells
 from lepton_automl.errors import DataError
 from lepton_automl.source import Items, ReadRequest
+from lepton_automl.texts import many
 
 from .gather import Gatherer
 
@@ -54,7 +55,7 @@ class ListReader:
             return gatherer.result()
         items, labels = list(source[0]), target_cells(source[1])
         if len(items) != len(labels):
-            what = f"{len(items):,} examples and {len(labels):,} labels"
+            what = f"{many(len(items), 'example')} and {many(len(labels), 'label')}"
             raise DataError(what, where="(X, y)", fix="Give one label per example.")
         if all(getattr(item, "ndim", 0) for item in items):
             arrays = [as_array(item) for item in items]

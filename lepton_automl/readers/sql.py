@@ -53,7 +53,7 @@ class SqlReader:
                 raise
             except Exception as error:  # each database has its own errors
                 fix = "Check the query in the database's own shell; it must return rows."
-                raise DataError(f"the query failed: {in_one_line(error)}", where=WHERE, fix=fix) from error
+                raise DataError(f"the query failed: {in_one_line(error.__cause__ or error)}", where=WHERE, fix=fix) from error
         if not rows:
             raise DataError("the query returns no rows", where=WHERE, fix="Check its conditions.")
         return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
@@ -84,7 +84,7 @@ def _connected(connection: Any) -> Iterator[Any]:
         yield connection
         return
     if not isinstance(connection, str) and not (hasattr(connection, "dialect") and hasattr(connection, "connect")):
-        what = "connection is missing" if connection is None else f"connection is a {type(connection).__name__}"
+        what = "connection is missing" if connection is None else f"connection is of the type {type(connection).__name__}"
         raise ConfigError(what, where=WHERE, fix=CONNECTIONS)
     import sqlalchemy
 

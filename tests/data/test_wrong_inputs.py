@@ -134,7 +134,7 @@ WRONG: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
         fit(([f"{n}.png" for n in range(40)], Y)),
         ["none of the 40 images can be read", "there is no file '0.png'"],
     ),
-    "too few labels for files": (fit((["a.png", "b.png"], [1])), ["2 examples and 1 labels"]),
+    "too few labels for files": (fit((["a.png", "b.png"], [1])), ["2 examples and 1 label"]),
     "floats of several sizes": (
         fit(([np.zeros((8, 8 + n % 2, 3)) for n in range(40)], Y)),
         ["must be bytes", "0 to 255"],
@@ -155,7 +155,7 @@ WRONG: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     "files without a column of labels": (fit(named(), file_column="file"), ["no column holds their labels"]),
     "a table taken for images": (fit(TABLE, modality="image"), ["DataFrame holds no images", "file_column="]),
     "JSON that is not in lines": (fit(text("a.jsonl", '[{"a": 1},\n{"a": 2}]')), ["line 1 is not JSON", "one object per line"]),
-    "a line of JSON without names": (fit(text("a.jsonl", '{"a": 1}\n[1, 2]')), ["line 2 holds no object"]),
+    "a line of JSON without names": (fit(text("a.jsonl", '{"a": 1}\n[1, 2]')), ["line 2 holds no object, but '[1, 2]'"]),
     "JSON in JSON": (fit(text("a.jsonl", '{"a": {"b": 1}}')), ["an object in 'a'", "json_normalize"]),
     "a damaged workbook": (fit(text("a.xlsx", b"PK\x03\x04 no")), ["the table cannot be read", "pandas"]),
     "a workbook with a title": (
@@ -180,7 +180,10 @@ WRONG: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     "unclear labels of images": (fit(hugging(image=1, age=1, size=1)), ["could be the label", "age, size"]),
     "a query that fails": (fit(query("select * from shopp")), ["the query failed", "no such table: shopp"]),
     "a query without rows": (fit(query("select * from shop where a > 99")), ["returns no rows"]),
-    "a connection that is none": (fit(SqlQuery(sql="select 1", connection=5)), ["connection is a int", "sqlite:///shop.db"]),
+    "a connection that is none": (
+        fit(SqlQuery(sql="select 1", connection=5)),
+        ["connection is of the type int", "sqlite:///shop.db"],
+    ),
     "a database that is unknown": (fit(SqlQuery(sql="select 1", connection="me:secret@host")), ["no URL of a database"]),
     "a URL of nothing": (fit("memory://nowhere/rows.csv"), ["memory://nowhere/rows.csv: there is no such file"]),
     "a URL of an unknown kind": (fit("ftpx://host/rows.csv"), ["Protocol not known", "https:// or s3://"]),
