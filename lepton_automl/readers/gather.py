@@ -101,14 +101,15 @@ class Gatherer:
         labels = _labels(self.labels)
         if stacked is not None and stacked.ndim <= AXES:
             return stacked, labels
-        items = self.inputs if stacked is None else stacked
+        items: Sequence[Any] | Array = self.inputs if stacked is None else stacked
         return Items(items=items, labels=labels, target=self._target, where=self.where)
 
     def _parted(self, example: Any) -> tuple[Any, Any]:
         """An example's input and label; a mapping of one image and a label likewise."""
         if isinstance(example, Mapping):
             return self._columns(example)
-        if isinstance(example, list if self._request.labelled else tuple | list) and all(map(_is_scalar, example)):
+        kinds: tuple[type, ...] = (list,) if self._request.labelled else (list, tuple)
+        if isinstance(example, kinds) and all(map(_is_scalar, example)):
             return list(example), None  # a row of cells, not a pair
         if isinstance(example, tuple | list):
             if len(example) == 1:
