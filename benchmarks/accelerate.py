@@ -145,7 +145,7 @@ def _flat(split: Split) -> Rows:
 
 
 class Single(nn.Module):
-    """A LeptonNet with a single input tensor, for tools that need one input."""
+    """A RecipeNet with a single input tensor, for tools that need one input."""
 
     def __init__(self, net: nn.Module, numbers: int | None) -> None:
         super().__init__()
@@ -193,7 +193,7 @@ def searched(net: str, minutes: float, seed: int) -> Contest:
 
 
 def _inputs(rows: Array, data: Data) -> dict[str, Array]:
-    """Rows in one array as inputs of a LeptonNet."""
+    """Rows in one array as inputs of a RecipeNet."""
     if data.spec.modality == "image":
         return {"image": rows}
     numbers, codes = table_input(data.spec).numeric, table_input(data.spec).cardinalities

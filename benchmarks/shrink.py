@@ -26,7 +26,7 @@ from lepton_automl.measuring.latency import measure
 from lepton_automl.modalities.image.recipe import Block, ConvRecipe, Stage
 from lepton_automl.modalities.image.spec import ImageInput, image_input
 from lepton_automl.modalities.table.spec import TableInput, table_input
-from lepton_automl.models.build import LeptonNet, build
+from lepton_automl.models.build import RecipeNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load, save
 from lepton_automl.pipelines.cost import reference
@@ -69,7 +69,7 @@ def subset(data: Data, rows: int) -> Data:
     return replace(data, train=train, spec=data.spec.replace(train=len(train)))
 
 
-def train(model: LeptonNet, data: Data, plan: TrainPlan, first: int, last: int, *, score: bool = True) -> LeptonNet:
+def train(model: RecipeNet, data: Data, plan: TrainPlan, first: int, last: int, *, score: bool = True) -> RecipeNet:
     """The network trained for these epochs of the plan."""
     module = DataModule(data, plan)
     fit(model, module, plan, spec=data.spec, first_epoch=first, last_epoch=last, on_epoch=lambda *_: CONTINUE, score=score)
@@ -83,7 +83,7 @@ class Artifact(NamedTuple):
     accuracy: float
 
     @classmethod
-    def of(cls, model: LeptonNet, data: Data, path: Path) -> Artifact:
+    def of(cls, model: RecipeNet, data: Data, path: Path) -> Artifact:
         sample = {name: rows[:64] for name, rows in data.train.inputs.items()}
         export(deployable(model, data.spec), sample, path)
         return cls(OnnxModel(path), artifact_scores(path, data.validation, data.spec)["accuracy"])
@@ -187,7 +187,7 @@ def random_rows(number: int, rows: int = 32) -> dict[str, Tensor]:
     return inputs
 
 
-def answers(model: LeptonNet, number: int) -> Tensor:
+def answers(model: RecipeNet, number: int) -> Tensor:
     with torch.inference_mode():
         outputs: Tensor = model.eval()(**random_rows(number))
     return outputs

@@ -23,7 +23,7 @@ from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.latency import baseline_latency
 from lepton_automl.modalities.image.augment import ImageAugment
 from lepton_automl.modalities.image.spec import INPUT, ImageAugmentation
-from lepton_automl.models.build import LeptonNet, build
+from lepton_automl.models.build import RecipeNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.cost import CostProfiler, reference
 from lepton_automl.pipelines.pack import artifact_scores
@@ -43,7 +43,7 @@ ADAMW = 0.3
 class Classifier(pl.LightningModule):
     """A network and its training."""
 
-    def __init__(self, model: LeptonNet, plan: TrainPlan, spec: DataSpec, config: Config) -> None:
+    def __init__(self, model: RecipeNet, plan: TrainPlan, spec: DataSpec, config: Config) -> None:
         super().__init__()
         self.save_hyperparameters(config)
         assert isinstance(plan.augment, ImageAugmentation)
@@ -108,7 +108,7 @@ def loader(split: Split, plan: TrainPlan, *, shuffle: bool = False) -> DataLoade
     return DataLoader(TensorDataset(split.inputs["image"], split.targets), batch_size=plan.batch_size, shuffle=shuffle)
 
 
-def finished(model: LeptonNet, data: Data, profiler: CostProfiler, setting: Setting, number: int) -> tuple[float, Profile]:
+def finished(model: RecipeNet, data: Data, profiler: CostProfiler, setting: Setting, number: int) -> tuple[float, Profile]:
     """Accuracy and profile of the exported network, on the same rows and with the same clock as for all contestants."""
     path = setting.path / f"{number}.onnx"
     export(deployable(model, data.spec), profiler.sample, path)

@@ -1,4 +1,4 @@
-"""Find the layers of a LeptonNet that share a width, by tracing the computation with torch-pruning.
+"""Find the layers of a RecipeNet that share a width, by tracing the computation with torch-pruning.
 
 The dependency graph is that of Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023.
 """

@@ -1,4 +1,4 @@
-"""The importance of channels: criteria by name, for LeptonNets and any other network."""
+"""The importance of channels: criteria by name, for RecipeNets and any other network."""
 
 from __future__ import annotations
 

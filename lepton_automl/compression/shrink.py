@@ -1,4 +1,4 @@
-"""Shrink a LeptonNet: the same network with fewer channels or blocks."""
+"""Shrink a RecipeNet: the same network with fewer channels or blocks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def shrink(
     without these blocks, so the order of the widths does not matter.
 
     Args:
-        model: A LeptonNet: it has `recipe`, `width_map` and `stage_modules`. It is left unchanged.
+        model: A RecipeNet: it has `recipe`, `width_map` and `stage_modules`. It is left unchanged.
         smaller: The recipe of the result; its state fits a network built from it.
         sample_inputs: Rows as `forward` takes them, on any device; a few hundred are enough.
         criterion: How channels are scored: a name of `compression.importance.CRITERIA`.
@@ -56,7 +56,7 @@ def shrink(
 
 
 def _cut(cut: nn.Module, smaller: Recipe, sample_inputs: dict[str, Tensor], score: Criterion) -> None:
-    net: Any = cut  # it has the attributes of a LeptonNet
+    net: Any = cut  # it has the attributes of a RecipeNet
     recipe: Recipe = net.recipe
     if recipe == smaller:
         return

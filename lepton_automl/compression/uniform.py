@@ -1,7 +1,7 @@
 """Prune any network uniformly: the same share of the channels is removed from every layer that the trace supports.
 
 The dependency graph is that of Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023. Without the width map
-of a LeptonNet, widths are inferred, so the pruned network is run on a few rows before it is returned.
+of a RecipeNet, widths are inferred, so the pruned network is run on a few rows before it is returned.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def prune_uniformly(model: Network, ratio: float, sample: Tensor, *, multiple: i
         model: Called as `model(rows)`. It is left unchanged.
         ratio: Share of the channels to remove, from 0 to below 1.
         sample: A few rows as `forward` takes them; [N, ...].
-        multiple: Widths are rounded to multiples of this, as those of LeptonNets are.
+        multiple: Widths are rounded to multiples of this, as those of RecipeNets are.
 
     Returns:
         The smaller network, on the same device and in the same mode.

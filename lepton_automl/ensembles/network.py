@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lepton_automl.models.build import LeptonNet, build
+from lepton_automl.models.build import RecipeNet, build
 from lepton_automl.models.layers import WidthMap
 
 from .recipe import EnsembleRecipe
 
 
-class EnsembleNet(LeptonNet):
+class EnsembleNet(RecipeNet):
     """Several networks with the same inputs: `forward` gives the outputs of all, [N, members, K].
 
     The answers of an ensemble are the mean over the axis of members. A network may itself have several; each network's outputs
@@ -27,7 +27,7 @@ class EnsembleNet(LeptonNet):
 
     ensemble = True
 
-    def __init__(self, recipe: EnsembleRecipe, networks: Sequence[LeptonNet] | None = None) -> None:
+    def __init__(self, recipe: EnsembleRecipe, networks: Sequence[RecipeNet] | None = None) -> None:
         super().__init__()
         self.recipe = recipe
         if networks is None:

@@ -14,7 +14,7 @@ from lepton_automl.recipe import CUSTOM, Recipe
 from .layers import WidthMap
 
 
-class LeptonNet(nn.Module):
+class RecipeNet(nn.Module):
     """A network that its recipe describes completely: the base class of every family's networks.
 
     Its `forward` takes the stored rows as keyword arguments, named after the network's inputs, and returns outputs [N, K] or
@@ -50,7 +50,7 @@ def channels_last_is_safe() -> bool:
     return torch.cuda.is_available() or "AVX512" in torch.backends.cpu.get_cpu_capability()
 
 
-def build(recipe: Recipe, seed: int = 0) -> LeptonNet:
+def build(recipe: Recipe, seed: int = 0) -> RecipeNet:
     """Return the network that a recipe describes, newly initialised, on the CPU, in training mode.
 
     The global random state is not changed.
@@ -69,5 +69,5 @@ def build(recipe: Recipe, seed: int = 0) -> LeptonNet:
         # Only the CPU's generator: torch.manual_seed would also reseed the GPUs', whose state is not restored.
         torch.default_generator.manual_seed(seed)
         network = family.build(recipe)
-    assert isinstance(network, LeptonNet)
+    assert isinstance(network, RecipeNet)
     return network

@@ -1,4 +1,4 @@
-"""A user-defined network in place of a LeptonNet."""
+"""A user-defined network in place of a RecipeNet."""
 
 from __future__ import annotations
 

@@ -14,14 +14,14 @@ from torch import nn
 from lepton_automl.errors import BundleError
 from lepton_automl.recipe import Recipe, recipe_from_json
 
-from .build import LeptonNet, build
+from .build import RecipeNet, build
 from .custom import CustomNet
 
-Network = TypeVar("Network", bound=LeptonNet | CustomNet)
+Network = TypeVar("Network", bound=RecipeNet | CustomNet)
 RECIPE, WEIGHTS = "recipe.json", "model.safetensors"
 
 
-def save(model: LeptonNet | CustomNet, folder: Path) -> None:
+def save(model: RecipeNet | CustomNet, folder: Path) -> None:
     """Write a network into a folder, creating it if necessary; a user-defined network's weights keep their module's names."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RECIPE).write_text(json.dumps(model.recipe.to_json(), indent=1), encoding="utf-8")
@@ -30,7 +30,7 @@ def save(model: LeptonNet | CustomNet, folder: Path) -> None:
     save_file(weights, folder / WEIGHTS)
 
 
-def load(folder: Path) -> LeptonNet:
+def load(folder: Path) -> RecipeNet:
     """Return the network that `save` wrote, in evaluation mode, on the CPU.
 
     Raises:
@@ -53,5 +53,5 @@ def load_by(folder: Path, make: Callable[[Recipe], Network]) -> Network:
     return model
 
 
-def _inner(model: LeptonNet | CustomNet) -> nn.Module:
+def _inner(model: RecipeNet | CustomNet) -> nn.Module:
     return model.module if isinstance(model, CustomNet) else model

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .build import LeptonNet
+from .build import RecipeNet
 from .layers import WidthMap
 
 
-class LinearNet(LeptonNet):
+class LinearNet(RecipeNet):
     """Features, and one linear layer: the base class of the linear models of each modality.
 
     Attributes:

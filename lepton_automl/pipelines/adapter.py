@@ -1,4 +1,4 @@
-"""How networks are built, loaded, fed, trained and pruned: the protocol, and the adapter for LeptonNets.
+"""How networks are built, loaded, fed, trained and pruned: the protocol, and the adapter for RecipeNets.
 
 Lightning is imported when a network is first trained: that takes longer than importing torch, and solved networks do without.
 """
@@ -16,7 +16,7 @@ from lepton_automl import families
 from lepton_automl.compression.shrink import shrink
 from lepton_automl.data.open import Data
 from lepton_automl.family import SolvedFamily, StartingFamily, family_named
-from lepton_automl.models.build import LeptonNet, build
+from lepton_automl.models.build import RecipeNet, build
 from lepton_automl.models.custom import CustomNet
 from lepton_automl.models.files import load
 from lepton_automl.plans import PrunePlan, TrainPlan
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lepton_automl.data.datamodule import DataModule
     from lepton_automl.training.epochs import OnEpoch
 
-Network = LeptonNet | CustomNet
+Network = RecipeNet | CustomNet
 
 TEMPERATURE = 1.0  # of the outputs that a network learns from
 IMPORTANCE_ROWS = 256  # rows on which the importance of channels and blocks is measured
@@ -103,7 +103,7 @@ class NetworkAdapter(Protocol):
 
 
 class LeptonAdapter:
-    """The adapter for LeptonNets.
+    """The adapter for RecipeNets.
 
     Args:
         config: The hyperparameters.
@@ -119,25 +119,25 @@ class LeptonAdapter:
         self.whole = families.full_recipe(config, spec)
         self.lean = families.final_recipe(config, spec, prune)
 
-    def build(self, recipe: Recipe) -> LeptonNet:
+    def build(self, recipe: Recipe) -> RecipeNet:
         """A new network of a recipe."""
         return build(recipe, seed=self.plan.seed)
 
-    def solve(self, data: Data, wait: Callable[[], None]) -> LeptonNet | None:
+    def solve(self, data: Data, wait: Callable[[], None]) -> RecipeNet | None:
         """The network with solved weights, if its family solves it."""
         family = family_named(self.lean.family)
         solved = family.solve(self.lean, data, wait) if isinstance(family, SolvedFamily) else None
-        assert solved is None or isinstance(solved, LeptonNet)
+        assert solved is None or isinstance(solved, RecipeNet)
         return solved
 
-    def start(self, data: Data, wait: Callable[[], None]) -> LeptonNet:
+    def start(self, data: Data, wait: Callable[[], None]) -> RecipeNet:
         """A new network of the recipe before pruning, with published weights if its family has some."""
         network, family = self.build(self.whole), family_named(self.whole.family)
         if isinstance(family, StartingFamily):
             family.start(network, data, wait)
         return network
 
-    def load(self, folder: Path) -> LeptonNet:
+    def load(self, folder: Path) -> RecipeNet:
         """The network of a finished trial's bundle, with its weights."""
         return load(folder)
 
@@ -176,8 +176,8 @@ class LeptonAdapter:
         distillation = Distillation(share=plan.teacher, temperature=TEMPERATURE)
         return DistillationLoss(own, spec=self.spec, distillation=distillation, ensemble=model.ensemble)
 
-    def shrink(self, model: Network, data: Data) -> LeptonNet:
-        """The network pruned to the final recipe; a LeptonNet again."""
+    def shrink(self, model: Network, data: Data) -> RecipeNet:
+        """The network pruned to the final recipe; a RecipeNet again."""
         sample = {name: rows[:IMPORTANCE_ROWS] for name, rows in data.train.inputs.items()}
         smaller = self.build(self.lean)
         smaller.load_state_dict(shrink(model, self.lean, sample).state_dict())

@@ -43,7 +43,7 @@ CHECK_ROWS = 8  # rows for trying out forward()
 
 
 def adapter_for(config: Config, job: TrialJob | HostBenchmarkJob) -> NetworkAdapter:
-    """The adapter for a candidate: for a LeptonNet, or for a custom network if the job has a factory.
+    """The adapter for a candidate: for a RecipeNet, or for a custom network if the job has a factory.
 
     Args:
         config: The hyperparameters.

@@ -24,7 +24,7 @@ from lepton_automl.ensembling import EnsembleJob, EnsembleResult
 from lepton_automl.errors import DataError
 from lepton_automl.jobs import TrialJob, TrialResult
 from lepton_automl.measurement_lock import pausing_for_measurements
-from lepton_automl.models.build import LeptonNet
+from lepton_automl.models.build import RecipeNet
 from lepton_automl.models.files import load
 from lepton_automl.specs import DataSpec
 from lepton_automl.task import metrics_of, task_of
@@ -123,7 +123,7 @@ def mean_answers(answers: Mapping[int, Answers], weights: Mapping[int, int]) -> 
     return mean
 
 
-def network_of(networks: Sequence[LeptonNet], weights: Sequence[int], spec: DataSpec) -> EnsembleNet:
+def network_of(networks: Sequence[RecipeNet], weights: Sequence[int], spec: DataSpec) -> EnsembleNet:
     """The ensemble of some finished networks, in evaluation mode."""
     inputs = cached_data(spec).train.rows(slice(0, 2)).inputs
     heads = []

@@ -72,7 +72,7 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
     folder = Path(job.folder) / BUNDLE
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / MODEL
-        # In a LeptonNet no row affects another, so only a few rows are verified one by one.
+        # In a RecipeNet no row affects another, so only a few rows are verified one by one.
         alone = None if isinstance(model, CustomNet) else QUICK_ROWS
         exported = export_network(deployable(model, data.spec), profiler.sample, path, alone=alone)
         answers = None if cross_validated else predict_split(exported, data.validation)

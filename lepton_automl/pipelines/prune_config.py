@@ -56,7 +56,7 @@ def validated_rows(model: nn.Module, data: Any, config: PruneConfig) -> Labelled
         trainable = not config.own_steps or can_train_itself(model)
         complaints.check(trainable, f"{type(model).__name__} has no training_step of its own.", "Leave own_steps out.")
         is_lepton_net = all(hasattr(model, name) for name in ("recipe", "width_map"))
-        complaints.check(not is_lepton_net, "model is a LeptonNet.", "Use lepton_automl.compression.shrink with a recipe.")
+        complaints.check(not is_lepton_net, "model is a RecipeNet.", "Use lepton_automl.compression.shrink with a recipe.")
     return validate_inputs(model, data, config.validation, complaints, seed=config.seed, standardise=not config.own_steps)
 
 

@@ -19,7 +19,7 @@ from lepton_automl.data.options import DataOptions
 from lepton_automl.deployment.programs import export_network
 from lepton_automl.families import draw, room, smallest, space_for, usual_plan
 from lepton_automl.family import Family, SolvedFamily, family_named
-from lepton_automl.models.build import LeptonNet, build
+from lepton_automl.models.build import RecipeNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load, save
 from lepton_automl.recipe import Recipe, recipe_from_json
@@ -132,7 +132,7 @@ class FamilyContract:
             network = self.family.solve(recipe, data, lambda: calls.append(1))
             if network is None:
                 continue
-            assert isinstance(network, LeptonNet) and network.recipe == recipe and calls
+            assert isinstance(network, RecipeNet) and network.recipe == recipe and calls
             loss = Loss(data.spec, plan, ensemble=network.ensemble)
             fitted = self._loss(network, loss, Batch(rows.inputs, rows.targets))
             assert fitted < self._loss(build(recipe), loss, Batch(rows.inputs, rows.targets))
@@ -197,7 +197,7 @@ class FamilyContract:
         rows = data.train.rows(slice(0, ROWS))
         return rows.inputs, rows.targets
 
-    def _loss(self, network: LeptonNet, loss: Loss, batch: Batch) -> float:
+    def _loss(self, network: RecipeNet, loss: Loss, batch: Batch) -> float:
         network.eval()
         with torch.inference_mode():
             return float(loss(network(**batch.inputs), batch))

@@ -1,4 +1,4 @@
-"""The blocks of a convolutional LeptonNet.
+"""The blocks of a convolutional RecipeNet.
 
 Whether a block has a skip connection, and of which kind, depends on its kind and position, never on its widths: pruning does
 not change a network's wiring. A stage's first block changes width and resolution: a residual one has a projected skip, an

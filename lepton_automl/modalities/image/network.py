@@ -1,4 +1,4 @@
-"""The LeptonNet for images."""
+"""The RecipeNet for images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lepton_automl.modalities.image.recipe import ConvRecipe
-from lepton_automl.models.build import LeptonNet, channels_last_is_safe
+from lepton_automl.models.build import RecipeNet, channels_last_is_safe
 from lepton_automl.models.layers import Channels, WidthMap, under
 
 from .blocks import BLOCKS, ConvNorm, conv_norm_map
@@ -36,7 +36,7 @@ class Pixels(nn.Module):
         return (image.float() - self.mean) * self.scale
 
 
-class ConvNet(LeptonNet):
+class ConvNet(RecipeNet):
     """Stem, stages, average pooling, one linear layer: `forward(image=[N, C, H, W])` gives [N, outputs].
 
     Args:

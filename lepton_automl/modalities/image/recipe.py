@@ -54,7 +54,7 @@ class Stage(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvRecipe(Recipe):
-    """A LeptonNet for images: stem, stages of blocks, average pooling, one linear layer.
+    """A RecipeNet for images: stem, stages of blocks, average pooling, one linear layer.
 
     Args:
         image: (channels, height, width) of an input.

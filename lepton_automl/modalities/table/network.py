@@ -1,4 +1,4 @@
-"""The LeptonNet for tables."""
+"""The RecipeNet for tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lepton_automl.errors import ConfigError
 from lepton_automl.modalities.table.recipe import TableRecipe
-from lepton_automl.models.build import LeptonNet
+from lepton_automl.models.build import RecipeNet
 from lepton_automl.models.layers import Channels, GroupedLinear, WidthMap, under
 
 from .embeddings import Categories, Numbers, OneHot
@@ -103,7 +103,7 @@ class LinearSkip(nn.Module):
         return outputs
 
 
-class TableNet(LeptonNet):
+class TableNet(RecipeNet):
     """Embeddings, trunk, heads: `forward(numeric=[N, F], categorical=[N, G])` gives [N, heads, outputs].
 
     A table without numbers has no `numeric`, one without categories no `categorical`.

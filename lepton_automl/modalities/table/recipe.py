@@ -14,7 +14,7 @@ NAMES = {"mlp": "MLP", "resnet": "ResNet"}
 
 @dataclass(frozen=True, kw_only=True)
 class TableRecipe(Recipe):
-    """A LeptonNet for tables: embeddings, residual or plain blocks, an ensemble of heads over one trunk.
+    """A RecipeNet for tables: embeddings, residual or plain blocks, an ensemble of heads over one trunk.
 
     The parameter-efficient ensemble follows TabM-mini (Gorishniy et al., TabM, ICLR 2025): each of `heads` members
     scales the embedded row by its own vector, the trunk is shared, each member has its own last layer.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lepton_automl.modalities.image.blocks import SqueezeExcite, conv_norm_map, squeeze_map
 from lepton_automl.modalities.image.network import Pixels
-from lepton_automl.models.build import LeptonNet, channels_last_is_safe
+from lepton_automl.models.build import RecipeNet, channels_last_is_safe
 from lepton_automl.models.layers import Channels, WidthMap, under
 
 from .recipe import Activation, BackboneRecipe, MobileBlock
@@ -109,7 +109,7 @@ class MobileUnit(nn.Module):
         return channels | under("leave", conv_norm_map(mid, outputs))
 
 
-class BackboneNet(LeptonNet):
+class BackboneNet(RecipeNet):
     """Stem, stages, features, average pooling, last layer: `forward(image=[N, C, H, W])` gives [N, outputs].
 
     Args:

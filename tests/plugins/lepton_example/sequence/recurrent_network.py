@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lepton_automl.models.build import LeptonNet
+from lepton_automl.models.build import RecipeNet
 from lepton_automl.models.layers import Channels, WidthMap
 
 from .recurrent import RecurrentRecipe
 
 
-class RecurrentNet(LeptonNet):
+class RecurrentNet(RecipeNet):
     """`forward(values=[N, length], mask=[N, length])` gives [N, outputs]."""
 
     stage_modules = ()

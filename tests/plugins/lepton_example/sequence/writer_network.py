@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lepton_automl.models.build import LeptonNet
+from lepton_automl.models.build import RecipeNet
 from lepton_automl.models.layers import Channels, WidthMap
 
 from .writer import WriterRecipe
 
 
-class WriterNet(LeptonNet):
+class WriterNet(RecipeNet):
     """`forward(values=[N, length], mask=[N, length])` gives the scores of all tokens at all places, [N, longest * tokens].
 
     In training, too, the letter that it has written itself is what it goes on from.
