@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl import AutoML, Budget, load_model
-from lepton_automl.study.model import Model
+from lepton_automl.study.model import StudyModel
 
 from . import launch
 from .live_rivals.setting import CHECKOUT, DATA, fashion
@@ -48,7 +48,7 @@ def installed(python: Path) -> list[str]:
     return subprocess.run([str(python), "-I", "-c", INSTALLED], check=True, capture_output=True, text=True).stdout.split()
 
 
-def searched_model(home: Path, rows: int, minutes: float) -> tuple[Model, NDArray[Any]]:
+def searched_model(home: Path, rows: int, minutes: float) -> tuple[StudyModel, NDArray[Any]]:
     """The chosen model of a short study, and unseen images."""
     images, labels = fashion(rows + 1000)
     study = AutoML(name="edge", home=home, budget=Budget(minutes=minutes), workers=1, progress=False)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .source import SqlQuery
     from .space import Categorical, Float, Hyperparameter, Integer
     from .specs import Budget, DataSpec, Deployment
-    from .study.model import Model, load_model
+    from .study.model import StudyModel, load_model
     from .study.registry import Registry
     from .study.study import Study, open_study
 
@@ -35,7 +35,7 @@ _MODULES = {
     "load_accelerated": "networks",
     "Study": "study.study",
     "open_study": "study.study",
-    "Model": "study.model",
+    "StudyModel": "study.model",
     "load_model": "study.model",
     "Registry": "study.registry",
     "Budget": "specs",
@@ -75,12 +75,12 @@ __all__ = [
     "LeptonError",
     "LeptonRegressor",
     "LimitError",
-    "Model",
     "Objective",
     "Registry",
     "SqlQuery",
     "Study",
     "StudyError",
+    "StudyModel",
     "accelerate",
     "builder",
     "lean",

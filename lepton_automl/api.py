@@ -61,7 +61,7 @@ class AutoML:
             accurate models so far, or answers for all rows (probabilities [N, K], labels or numbers [N]), a function of the
             rows, a model with `predict_proba` or `predict`, or the path of a bundle.
         refit: Whether the chosen model is trained again at the end on training and validation rows, its scores being those of its
-            twin before: `"auto"` if the budget allows, or `"none"`. `Model.refit` does it at any time, also with the test rows.
+            twin before: `"auto"` if the budget allows, or `"none"`. `StudyModel.refit` does it at any time, also with the test rows.
         ensemble: Whether a study with a time budget averages the answers of its best networks at the end, in one more model that
             stands on the front beside them if it is more accurate: `"auto"` or `"none"`.
         model: A factory of your own networks, `make(config, spec)`, to search instead of the built-in ones; see below.

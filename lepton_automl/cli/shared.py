@@ -13,7 +13,7 @@ import typer
 from lepton_automl.errors import Complaints, ConfigError
 
 if TYPE_CHECKING:
-    from lepton_automl.study.model import Model
+    from lepton_automl.study.model import StudyModel
     from lepton_automl.study.study import Study
 
 app = typer.Typer(
@@ -53,7 +53,7 @@ def picked(
     max_latency_ms: float | None = None,
     *,
     knee: bool = False,
-) -> Model:
+) -> StudyModel:
     """The model that the options of a command name; by default the chosen one.
 
     Raises:

@@ -95,5 +95,5 @@ def batches_figure(profile: ResourceProfile | None, theme: Theme = "neutral") ->
         figure.update_xaxes(tickvals=list(batches), ticktext=[str(rows) for rows in batches], row=1, col=column)
         figure.update_yaxes(title=name, rangemode="tozero", row=1, col=column)
     return apply_theme(
-        figure, theme, height=300, annotations=[] if batches else [note("not measured: Model.profile_resources()")]
+        figure, theme, height=300, annotations=[] if batches else [note("not measured: StudyModel.profile_resources()")]
     )

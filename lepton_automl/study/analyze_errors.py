@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def analyze_errors(
     study: StudyClient, trial: int, *, split: AnalysisSplit | None = None, progress: bool = True
 ) -> ErrorAnalysis:
-    """Analyze the errors of a finished model; `Model.analyze_errors` is the usual way.
+    """Analyze the errors of a finished model; `StudyModel.analyze_errors` is the usual way.
 
     Raises:
         StudyError: The trial has no model, there are no rows to analyze, or the test split has not been evaluated.

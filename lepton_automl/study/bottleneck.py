@@ -29,7 +29,7 @@ MOST_CHILDREN = 1  # that are described one by one, the best first
 
 
 def bottleneck(study: StudyClient, trial: int, *, tries: int = 1, progress: bool = True) -> BottleneckReport:
-    """Profile a finished model in a worker process; `Model.bottleneck` is the usual way.
+    """Profile a finished model in a worker process; `StudyModel.bottleneck` is the usual way.
 
     Args:
         study: The study it comes from.
@@ -50,7 +50,7 @@ def bottleneck(study: StudyClient, trial: int, *, tries: int = 1, progress: bool
 
 
 def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> ResourceProfile:
-    """Measure the resource profile of a finished model in a worker process; `Model.profile_resources` is the usual way.
+    """Measure the resource profile of a finished model in a worker process; `StudyModel.profile_resources` is the usual way.
 
     The latest one is cached beside the bundle, for the report.
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .client import StudyClient
 
 
-class Model:
+class StudyModel:
     """One model of a study's front: the exported artifact, ready to run. Needs no torch.
 
     Args:
@@ -40,7 +40,9 @@ class Model:
     def __repr__(self) -> str:
         size = self.size_bytes / 1e3
         metric = self.study.state.settings.metric
-        return f"<Model {self.study.name}/{self.number}: {metric} {self.score:.4g}, {self.latency_ms:.3g} ms, {size:.0f} kB>"
+        return (
+            f"<StudyModel {self.study.name}/{self.number}: {metric} {self.score:.4g}, {self.latency_ms:.3g} ms, {size:.0f} kB>"
+        )
 
     @property
     def path(self) -> Path:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # and imported where they are used: `lepton status` does with
 
     from lepton_automl.corrected import CorrectedScore
 
-    from .model import Model
+    from .model import StudyModel
 
 
 class StudyModels:
@@ -34,13 +34,13 @@ class StudyModels:
     def __init__(self, study: StudyClient) -> None:
         self._study = study
 
-    def __iter__(self) -> Iterator[Model]:
+    def __iter__(self) -> Iterator[StudyModel]:
         return iter([self[trial.number] for trial in self._study.state.front()])
 
     def __len__(self) -> int:
         return len(self._study.state.front())
 
-    def __getitem__(self, trial: int) -> Model:
+    def __getitem__(self, trial: int) -> StudyModel:
         """The model of one trial, on the front or not.
 
         Args:
@@ -50,13 +50,13 @@ class StudyModels:
             ConfigError: There is no such trial.
             StudyError: It has no model.
         """
-        from .model import Model
+        from .model import StudyModel
 
         known = self._study.state.trial(trial)
         if known.status != "complete":
             what = f"trial {trial} has no model: its status is {known.status}"
             raise StudyError(what, where=self._study.name, fix="Choose a trial whose status is complete.")
-        return Model(self._study, trial)
+        return StudyModel(self._study, trial)
 
     @property
     def front(self) -> pd.DataFrame:
@@ -101,7 +101,7 @@ class StudyModels:
         min_score: float | None = None,
         limits: Mapping[str, float] | None = None,
         knee: bool = False,
-    ) -> Model:
+    ) -> StudyModel:
         """A model from the front, chosen by validation scores only.
 
         Without a wish, it is the fastest model whose score is as good as the best one, as far as that is known: behind it by at
@@ -124,10 +124,10 @@ class StudyModels:
             LimitError: No model on the front qualifies.
             ConfigError: A limit is on a cost that this study did not measure.
         """
-        from .model import Model
+        from .model import StudyModel
 
         trial = self._study.state.choose(max_latency_ms=max_latency_ms, min_score=min_score, limits=limits, knee=knee)
-        return Model(self._study, trial.number)
+        return StudyModel(self._study, trial.number)
 
     def compare(self, first: int, second: int, *, split: AnalysisSplit | None = None) -> pd.DataFrame:
         """Compare two models on the same rows: whether one is better, or the difference may be chance.

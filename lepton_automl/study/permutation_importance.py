@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .client import StudyClient
 
 
-def permutation_importance(  # the options of `Model.permutation_importance`
+def permutation_importance(  # the options of `StudyModel.permutation_importance`
     study: StudyClient,
     trial: int,
     *,
@@ -34,7 +34,7 @@ def permutation_importance(  # the options of `Model.permutation_importance`
     seconds: float | None = None,
     progress: bool = True,
 ) -> ImportanceReport:
-    """Measure what matters to a finished model; `Model.permutation_importance` is the usual way.
+    """Measure what matters to a finished model; `StudyModel.permutation_importance` is the usual way.
 
     Raises:
         StudyError: The trial has no model, there are no such rows, or the test split has not been evaluated.

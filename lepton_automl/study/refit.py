@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def refit(study: StudyClient, trial: int, *, rows: RefitRows = "validation", progress: bool = True) -> None:
-    """Refit a finished model in a worker process; `Model.refit` is the usual way.
+    """Refit a finished model in a worker process; `StudyModel.refit` is the usual way.
 
     Raises:
         StudyError: The model cannot be refitted, its network is made by code that may not run here, or it would be worse than its

@@ -94,7 +94,7 @@ def report_context(study: StudyClient, *, ask: bool, progress: bool = False) -> 
         return ReportContext(state)
     folder = trial_folder(study.folder, number)
     analysis = cached_result(folder, f"examined-{default_split(study, number)}", ErrorAnalysis)
-    missing = "" if analysis else "Its errors have not been analyzed: call Model.analyze_errors()."
+    missing = "" if analysis else "Its errors have not been analyzed: call StudyModel.analyze_errors()."
     if analysis is None and ask:
         try:
             analysis = analyze_errors(study, number, progress=progress)

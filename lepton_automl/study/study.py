@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # and imported where they are used: `lepton status` does with
     from lepton_automl.reporting.about_data import DataReport
     from lepton_automl.widgets.dashboard import Dashboard
 
-    from .model import Model
+    from .model import StudyModel
     from .report import StudyReport
 
 
@@ -146,16 +146,16 @@ class Study:
         min_score: float | None = None,
         limits: Mapping[str, float] | None = None,
         knee: bool = False,
-    ) -> Model:
+    ) -> StudyModel:
         """A model from the front, chosen by validation scores only; see `StudyModels.best`."""
         return self.models.best(max_latency_ms=max_latency_ms, min_score=min_score, limits=limits, knee=knee)
 
-    def model(self, trial: int) -> Model:
+    def model(self, trial: int) -> StudyModel:
         """The model of one trial, on the front or not: `study.models[trial]`."""
         return self.models[trial]
 
     def predict(self, raw: Any, *, coverage: float | None = None) -> Any:
-        """The predictions of the chosen model, or its sets or intervals at a coverage; see `Model.predict`."""
+        """The predictions of the chosen model, or its sets or intervals at a coverage; see `StudyModel.predict`."""
         return self.best().predict(raw, coverage=coverage)
 
     def predict_proba(self, raw: Any) -> Any:
@@ -163,11 +163,11 @@ class Study:
         return self.best().predict_proba(raw)
 
     def export(self, out: str | Path, *, key: str | Path | None = None) -> Path:
-        """Copy the chosen model's bundle to a folder, and sign it if a key is given; see `Model.export`."""
+        """Copy the chosen model's bundle to a folder, and sign it if a key is given; see `StudyModel.export`."""
         return self.best().export(out, key=key)
 
     def register(self, name: str | None = None, *, alias: str = "champion") -> str:
-        """Register the chosen model as a version in the MLflow registry; see `Model.register`."""
+        """Register the chosen model as a version in the MLflow registry; see `StudyModel.register`."""
         return self.best().register(name, alias=alias)
 
     def evaluate_test(self) -> pd.DataFrame:

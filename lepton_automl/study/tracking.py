@@ -138,7 +138,7 @@ class StudyTracking:
             rebuild_lost(self._study.home.folder)
 
     def register(self, trial: int, model: str, alias: str) -> str:
-        """Register a trial's model as a version in the MLflow registry; `Model.register` is the usual way."""
+        """Register a trial's model as a version in the MLflow registry; `StudyModel.register` is the usual way."""
         from lepton_automl.tracking.registry import register
 
         self._study.check_intact()

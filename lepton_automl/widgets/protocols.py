@@ -78,7 +78,7 @@ class StudyDriver(Protocol):
         """The study in MLflow."""
 
     def model(self, trial: int) -> Any:
-        """A finished trial's model; see `study.model.Model`."""
+        """A finished trial's model; see `study.model.StudyModel`."""
 
 
 @dataclass(frozen=True, kw_only=True)

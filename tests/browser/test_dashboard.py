@@ -116,7 +116,7 @@ def test_a_search_is_watched_and_controlled(server, opened, face):
     page.picture("registered")
     page.run(3)
     page.finished(3)
-    assert f"<Model {name}/" in (page.cell(3).locator(".jp-OutputArea").text_content() or "")
+    assert f"<StudyModel {name}/" in (page.cell(3).locator(".jp-OutputArea").text_content() or "")
     assert not page.errors
 
 

@@ -31,7 +31,7 @@ def test_the_readmes_example_runs(tmp_path, monkeypatch, capsys):
         exec(compile(page, str(README), "exec"), names)
     output = capsys.readouterr().out
     assert " training, " in output and "inferred: " in output
-    assert "accuracy" in output and "<Model study/" in output
+    assert "accuracy" in output and "<StudyModel study/" in output
     assert (tmp_path / "my-model" / "predict.py").exists() and (tmp_path / "mlruns" / "mlflow.db").exists()
 
 

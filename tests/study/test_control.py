@@ -87,7 +87,7 @@ def test_a_study_lives_on_its_own(home):
 
     script.send_signal(signal.SIGINT)
     output, _ = script.communicate(timeout=PATIENCE)
-    assert script.returncode == 0 and "stopping" in output and "chosen <Model driven/" in output
+    assert script.returncode == 0 and "stopping" in output and "chosen <StudyModel driven/" in output
     assert study.status == "ended" and study.state.ended.reason == "stopped by the user" and study.state.registered
     with pytest.raises(StudyError, match="the study has ended"):
         study.pause()

@@ -171,7 +171,7 @@ def test_a_terminated_command_stops_its_search_and_publishes(table, home, number
     process = command(table, home, "--grace", "120")
     process.send_signal(number)
     output, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0 and f"stopping after {number.name}" in output and "chosen: <Model one/" in output
+    assert process.returncode == 0 and f"stopping after {number.name}" in output and "chosen: <StudyModel one/" in output
     study = Study("one", home)
     assert study.status == "ended" and study.client.is_published and study.state.ended.reason == "stopped by the user"
 
