@@ -43,6 +43,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "conv": "lepton_automl.modalities.image.family:ConvFamily",
         "pretrained": "lepton_automl.modalities.image.pretrained.family:PretrainedFamily",
         "table": "lepton_automl.modalities.table.family:TableFamily",
+        "sequential": "lepton_automl.modalities.image.sequential:SequentialFamily",
         "linear_image": "lepton_automl.modalities.image.linear:LinearImageFamily",
         "linear_table": "lepton_automl.modalities.table.linear:LinearTableFamily",
         "ensemble": "lepton_automl.ensembles.family:EnsembleFamily",

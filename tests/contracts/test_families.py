@@ -10,6 +10,7 @@ import torch
 from lepton_automl.modalities.image.family import ConvFamily
 from lepton_automl.modalities.image.linear import LinearImageFamily
 from lepton_automl.modalities.image.pretrained.family import PretrainedFamily
+from lepton_automl.modalities.image.sequential import SequentialFamily
 from lepton_automl.modalities.table.family import TableFamily
 from lepton_automl.modalities.table.linear import LinearTableFamily
 from lepton_automl.testing.family import FamilyContract
@@ -20,6 +21,14 @@ ROWS = 100
 
 class TestConvNetworks(FamilyContract):
     family = ConvFamily()
+
+    def source(self, folder):
+        rng = np.random.default_rng(0)
+        return rng.integers(0, 256, (ROWS, 8, 8), np.uint8), np.arange(ROWS) % 3
+
+
+class TestSequentialNetworks(FamilyContract):
+    family = SequentialFamily()
 
     def source(self, folder):
         rng = np.random.default_rng(0)
