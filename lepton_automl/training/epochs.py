@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import Protocol
 
 import pytorch_lightning as pl
@@ -109,13 +110,15 @@ class Epochs(pl.Callback):
         return take_snapshot(task, self)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
-        """Load the averaged weights: those with the best score, or the last ones if nothing was scored."""
+        """Load the weights with the best score, or the last ones if nothing was scored; averaged ones if there are such."""
         assert isinstance(pl_module, TrainingModule)
-        if self.best is None:
-            load_averaged(pl_module.model, pl_module.optimizer, self._some_batches())
-        else:
-            pl_module.optimizer.eval()
+        averaging = pl_module.averaging
+        if self.best is not None:
+            if averaging is not None:
+                averaging.eval()
             pl_module.model.load_state_dict(self.best)
+        elif averaging is not None:
+            load_averaged(pl_module.model, averaging, self._some_batches())
 
     def begin(self, task: pl.LightningModule) -> None:
         """Called at the start of an epoch."""
@@ -133,7 +136,8 @@ class Epochs(pl.Callback):
         chunks = list(self.feed.val_dataloader())
         if not chunks:
             return {}
-        with averaged_weights(task.model, task.optimizer, self._some_batches()):
+        averaging = task.averaging
+        with nullcontext() if averaging is None else averaged_weights(task.model, averaging, self._some_batches()):
             answers, targets = predict_rows(task.model, chunks, task.device, self.spec)
             return self.score_answers(task.model, answers, targets, row_weights(chunks))
 

@@ -16,6 +16,7 @@ from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
 
 from .epochs import BatchSource, Epochs, OfferSnapshot, OnEpoch
+from .optimizers import MakeOptimizer
 from .silence import KeepSignals, interruptible, silence_lightning
 from .snapshot import Snapshot
 from .stopped import TrainingStopped
@@ -51,6 +52,7 @@ def fit(
     start: Snapshot | None = None,
     keep: OfferSnapshot = lambda _: None,
     loss: nn.Module | None = None,
+    optimizer: MakeOptimizer | None = None,
 ) -> FitResult:
     """Train a network in place on epochs [first_epoch, last_epoch) of a plan.
 
@@ -75,6 +77,8 @@ def fit(
         keep: Called after each epoch, even one that ended the fit, with a function that takes a snapshot; that function must be
             called immediately, if at all.
         loss: The loss to minimise, called as `loss(outputs, batch)`; by default the task's own.
+        optimizer: Makes the optimiser of the trainable weights, in place of schedule-free AdamW with the plan's settings. The
+            model then ends with its weights as they are, not with averaged ones; such a fit has no snapshots.
 
     Returns:
         How the fit ended.
@@ -87,7 +91,9 @@ def fit(
     if first_epoch >= last:
         return FitResult(epochs=0, stopped=None, scores={})
     feed = cast("BatchSource", datamodule)
-    task = TrainingModule(model.train(), plan, spec, steps=feed.batches, first_epoch=first_epoch, wait=wait, loss=loss)
+    task = TrainingModule(
+        model.train(), plan, spec, steps=feed.batches, first_epoch=first_epoch, wait=wait, loss=loss, optimizer=optimizer
+    )
     epochs = Epochs(feed, plan, spec, first_epoch=first_epoch, on_epoch=on_epoch, score=score, start=start, keep=keep)
     return run_trainer(task, datamodule, epochs, last - first_epoch)
 

@@ -12,6 +12,7 @@ from pytorch_lightning.strategies import SingleDeviceStrategy
 from schedulefree import AdamWScheduleFree
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
 
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
@@ -19,10 +20,15 @@ from lepton_automl.specs import DataSpec
 from .averaging import adamw
 from .diverged import check_divergence
 from .loss import Batch, Loss
+from .optimizers import MakeOptimizer
 
 
 class TrainingModule(pl.LightningModule):
     """Runs the steps of a plan. One call takes a chunk of batches, as Lightning's overhead per call is about half a small step.
+
+    Attributes:
+        optimizer: The optimiser.
+        averaging: The optimiser, if it keeps averaged weights.
 
     Args:
         model: The network, trained in place.
@@ -32,7 +38,11 @@ class TrainingModule(pl.LightningModule):
         first_epoch: The epoch of the plan that this fit starts at.
         wait: Called before every step.
         loss: The loss to minimise, called as `loss(outputs, batch)`; by default the task's own.
+        optimizer: Makes the optimiser of the trainable weights; by default schedule-free AdamW, with the plan's settings.
     """
+
+    optimizer: Optimizer
+    averaging: AdamWScheduleFree | None = None
 
     def __init__(
         self,
@@ -44,17 +54,22 @@ class TrainingModule(pl.LightningModule):
         first_epoch: int,
         wait: Callable[[], None],
         loss: nn.Module | None = None,
+        optimizer: MakeOptimizer | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.model, self.loss = model, loss or Loss(spec, plan, ensemble=bool(getattr(model, "ensemble", False)))
-        self.plan, self.spec, self.wait = plan, spec, wait
+        self.plan, self.spec, self.wait, self.make_optimizer = plan, spec, wait, optimizer
         self.steps, self.step = steps, first_epoch * steps
 
-    def configure_optimizers(self) -> AdamWScheduleFree:
+    def configure_optimizers(self) -> Optimizer:
         """Create the optimiser; called once per fit."""
-        self.optimizer = adamw(self.model, self.plan, self.steps)
-        self.optimizer.train()
+        if self.make_optimizer is not None:
+            self.optimizer = self.make_optimizer(weight for weight in self.model.parameters() if weight.requires_grad)
+            return self.optimizer
+        self.averaging = adamw(self.model, self.plan, self.steps)
+        self.averaging.train()
+        self.optimizer = self.averaging
         return self.optimizer
 
     def on_fit_start(self) -> None:
