@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl import AutoML, Budget, load_model
-from lepton_automl.study.model import StudyModel
+from lepton_automl import AutoML, Budget
+from lepton_automl.study.model import StudyModel, load_bundle
 
 from . import launch
 from .live_rivals.setting import CHECKOUT, DATA, fashion
@@ -89,7 +89,7 @@ class Ways:
 
 def answers_equal(ways: Ways, pictures: NDArray[Any], folder: Path) -> tuple[float, float]:
     """The shares of images whose label and probabilities equal this package's bit by bit, and whose label equals torch's."""
-    here, source, output_file = load_model(ways.bundle), folder / "pictures.npy", folder / "probabilities.npy"
+    here, source, output_file = load_bundle(ways.bundle), folder / "pictures.npy", folder / "probabilities.npy"
     np.save(source, pictures)
     subprocess.run([str(ways.python), "-I", "-c", PREDICT_CODE, str(ways.bundle), str(source), str(output_file)], check=True)
     labels = np.array(ways.edge(source).lines)

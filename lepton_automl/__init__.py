@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from .api import AutoML
     from .errors import BundleError, ConfigError, DataError, ExtraError, LeptonError, LimitError, StudyError
     from .estimators import LeptonClassifier, LeptonRegressor
+    from .loading import load_model
     from .networks import accelerate, lean, load_accelerated
     from .notebook import builder
     from .objective import CustomMetric, Objective
     from .source import SqlQuery
+    from .sequential.model import Model
     from .space import Categorical, Float, Hyperparameter, Integer
     from .specs import Budget, DataSpec, Deployment
-    from .study.model import StudyModel, load_model
+    from .study.model import StudyModel
     from .study.registry import Registry
     from .study.study import Study, open_study
 
@@ -36,7 +38,8 @@ _MODULES = {
     "Study": "study.study",
     "open_study": "study.study",
     "StudyModel": "study.model",
-    "load_model": "study.model",
+    "load_model": "loading",
+    "Model": "sequential.model",
     "Registry": "study.registry",
     "Budget": "specs",
     "DataSpec": "specs",
@@ -75,6 +78,7 @@ __all__ = [
     "LeptonError",
     "LeptonRegressor",
     "LimitError",
+    "Model",
     "Objective",
     "Registry",
     "SqlQuery",

@@ -29,6 +29,7 @@ from .validate import (
     check_name,
     check_place,
     query_or_data,
+    check_start,
     warm_studies,
 )
 
@@ -54,6 +55,8 @@ class AutoML:
             that are usually fixed may be added, such as `{"train.batch_size": Categorical(32, 64, 128, default=64)}`.
         family: The network family to search, such as `"conv"`, or several, the most usual one first; by default the usual
             one for the data, after its linear model.
+        start: A `Model` or `LeptonNet` that the search begins at: its first design is that network, untrained; the search varies its
+            widths, how it is trained, and the share of its channels that is pruned.
         pretrained: Published weights that networks for images may start from: `"auto"` for all that are on this machine,
             `"none"`, names of backbones such as `"efficientnet_lite0"`, or the path of a file or folder of weights. Nothing is
             downloaded; `study.data.notes` names what is used, or what to install.
@@ -129,6 +132,7 @@ class AutoML:
     class_weight: str | Mapping[Any, float] | None = None
     hyperparameters: Mapping[str, Hyperparameter | Setting] = field(default_factory=dict)
     family: str | Sequence[str] | None = None
+    start: Any = None
     pretrained: str | Path | Sequence[str] = "auto"
     teacher: Any = "none"
     refit: Literal["auto", "none"] = "auto"
@@ -176,6 +180,7 @@ class AutoML:
         check_model(self.model, self.space, complaints)
         check_family(self.family, None, complaints)
         complaints.check(self.family is None or self.model is None, "both family and model are given", "Pass one of them.")
+        check_start(self.start, {"family": self.family, "model": self.model}, complaints)
         check_plugin("samplers", self.sampler, complaints)
         what = f"grid is given, but sampler is {self.sampler!r}"
         complaints.check(not self.grid or self.sampler == "grid", what, "Pass sampler='grid'.")

@@ -48,14 +48,19 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     check_family(request.family, spec, complaints)
     complaints.raise_any()
     names = (request.family,) if isinstance(request.family, str) else tuple(request.family or families.usual_names(spec))
+    hyperparameters = request.hyperparameters
+    if request.start is not None:
+        from .sequential.search_start import FAMILY, start_changes
+
+        check_family(FAMILY, spec, complaints)
+        complaints.raise_any()
+        names, hyperparameters = (FAMILY,), {**start_changes(request.start, spec), **hyperparameters}
     plan = families.usual_plan(spec, next(iter(names), ""))
     teacher = teacher_for(request, spec)
     space = (
-        custom_space.restrict(request.hyperparameters)
+        custom_space.restrict(hyperparameters)
         if custom_space
-        else families.add_hyperparameters(
-            _with_teacher(families.space_for(spec, names), teacher), spec, request.hyperparameters
-        )
+        else families.add_hyperparameters(_with_teacher(families.space_for(spec, names), teacher), spec, hyperparameters)
     )
     return StudyConfig(
         name=name,

@@ -223,7 +223,7 @@ class SequentialRecipe(Recipe):
 
 
 _LAYER = re.compile(r"(\w+)\(([^()]*)\)")
-_USUAL = {field.name: field.default for field in fields(Layer) if field.name != "kind"}
+_USUAL: dict[str, Any] = {field.name: field.default for field in fields(Layer) if field.name != "kind"}
 
 
 def layers_to_text(layers: Sequence[Layer]) -> str:

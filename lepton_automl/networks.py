@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from .pipelines.lean import LeanModel
 
 
+RATIO = 0.5  # of `lean` without a goal
+
+
 def lean(
     model: Any,
-    data: Any,
+    data: Any = None,
     *,
     deployment: Deployment | None = None,
     ratio: float | None = None,
@@ -37,14 +40,14 @@ def lean(
 ) -> LeanModel[Any]:
     """Make your own trained network smaller: prune whole channels and fine-tune the rest.
 
-    Give exactly one goal: `ratio`, `max_latency_ms` or `max_score_drop`. On a CPU, equal seeds give equal networks if both `ratio`
-    and `multiple` are given; else the result depends on measurements.
+    Give one goal, `ratio`, `max_latency_ms` or `max_score_drop`; without one, half of the channels are removed. On a CPU, equal
+    seeds give equal networks if both `ratio` and `multiple` are given; else the result depends on measurements.
 
     Args:
-        model: A trained `torch.nn.Module`, called as `model(x)`; returns logits [N, classes], or values [N] or [N, 1]. It is
-            not changed.
+        model: A trained `Model` or `LeptonNet`, or a `torch.nn.Module` that is called as `model(x)` and returns logits [N, classes],
+            or values [N] or [N, 1]. It is not changed.
         data: Data for fine-tuning: `(x, y)` as arrays or tensors, or a Dataset or DataLoader of such pairs, which is read
-            once. Integers in `y` are classes, floats are values.
+            once. Integers in `y` are classes, floats are values. For a `Model` as for its `fit`; None for the rows of its last `fit`.
         deployment: The device that latency is measured for.
         ratio: Share of the channels to remove, above 0 and below 1; 0.5 removes about three quarters of the weights.
         max_latency_ms: Maximum latency of one call of the exported network, in milliseconds.
@@ -82,7 +85,11 @@ def lean(
     from .pipelines import lean as pipeline
     from .pipelines.prune_config import PruneConfig
     from .reporting.terminal import activity_line
+    from .sequential.handover import as_module, pruned
 
+    if ratio is None and max_latency_ms is None and max_score_drop is None:
+        ratio = RATIO
+    module, data, validation = as_module(model, data, validation, "lean")
     config = PruneConfig(
         ratio=ratio,
         max_latency_ms=max_latency_ms,
@@ -102,11 +109,17 @@ def lean(
         seed=seed,
     )
     with activity_line("lean", shown=progress) as report_progress:
-        return pipeline.lean(model, data, config, report_progress)
+        return pruned(model, pipeline.lean(module, data, config, report_progress))
 
 
 def accelerate(
-    model: Any, data: Any, *, deployment: Deployment | None = None, validation: Any = None, seed: int = 0, progress: bool = True
+    model: Any,
+    data: Any = None,
+    *,
+    deployment: Deployment | None = None,
+    validation: Any = None,
+    seed: int = 0,
+    progress: bool = True,
 ) -> AcceleratedModel:
     """Find the fastest way to run your own trained network, unchanged, without losing its accuracy.
 
@@ -115,10 +128,10 @@ def accelerate(
     calibrated on rows of `data`; layers that it would harm stay in floats.
 
     Args:
-        model: A trained `torch.nn.Module`, called as `model(x)`; returns logits [N, classes], or values [N] or [N, 1]. It is
-            not changed.
+        model: A trained `Model` or `LeptonNet`, or a `torch.nn.Module` that is called as `model(x)` and returns logits [N, classes],
+            or values [N] or [N, 1]. It is not changed.
         data: `(x, y)` as arrays or tensors, or a Dataset or DataLoader of such pairs, which is read once. Integers in `y`
-            are classes, floats are values.
+            are classes, floats are values. For a `Model` as for its `fit`; None for the rows of its last `fit`.
         deployment: The device: threads, batch size, allowed runtimes and score drop.
         validation: Rows to score on, like `data`; by default a fifth of `data` is held out.
         seed: Seed of the held-out rows.
@@ -139,10 +152,18 @@ def accelerate(
     """
     from .pipelines.accelerated_model import accelerate_network
     from .reporting.terminal import activity_line
+    from .sequential.handover import as_module, finish_of
 
+    module, data, validation = as_module(model, data, validation, "accelerate")
     with activity_line("accelerate", shown=progress) as report_progress:
         return accelerate_network(
-            model, data, Deployment() if deployment is None else deployment, validation, seed=seed, progress=report_progress
+            module,
+            data,
+            Deployment() if deployment is None else deployment,
+            validation,
+            seed=seed,
+            finish=finish_of(model),
+            progress=report_progress,
         )
 
 

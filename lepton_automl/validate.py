@@ -84,6 +84,17 @@ def check_family(family: Any, spec: DataSpec | None, complaints: Complaints) -> 
             complaints.add(f"the network family {name!r} does not support these data", f"Families that do: {', '.join(fits)}.")
 
 
+def check_start(start: Any, others: Mapping[str, Any], complaints: Complaints) -> None:
+    """Check a network that a search begins at; `others` are arguments that choose the networks in another way."""
+    if start is None:
+        return
+    from .sequential.search_start import check_start as check_network
+
+    check_network(start, complaints)
+    for name, value in others.items():
+        complaints.check(value is None, f"both start and {name} are given", "Pass one of them.")
+
+
 def check_place(uri: Any, experiment: Any, complaints: Complaints) -> None:
     """Check the settings for MLflow."""
     for word, text in (("tracking_uri", uri), ("experiment", experiment)):

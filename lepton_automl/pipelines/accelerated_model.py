@@ -6,14 +6,15 @@ import json
 import tempfile
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 from torch import Tensor, nn
 
 from lepton_automl.data.labelled import ROWS, LabelledSplits
@@ -40,6 +41,8 @@ from .cost import quiet_reference
 from .validate_inputs import check_deployment, validate_inputs
 from .variant_scores import VariantScores, variant_scores
 
+Finish = Literal["", "softmax", "second"]
+FINISH = "finish"  # the key of a `Finish` in the settings of a saved network
 SAMPLE_ROWS = 512  # training rows for calibration
 CALL = 512  # rows per call when scoring
 
@@ -58,6 +61,7 @@ class AcceleratedModel:
         batch_size: Rows per call.
         content: The artifact's bytes.
         threads: Threads that one call may use.
+        finish: What `predict` does with the outputs: nothing, their softmax, or the softmax of the second of two.
     """
 
     variant: Variant
@@ -69,6 +73,7 @@ class AcceleratedModel:
     batch_size: int
     content: bytes
     threads: int
+    finish: Finish = ""
 
     @property
     def table(self) -> pd.DataFrame:
@@ -76,11 +81,11 @@ class AcceleratedModel:
         return pd.DataFrame([_row(tried) for tried in self.tried])
 
     def predict(self, rows: Any) -> NDArray[np.float32]:
-        """The network's outputs for rows [N, ...], as its `forward` takes them."""
+        """The network's outputs for rows [N, ...], as its `forward` takes them; of a `Model`, what its `predict` answers."""
         if not hasattr(self, "_opened"):
             object.__setattr__(self, "_opened", self._open())
         outputs: NDArray[np.float32] = self._opened({ROWS: _array(rows)})  # type: ignore[attr-defined]  # set above
-        return outputs
+        return finished(outputs, self.finish)
 
     def save(self, folder: str | Path) -> Path:
         """Write the artifact and its runtime settings into a new folder, which `load_accelerated` opens.
@@ -96,6 +101,7 @@ class AcceleratedModel:
         (into / f"model{suffix}").write_bytes(self.content)
         operations = artifact_loader(self.variant.to_json()).operations(self.content)
         settings = self.variant.to_json() | {"batch_size": self.batch_size} | ({OPERATIONS: operations} if operations else {})
+        settings |= {FINISH: self.finish} if self.finish else {}
         (into / RUNTIME).write_text(json.dumps(settings, indent=1))
         return into
 
@@ -119,6 +125,7 @@ def accelerate_network(
     validation: Any = None,
     *,
     seed: int = 0,
+    finish: Finish = "",
     progress: Callable[[str], None] = lambda _: None,
 ) -> AcceleratedModel:
     """Find the fastest variant of a trained network.
@@ -129,6 +136,7 @@ def accelerate_network(
         deployment: The device, its runtimes, and the largest score drop.
         validation: Rows and targets to score on, likewise; None to hold out a fifth of `data`.
         seed: Seeds the choice of held-out rows.
+        finish: What the result's `predict` does with the outputs.
         progress: Called with a description of each step.
 
     Raises:
@@ -147,7 +155,8 @@ def accelerate_network(
         torch.inference_mode(mode=False),
         pausing_for_measurements(measurement_lock_path()) as measurement_lock,
     ):
-        return AccelerationRun(Bare(model.eval()), rows, deployment, Path(folder), progress).run(measurement_lock)
+        run = AccelerationRun(Bare(model.eval()), rows, deployment, Path(folder), progress)
+        return replace(run.run(measurement_lock), finish=finish)
 
 
 class AccelerationRun:
@@ -251,7 +260,16 @@ def _read_content(path: Path, variant: Variant, allowed: list[str]) -> bytes:
 def load(folder: str | Path, threads: int = 1) -> Callable[[Any], NDArray[np.float32]]:
     """Open a folder written by `AcceleratedModel.save` as a function of rows [N, ...], as the network's `forward` takes them."""
     model = open_accelerated(Path(folder), threads)
-    return lambda rows: model({ROWS: _array(rows)})
+    finish = json.loads((Path(folder) / RUNTIME).read_text()).get(FINISH, "")
+    return lambda rows: finished(model({ROWS: _array(rows)}), finish)
+
+
+def finished(outputs: NDArray[np.float32], finish: str) -> NDArray[np.float32]:
+    """The outputs [N, K] after a `Finish`: the same, or probabilities."""
+    if not finish:
+        return outputs
+    probabilities: NDArray[np.float32] = softmax(outputs, axis=1)
+    return probabilities[:, 1:] if finish == "second" else probabilities
 
 
 def _array(rows: Any) -> NDArray[Any]:

@@ -55,9 +55,9 @@ def _without_target(data: Any, spec: DataSpec) -> Any:
 
 def _answers(teacher: Any, rows: Any, spec: DataSpec) -> Any:
     if isinstance(teacher, str | Path):
-        from .model import load_model
+        from .model import load_bundle
 
-        teacher = load_model(teacher)
+        teacher = load_bundle(teacher)
     try:
         if task_of(spec).probabilities and hasattr(teacher, "predict_proba"):
             return _in_order(teacher, as_array(teacher.predict_proba(rows)), spec)

@@ -300,7 +300,7 @@ class StudyModel:
         return StudyTracking(self.study).register(self.number, name or self.study.name, alias)
 
 
-def load_model(bundle: str | Path, *, public_key: str | Path | None = None) -> Predictor:
+def load_bundle(bundle: str | Path, *, public_key: str | Path | None = None) -> Predictor:
     """Open an exported bundle; no code in it is run.
 
     The model first predicts one row in a separate process, which has a minute and limited memory: a file that never responds,
