@@ -53,7 +53,9 @@ class Controls(View):
             (w.Label("limit, ms"), self.latency, self.set),
             (self.hyperparameter, self.setting, self.pin, self.unpin, self.held),
         )
-        row = w.Box([w.HBox(group) for group in groups])
+        boxes = [w.HBox(group) for group in groups]
+        self._while_it_runs = (boxes[0], boxes[3])
+        row = w.Box(boxes)
         row.add_class("l-controls")
         super().__init__(row, actions.message)
 
@@ -61,6 +63,8 @@ class Controls(View):
         """Enable the controls that apply now."""
         state, status = snapshot.state, snapshot.status
         self._state = state
+        for box in self._while_it_runs:
+            box.layout.display = "none" if status == "ended" else ""
         held = status in {"paused", "lost"}
         self.pause.layout.display, self.resume.layout.display = ("none", "") if held else ("", "none")
         self.pause.disabled, self.resume.disabled = status != "running", not held

@@ -9,17 +9,22 @@ from typing import Any
 
 import ipywidgets as w
 
+from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.errors import LeptonError
+from lepton_automl.permutation_importance import PermutationImportance
+from lepton_automl.reporting.tables import chosen_trial
 from lepton_automl.study_store import StudyStore
 
 from .actions import Actions
 from .controls import Controls
 from .curves import curves_view, growth_view, timeline_view
 from .detail import DetailView
+from .done import DoneView
 from .drawing import Drawing
 from .front import FrontView
 from .importance import ImportanceView
 from .log import LogView
+from .model_actions import ModelActions
 from .picture import Script
 from .poller import EVERY, Poller
 from .protocols import OVER, StudyDriver, StudyReader, StudySnapshot
@@ -52,11 +57,14 @@ class Dashboard(PersistentBox):
         self._watch, self._drive = watch, drive
         self._poller = Poller(self._poll)
         self._drawing = threading.RLock()
-        self._chosen: int | None = None
+        self._chosen: int | None = None  # by the user
+        self._default: int | None = None  # by the study; shown until the user chooses
         self._shown = -TICK
         self._snapshot = self._look()
         self.actions = Actions(self.refresh)
+        self._do = ModelActions(drive, self.actions, self._load)
         self.run, self.controls = RunView(), Controls(drive, self.actions)
+        self.done = DoneView(self._do, f"{drive.name}-model")
         self.decisions = LogView()
         self.front = FrontView(self.choose, self.controls.limit)
         self.table = TableView(self.choose)
@@ -74,7 +82,7 @@ class Dashboard(PersistentBox):
         self.tabs.observe(lambda _: self.draw(), "selected_index")
         main = w.Box([self.tabs, self.detail])
         main.add_class("l-main")
-        super().__init__(Script(), self.run, self.controls, main)
+        super().__init__(Script(), self.run, self.controls, self.done, main)
         self.decisions.take(self._snapshot.state, self._snapshot.news)
         self.draw()
         free_clicks(self)
@@ -102,6 +110,7 @@ class Dashboard(PersistentBox):
             self._shown = time.monotonic()
             self.run.draw(snapshot)
             self.controls.draw(snapshot)
+            self.done.draw(snapshot)
             view = list(self.views.values())[self.tabs.selected_index or 0]
             view.draw(snapshot)
             free_clicks(view)  # some create their widgets when first drawn
@@ -121,8 +130,11 @@ class Dashboard(PersistentBox):
     def _look(self) -> StudySnapshot:
         status, state, news = self._watch.poll()
         over = status in OVER
+        if news or self._default is None:
+            self._default = chosen_trial(state) if state.config else None
+        chosen = self._default if self._chosen is None else self._chosen
         return StudySnapshot(
-            state=state, status=status, now=state.last_at if over else time.time(), news=tuple(news), chosen=self._chosen
+            state=state, status=status, now=state.last_at if over else time.time(), news=tuple(news), chosen=chosen
         )
 
     def _poll(self) -> float | None:
@@ -148,56 +160,29 @@ class Dashboard(PersistentBox):
     # Actions
 
     def _buttons(self) -> dict[str, Callable[[int], object]]:
-        drive, do = self._drive, self.actions.start
-
-        def use(trial: int) -> str:
-            self.model = drive.model(trial)
-            return f"dashboard.model is trial {trial}"
-
-        def register(trial: int, alias: str) -> str:
-            version = drive.model(trial).register(alias=alias)
-            return f"trial {trial} registered as {drive.name} version {version} ({alias})"
-
-        def export(trial: int) -> str:
-            return f"bundle exported to {drive.model(trial).export(self.detail.folder.value)}"
-
-        def retune(trial: int) -> str:
-            drive.control.retune(trial)
-            return f"variations of trial {trial} will be tried next"
-
-        def code(trial: int, rest: str = "") -> str:
-            return f"open_study({drive.name!r}).model({trial}){rest}"
-
+        """The actions of the buttons beside a trial's details."""
+        do = self._do
         return {
-            "use": lambda n: do("loading", lambda: use(n), code=f"model = {code(n)}"),
-            "champion": lambda n: (
-                do("registering", lambda: register(n, "champion"), code=code(n, '.register(alias="champion")')) and None
-            ),
-            "challenger": lambda n: (
-                do("registering", lambda: register(n, "challenger"), code=code(n, '.register(alias="challenger")')) and None
-            ),
-            "export": lambda n: (
-                do("exporting", lambda: export(n), code=code(n, f".export({self.detail.folder.value!r})")) and None
-            ),
-            "retune": lambda n: do("retuning", lambda: retune(n), code=f"study.control.retune({n})"),
-            "examine": lambda n: do("analyzing errors", lambda: self._examine(n), code=code(n, ".analyze_errors()")),
-            "importance": lambda n: do(
-                "measuring importance", lambda: self._measure_importance(n), code=code(n, ".permutation_importance()")
-            ),
-            "mlflow": lambda n: do("opening MLflow", lambda: drive.tracking.page(n)),
+            "use": do.use,
+            "champion": lambda n: do.register(n, "champion"),
+            "challenger": lambda n: do.register(n, "challenger"),
+            "export": lambda n: do.export(n, self.detail.folder.value),
+            "retune": do.retune,
+            "examine": lambda n: do.examine(n, self._show_errors),
+            "importance": lambda n: do.importance(n, self._show_importance),
+            "mlflow": do.mlflow,
         }
 
-    def _examine(self, trial: int) -> str:
-        analysis = self._drive.model(trial).analyze_errors(progress=False)
+    def _load(self, model: Any) -> None:
+        self.model = model
+
+    def _show_errors(self, analysis: ErrorAnalysis) -> None:
         with self._drawing:
             self.detail.show_error_analysis(analysis)
-        return f"errors of trial {trial} shown"
 
-    def _measure_importance(self, trial: int) -> str:
-        importance = self._drive.model(trial).permutation_importance(progress=False)
+    def _show_importance(self, importance: PermutationImportance) -> None:
         with self._drawing:
             self.detail.show_importance(importance)
-        return f"importance for trial {trial} shown"
 
     # Text and picture
 

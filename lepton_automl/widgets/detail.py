@@ -13,6 +13,7 @@ from lepton_automl.permutation_importance import PermutationImportance
 from lepton_automl.profile import Measurement
 from lepton_automl.reporting.cost_axes import other_costs
 from lepton_automl.reporting.labels import html_text
+from lepton_automl.reporting.latency import in_unit, latency_text, latency_unit
 from lepton_automl.reporting.permutation_importance import importance_html
 from lepton_automl.reporting.tables import last_score, with_interval
 from lepton_automl.state import StudyState
@@ -53,7 +54,7 @@ class DetailView(View):
             self.buttons[name] for name in ("use", "champion", "challenger", "export", "examine", "importance")
         ]
         row = w.Box([*self.buttons.values()], layout={"flex_flow": "row wrap"})
-        super().__init__(self.number, row, self.folder, self.text, self.examined, classes=("l-detail",))
+        super().__init__(self.number, self.text, row, self.folder, self.examined, classes=("l-detail",))
 
     def draw(self, snapshot: StudySnapshot) -> None:
         """Show the chosen trial as it is now."""
@@ -136,7 +137,7 @@ def _facts(state: StudyState, trial: Trial) -> dict[str, str]:
     if profile:
         low, high = profile.latency.low, profile.latency.high
         known |= {
-            "latency": f"{profile.latency_ms:.4g} ms per call ({low:.4g} to {high:.4g}, 95 %)",
+            "latency": f"{latency_text(profile.latency_ms, 4)} per call ({latency_text(low, 4)} to {latency_text(high, 4)}, 95 %)",
             "size": f"{profile.size_bytes / 1e3:,.1f} kB, {profile.parameters:,} parameters",
             **{cost.label: cost.show(trial) for cost in other_costs(state)},
             "arithmetic": f"{profile.macs:,} multiply-accumulates" if profile.macs else "",
@@ -151,15 +152,16 @@ def _latency(trial: Trial) -> str:
         return ""
     rows = {"CPU time": trial.profile.latency, "wall clock": trial.profile.wall}
     most = max(row.p95 for row in rows.values()) or 1.0
-    drawn = "".join(_whisker(name, row, 20 * number, most) for number, (name, row) in enumerate(rows.items()))
+    unit = latency_unit([most])
+    drawn = "".join(_whisker(name, row, 20 * number, most, unit) for number, (name, row) in enumerate(rows.items()))
     return (
         '<h4>latency</h4><svg role="img" aria-label="distribution of the latency" viewBox="0 0 360 52" font-size="10" '
         f'style="width:min(100%,420px)">{drawn}<text x="90" y="50">0</text>'
-        f'<text x="300" y="50" text-anchor="end">{most:.3g} ms</text></svg>'
+        f'<text x="300" y="50" text-anchor="end">{in_unit(most, unit):.3g} {unit}</text></svg>'
     )
 
 
-def _whisker(name: str, measurement: Measurement, top: float, most: float) -> str:
+def _whisker(name: str, measurement: Measurement, top: float, most: float, unit: str) -> str:
     low, left, at, right, high = (
         90 + 210 * value / most
         for value in (measurement.p5, measurement.low, measurement.median, measurement.high, measurement.p95)
@@ -169,7 +171,7 @@ def _whisker(name: str, measurement: Measurement, top: float, most: float) -> st
         f'<text x="0" y="{top + 14}">{name}</text><line x1="{low:.1f}" x2="{high:.1f}" y1="{top + 10}" y2="{top + 10}" '
         f'stroke="{GREY}" stroke-width="2"/><rect x="{left:.1f}" width="{max(right - left, 1):.1f}" y="{top + 4}" height="12" '
         f'fill="#56B4E9"/><line x1="{at:.1f}" x2="{at:.1f}" y1="{top + 2}" y2="{top + 18}" stroke="#D55E00" stroke-width="2"/>'
-        f'<text x="306" y="{top + 14}">{measurement.median:.3g}</text></g>'
+        f'<text x="306" y="{top + 14}">{in_unit(measurement.median, unit):.3g}</text></g>'
     )
 
 
@@ -190,7 +192,7 @@ def _tried(state: StudyState, trial: Trial) -> str:
         score = variant.scores.get(state.settings.metric)
         cells = (
             variant.variant.name,
-            f"{variant.latency.median:.3g} ms" if variant.latency else "",
+            latency_text(variant.latency.median) if variant.latency else "",
             "" if score is None else f"{score:.4f}",
             variant.outcome,
         )

@@ -58,6 +58,13 @@ class Pages(Protocol):
         """The URL of a trial's run in an MLflow UI on this machine."""
 
 
+class ReportWriter(Protocol):
+    """The report of a study; `study.report.StudyReport` is one."""
+
+    def write(self, *, progress: bool = True) -> Path:
+        """Write it to the study's folder."""
+
+
 class StudyDriver(Protocol):
     """The interface of a study behind the buttons; `study.study.Study` is one."""
 
@@ -76,6 +83,13 @@ class StudyDriver(Protocol):
     @property
     def tracking(self) -> Pages:
         """The study in MLflow."""
+
+    @property
+    def report(self) -> ReportWriter:
+        """Its report."""
+
+    def evaluate_test(self) -> Any:
+        """Score the front on the sealed test split."""
 
     def model(self, trial: int) -> Any:
         """A finished trial's model; see `study.model.StudyModel`."""

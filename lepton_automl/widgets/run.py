@@ -11,6 +11,7 @@ import ipywidgets as w
 from lepton_automl.corrected import corrected_score
 from lepton_automl.reporting.cost_axes import CostAxis, other_costs
 from lepton_automl.reporting.labels import html_text
+from lepton_automl.reporting.latency import latency_text
 from lepton_automl.reporting.status import status_json
 from lepton_automl.reporting.tables import score_interval, with_interval
 from lepton_automl.state import StudyState
@@ -143,7 +144,7 @@ def expected(state: StudyState) -> str:
 def fastest(state: StudyState) -> str:
     """The lowest latency on the front, with its trial."""
     known = [(trial.profile.latency_ms, trial.number) for trial in state.front() if trial.profile]
-    return f"{min(known)[0]:.3g} ms (trial {min(known)[1]})" if known else ""
+    return f"{latency_text(min(known)[0])} (trial {min(known)[1]})" if known else ""
 
 
 def least(state: StudyState, cost: CostAxis) -> str:

@@ -77,6 +77,13 @@ CSS = """
 .lepton .widget-tab-contents{padding:4px}
 .lepton .l-controls{flex-flow:row wrap;gap:2px 14px;align-items:center}
 .lepton .l-controls>.jupyter-widgets{margin:0;align-items:center}
+.lepton .l-done{border:1px solid #009E73;border-left-width:4px;border-radius:4px;padding:6px 12px 8px;margin:4px 0 8px}
+.lepton .l-done .l-name{font-size:15px}
+.lepton .l-done button{padding:0 9px}
+.lepton .l-cards{display:flex;flex-wrap:wrap;gap:6px 28px;margin:8px 0}
+.lepton .l-cards>div{display:flex;flex-direction:column}
+.lepton .l-cards b{font-size:18px;font-variant-numeric:tabular-nums}
+.lepton .l-cards span{color:var(--l-dim);font-size:12px}
 """
 # While the widgets are live, the static picture after them is hidden; without a kernel, the page's message about missing widgets
 # is. The first rules are for JupyterLab and Notebook 7, classic Notebook, and VS Code.

@@ -6,7 +6,9 @@ import math
 from itertools import pairwise
 
 from lepton_automl.reporting.cost_axes import LATENCY, SIZE, CostAxis, front_axis, is_plane, other_costs, shown_front
+from lepton_automl.reporting.front_axes import ErrorAxis, error_axis, in_view
 from lepton_automl.reporting.labels import clean
+from lepton_automl.reporting.latency import in_unit, latency_unit
 from lepton_automl.reporting.status import status_lines
 from lepton_automl.reporting.tables import Row, last_score, with_interval
 from lepton_automl.reporting.theme import even_ticks, linear_ends, log_ends, log_ticks
@@ -14,6 +16,7 @@ from lepton_automl.state import StudyState
 from lepton_automl.trial import Trial
 
 from .cells import cell
+from .done import draw_done
 from .drawing import DIM, Drawing
 from .protocols import StudySnapshot
 from .run import draw_run
@@ -54,64 +57,75 @@ def _cell(row: Row, name: str) -> str:
 def draw_snapshot(drawing: Drawing, snapshot: StudySnapshot, code: str) -> None:
     """Draw the study: its status, the front, its models, and the Python code that shows it live."""
     draw_run(drawing, snapshot)
+    if snapshot.status == "ended":
+        draw_done(drawing, snapshot.state)
     _draw_front(drawing, snapshot.state)
     _draw_models(drawing, snapshot.state)
     draw_footer(drawing, snapshot.now, code)
 
 
 def _draw_front(drawing: Drawing, state: StudyState) -> None:
-    front, cost = state.front(), front_axis(state)
+    front, cost, error = state.front(), front_axis(state), error_axis(state)
     others = [trial for trial in state.trials.values() if trial not in front and trial.status in {"complete", "stopped"}]
-    points = [(trial, *at) for trial in (*others[-MOST:], *front) if (at := _at(state, trial, cost))]
+    points = [(trial, *at) for trial in (*others[-MOST:], *front) if (at := _at(state, trial, cost, error))]
     if not points:
         return
+    own = [at for trial in front if (at := _at(state, trial, cost, error))]
+    costs = in_view([x for x, _ in own], [x for _, x, _ in points])
+    errors = in_view([y for _, y in own], [y for _, _, y in points])
     top = drawing.y + 30
     bottom, left, right = top + HIGH, drawing.left + LEFT, drawing.right - 8
-    xs = (log_ends if cost.log else linear_ends)(x for _, x, _ in points)
-    ys = linear_ends(y for _, _, y in points)
-    up = Scale(*ys, bottom, top)
-    low, high = (math.log10(x) if cost.log else x for x in xs)
-    across = Scale(low, high, left, right)
-
-    def place(x: float) -> float:
-        return across(math.log10(x) if cost.log else x)
-
+    xs = (log_ends if cost.log else linear_ends)(costs)
+    ys = (log_ends if error.log else linear_ends)(errors)
+    across, up = Scale(xs, (left, right), log=cost.log), Scale(ys, (bottom, top), log=error.log)
+    unit = latency_unit([xs[1]]) if cost.name == LATENCY else ""
     for tick in (log_ticks if cost.log else even_ticks)(*xs):
-        drawing.line((place(tick), top), (place(tick), bottom))
-        drawing.text(place(tick), bottom + 16, f"{tick:g}", size=11, colour=DIM, anchor="ms")
-    for tick in even_ticks(*ys):
+        drawing.line((across(tick), top), (across(tick), bottom))
+        drawing.text(across(tick), bottom + 16, f"{in_unit(tick, unit):.6g}", size=11, colour=DIM, anchor="ms")
+    for tick in (log_ticks if error.log else even_ticks)(*ys):
         drawing.line((left, up(tick)), (right, up(tick)))
-        drawing.text(left - 7, up(tick) + 4, f"{tick:.4g}", size=11, colour=DIM, anchor="rs")
-    steps = [(place(x), up(y)) for trial, x, y in points if trial in front] if is_plane(state) else []
+        drawing.text(left - 7, up(tick) + 4, error.show(tick), size=11, colour=DIM, anchor="rs")
+    steps = [(across(x), up(y)) for x, y in own] if is_plane(state) else []
     for (ax, ay), (bx, by) in pairwise(sorted(steps)):
         drawing.line((ax, ay), (bx, ay), (bx, by), colour=COLOURS["complete"])
     for entry, x, y in points:
+        if not (xs[0] <= x <= xs[1] and ys[0] <= y <= ys[1]):
+            continue
         faint = entry not in front
         size = 3.0 if faint else 5.5
         opacity = 0.45 if faint else 1
-        drawing.mark(place(x), up(y), SHAPES[entry.status], size=size, colour=COLOURS[entry.status], opacity=opacity)
-    title = "latency, ms per call" if cost.name == LATENCY else clean(cost.title)
+        drawing.mark(across(x), up(y), SHAPES[entry.status], size=size, colour=COLOURS[entry.status], opacity=opacity)
+    title = f"latency, {unit} per call" if unit else clean(cost.title)
     drawing.text((left + right) / 2, bottom + 34, title, size=11, colour=DIM, anchor="ms")
-    drawing.text(drawing.left, top - 10, state.settings.metric, size=11, colour=DIM)
+    drawing.text(drawing.left, top - 10, error.title, size=11, colour=DIM)
     drawing.y = bottom + 40
 
 
-def _at(state: StudyState, trial: Trial, cost: CostAxis) -> tuple[float, float] | None:
-    """The cost and the score of a trial; None if one is not known or has no logarithm."""
+def _at(state: StudyState, trial: Trial, cost: CostAxis, error: ErrorAxis) -> tuple[float, float] | None:
+    """The cost and the error of a trial; None if one is not known or has no logarithm."""
     score, value = last_score(state, trial), cost.value(trial)
     known = score is not None and math.isfinite(score) and math.isfinite(value) and (value > 0 or not cost.log)
-    return (value, score) if known and score is not None else None
+    return (value, error.value(score)) if known and score is not None else None
 
 
 class Scale:
-    """Maps values to pixels linearly."""
+    """Maps values to pixels.
 
-    def __init__(self, low: float, high: float, start: float, end: float) -> None:
-        self._low, self._high, self._start, self._end = low, high, start, end
+    Args:
+        ends: The values at its ends.
+        pixels: The pixels at its ends.
+        log: Whether it is logarithmic.
+    """
+
+    def __init__(self, ends: tuple[float, float], pixels: tuple[float, float], *, log: bool) -> None:
+        self._log, self._pixels = log, pixels
+        self._low, self._high = (math.log10(end) if log else end for end in ends)
 
     def __call__(self, value: float) -> float:
         """The pixel position of a value."""
-        return self._start + (value - self._low) / (self._high - self._low) * (self._end - self._start)
+        at = math.log10(value) if self._log else value
+        start, end = self._pixels
+        return start + (at - self._low) / (self._high - self._low) * (end - start)
 
 
 def _draw_models(drawing: Drawing, state: StudyState) -> None:

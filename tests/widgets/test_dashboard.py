@@ -50,7 +50,7 @@ def test_it_shows_the_front_the_trials_and_the_log(tmp_path):
     study, _ = lived(tmp_path, MODELS)
     dashboard = study.dashboard()
     text = "".join(texts(dashboard))
-    assert "0.9000 (trial 0)" in text and "0.1 ms (trial 1)" in text and "search ended: done" in text
+    assert "0.9000 (trial 0)" in text and "100 µs (trial 1)" in text and "search ended: done" in text
     front = next(trace for trace in dashboard.front.figure.data if trace.name == "front")
     assert sorted(front.customdata) == [0, 1]
     assert [row[0] for row in dashboard.table.grid.rows] == ["2", "1", "0"]
@@ -59,6 +59,31 @@ def test_it_shows_the_front_the_trials_and_the_log(tmp_path):
     dashboard.table._on_message(None, {"choose": 2}, [])
     assert "trial 2: " in dashboard.detail.text.value and dashboard.detail.number.value == 2
     assert dashboard.detail.buttons["use"].disabled is False
+
+
+def test_the_chosen_model_is_open_and_a_card_says_what_to_do_with_it(tmp_path):
+    study, journal = lived(tmp_path, MODELS, ended=False)
+    dashboard = study.dashboard()
+    assert "trial 0: " in dashboard.detail.text.value and dashboard.done.layout.display == "none"
+    journal.append(StudyEnded(at=100.0, reason="done", chosen=1))
+    until(lambda: "trial 1: " in dashboard.detail.text.value)
+    assert dashboard.done.layout.display == ""
+    said = dashboard.done.text.value
+    assert "Done: " in said and "trial 1 predicts" in said and "80.0 %" in said and "100 µs" in said and "sealed" in said
+    dashboard.choose(2)
+    assert "trial 2: " in dashboard.detail.text.value and "trial 1 predicts" in dashboard.done.text.value
+    dashboard.done.test.click()  # it can be opened once: a second click confirms
+    assert dashboard.done.test.description == "open it now, once" and study.state.tested is None
+    assert dashboard.done.code.layout.display == ("" if hasattr(study.model(1), "code") else "none")
+    assert "Done: " not in repr(dashboard) and dashboard.png().startswith(PNG)
+
+
+def test_a_card_without_a_model_says_what_to_do(tmp_path):
+    study, journal = lived(tmp_path, [], ended=False)
+    journal.append(StudyEnded(at=100.0, reason="the budget is spent", chosen=None))
+    dashboard = study.dashboard()
+    assert "No model" in dashboard.done.text.value and "extend(" in dashboard.done.text.value
+    assert dashboard.png().startswith(PNG)
 
 
 def test_hostile_names_and_labels_are_shown_harmlessly(tmp_path):
@@ -110,7 +135,7 @@ def test_a_second_tab_sees_the_figure_as_it_is_now(tmp_path):
     before, borne = dashboard.front.figure, dashboard.front.sync.expected
     assert borne == [before.layout.meta, *(trace.meta for trace in before.data)]  # what the page compares with its own
     dashboard.choose(3)
-    assert [was != now for was, now in zip(borne[1:], dashboard.front.sync.expected[1:], strict=True)] == [False] * 6 + [True]
+    assert [was != now for was, now in zip(borne[1:], dashboard.front.sync.expected[1:], strict=True)] == [False] * 9 + [True]
     dashboard.front._behind(None, "behind", [])  # a page that missed something
     assert dashboard.front.figure is not before
     front = next(trace for trace in dashboard.front.figure.data if trace.name == "front")
@@ -259,8 +284,8 @@ def test_the_static_image_has_numbers_on_both_axes_of_a_single_point(tmp_path, m
     told = written(study.dashboard(), monkeypatch)
     across = [text for side, text in told if side == "ms" and text[0].isdigit()]
     up = [text for side, text in told[: [text for _, text in told].index("trial")] if side == "rs"]
-    assert len(across) > 2 and all(0.017 < float(tick) < 0.068 for tick in across)
-    assert len(up) > 2 and all(0.85 < float(tick) < 0.95 for tick in up)
+    assert len(across) > 2 and all(17 < float(tick) < 68 for tick in across)  # µs
+    assert len(up) > 2 and all(5 < float(tick.removesuffix(" %")) < 20 for tick in up)
 
 
 def test_the_static_view_is_an_image_with_a_table_as_its_text(tmp_path, monkeypatch):
