@@ -10,7 +10,7 @@ from .context import Figures, ReportContext
 from .cost_axes import colour_axis, front_axis, is_plane, shown_front
 from .curves import curves_figure
 from .ends import ends_figure, reasons
-from .front import front_figure
+from .front import front_caption, front_figure
 from .hypervolume import hypervolume_figure
 from .importance import FEW, goal_name, importance_figure, shown_hyperparameters
 from .labels import clean
@@ -38,8 +38,8 @@ def front(context: ReportContext, figures: Figures) -> Html:
         "The Pareto front",
         plot(
             "front-plot",
-            f"Score against {clean(front_axis(state).label)} of every trial; the table below lists the models on the front.",
-            f"Every point is a network. {_joined(state)} Hover over a point for a summary; click it to see its details below.",
+            f"Error against {clean(front_axis(state).label)} of every trial; the table below lists the models on the front.",
+            f"Every point is a network. {_joined(state)} {front_caption(state)} Hover over a point for a summary; click it to see its details below.",
         ),
         picker(state),
         cards(state),

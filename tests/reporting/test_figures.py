@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lepton_automl.events import StudyResumed, StudyStarted, TrialEnded, TrialResumed
+from lepton_automl.events import ReferencesScored, StudyResumed, StudyStarted, TrialEnded, TrialResumed
 from lepton_automl.jobs import TrialResult
 from lepton_automl.profile import ResourceProfile
+from lepton_automl.reference_scores import Reference, ReferenceScores
 from lepton_automl.reporting import error_plots, narrative, plots, speed
 from lepton_automl.reporting.hypervolume import growth
 from lepton_automl.reporting.labels import clean, html_text, label
@@ -57,21 +58,44 @@ def test_figures_of_errors_and_speed_have_fixed_traces_too(examined, study_state
 
 @pytest.mark.parametrize("models", [[(0.9, 1.0)], [(0.9, 0.031), (0.91, 0.0312)], [(0.5, 0.6), (0.9, 4.0), (0.7, 1.1)]])
 def test_the_fronts_axes_are_within_reach_of_its_points_and_have_numbers(models, study_state):
-    state = study_state(models)
-    layout = plots.front_figure(state).layout
-    low, high = (10**end for end in layout.xaxis.range)
-    assert low < min(ms for _, ms in models) and max(ms for _, ms in models) < high and high / low > 1.99
-    assert len(layout.xaxis.tickvals) >= 2 and all(low <= tick <= high for tick in layout.xaxis.tickvals)
-    if len(models) == 1:
-        assert layout.yaxis.range == pytest.approx((0.855, 0.945))
-    else:
-        assert layout.yaxis.range is None and layout.yaxis.autorange
+    layout = plots.front_figure(study_state(models)).layout
+    for axis, values in ((layout.xaxis, [ms for _, ms in models]), (layout.yaxis, [1 - score for score, _ in models])):
+        low, high = (10**end for end in axis.range)
+        assert low < min(values) and max(values) < high and high / low > 1.99
+        assert sum(low <= tick <= high for tick in axis.tickvals) >= 2 and len(axis.tickvals) == len(axis.ticktext)
+    micro = max(ms for _, ms in models) < 0.5
+    assert layout.xaxis.title.text == f"latency, {'µs' if micro else 'ms'} per call"
+    assert layout.yaxis.title.text == "error: 1 − accuracy (lower is better)" and "20 %" in layout.yaxis.ticktext
+
+
+def test_the_picture_is_zoomed_to_the_front_and_marks_what_networks_are_compared_with(study_state):
+    state = study_state([(0.98, 1.0), (0.97, 0.5), (0.2, 40.0)])
+    scored = [Reference(name="constant", scores={"accuracy": 0.1}), Reference(name="boosted_trees", scores={"accuracy": 0.985})]
+    state.feed([ReferencesScored(at=99.0, result=ReferenceScores(references=tuple(scored)))])
+    figure = plots.front_figure(state)
+    for axis, far in ((figure.layout.xaxis, 40.0), (figure.layout.yaxis, 0.8)):
+        assert 10 ** axis.range[1] < far < axis.tickvals[-1] * 10  # panning finds ticks there
+    lines = {trace.name: list(trace.y) for trace in figure.data if trace.mode == "lines"}
+    assert lines["boosted trees"] == pytest.approx([0.015] * 2) and lines["constant answer"] == pytest.approx([0.9] * 2)
+    told = [annotation.text for annotation in figure.layout.annotations]
+    assert told == ["boosted trees 1.5 %", "▴ constant answer 90 %"]
+    perfect = plots.front_figure(study_state([(1.0, 1.0), (0.99, 0.5)]))
+    low, high = (10**end for end in perfect.layout.yaxis.range)
+    assert all(low < y < high for y in perfect.data[4].y)  # no error at all has no logarithm
+
+
+def test_a_larger_model_has_a_larger_marker(study_state):
+    state = study_state([(0.98, 1.0), (0.97, 0.5)])
+    trial = state.trials[0]
+    trial.result = trial.result.replace(profile=trial.profile.replace(size_bytes=50 * trial.profile.size_bytes))
+    large, small = plots.front_figure(state).data[4].marker.size
+    assert large > 2 * small
 
 
 @pytest.mark.parametrize(
     ("limit", "text", "anchor", "seen"),
     [(3.0, "limit 3 ms", "left", True), (9.0, "limit 9 ms", "left", True), (200.0, "limit 200 ms ▸", "right", False),
-     (0.001, "◂ limit 0.001 ms", "left", False)],
+     (0.001, "◂ limit 1 µs", "left", False)],
 )  # fmt: skip
 def test_a_limit_is_in_view_or_its_position_is_noted(study_state, limit, text, anchor, seen):
     state = study_state([(0.9, 1.0), (0.95, 4.0)], deployment=Deployment(max_latency_ms=limit))
@@ -91,7 +115,7 @@ def test_a_linear_axis_includes_its_values_and_has_ticks(values):
 
 def test_points_are_labelled_with_their_trial(state):
     front = plots.front_figure(state)
-    by_name = {trace.name: list(trace.customdata) for trace in front.data}
+    by_name = {trace.name: list(trace.customdata) for trace in front.data if trace.mode != "lines"}
     assert by_name["front"] == [2, 1, 0] and by_name["chosen"] == [narrative.chosen_model(state).number]
     assert by_name["dominated"] == [3] and by_name["stopped"] == [4] and by_name["infeasible"] == [5]
     curves = plots.curves_figure(state)
