@@ -18,6 +18,7 @@ from lepton_automl.study_store import StudyStore
 from .actions import Actions
 from .controls import Controls
 from .curves import curves_view, growth_view, timeline_view
+from .dataset import DatasetView
 from .detail import DetailView
 from .done import DoneView
 from .drawing import Drawing
@@ -76,6 +77,7 @@ class Dashboard(PersistentBox):
             "growth": growth_view(self.choose),
             "timeline": timeline_view(self.choose),
             "trials": self.table,
+            "data": DatasetView(),
             "log": self.decisions,
         }
         self.tabs = w.Tab(children=list(self.views.values()), titles=list(self.views))

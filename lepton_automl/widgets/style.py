@@ -74,7 +74,12 @@ CSS = """
   outline:2px solid #0072B2;outline-offset:1px}
 .lepton .widget-tab .lm-TabBar-tab{flex:0 1 auto!important;min-width:0!important;font-size:12px}
 .lepton .widget-tab .lm-TabBar-tabLabel{overflow:visible;text-overflow:clip}
+.lepton .widget-tab>.lm-TabBar{height:auto;min-height:0}
+.lepton .widget-tab .lm-TabBar-content{flex-wrap:wrap;height:auto}
+.lepton .widget-tab .lm-TabBar-tab{margin:0 -1px -1px 0!important}
 .lepton .widget-tab-contents{padding:4px}
+@container (max-width:600px){.lepton .widget-tab .lm-TabBar-tab{padding:0 7px!important;flex:0 0 auto!important}}
+.lepton .l-splits td:nth-child(2),.lepton .l-splits td:nth-child(3){text-align:right;font-variant-numeric:tabular-nums}
 .lepton .l-controls{flex-flow:row wrap;gap:2px 14px;align-items:center}
 .lepton .l-controls>.jupyter-widgets{margin:0;align-items:center}
 .lepton .l-done{border:1px solid #009E73;border-left-width:4px;border-radius:4px;padding:6px 12px 8px;margin:4px 0 8px}

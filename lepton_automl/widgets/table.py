@@ -1,25 +1,29 @@
-"""The table of all trials: a click on a column name sorts it, a click on a row selects a trial."""
+"""The table of all trials: sorted by a click on a column name, filtered by words and conditions, saved as CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anywidget
+import ipywidgets as w
 import traitlets
 
-from lepton_automl.reporting.labels import clean
-from lepton_automl.reporting.tables import Row, other_objectives, trial_table
+from lepton_automl.reporting.labels import html_text
+from lepton_automl.reporting.tables import Row, chosen_trial, trial_table
 
-from .cells import cell, missing
+from .cells import missing
+from .columns import Column, table_columns
+from .filter import filtered
 from .protocols import StudySnapshot
-from .view import View
+from .view import View, button
 
 PAGE = 25  # rows per page, so that a long study sends no more than a short one
-FIRST = ("trial", "status", "score", "latency_ms", "size_bytes", "parameters")
-THEN = ("epochs", "seconds", "origin")
+CHOSEN, FRONT = "★", "●"
 
 
 class Grid(anywidget.AnyWidget):
@@ -27,7 +31,11 @@ class Grid(anywidget.AnyWidget):
 
     _esm = Path(__file__).with_name("table.js")
     heads: traitlets.List[str] = traitlets.List().tag(sync=True)
+    names: traitlets.List[str] = traitlets.List().tag(sync=True)
+    numbers: traitlets.List[bool] = traitlets.List().tag(sync=True)
     rows: traitlets.List[list[str]] = traitlets.List().tag(sync=True)
+    trials: traitlets.List[int] = traitlets.List().tag(sync=True)
+    marks: traitlets.List[str] = traitlets.List().tag(sync=True)
     sort = traitlets.Dict().tag(sync=True)
     caption = traitlets.Unicode().tag(sync=True)
     chosen = traitlets.Int(-1).tag(sync=True)
@@ -44,11 +52,25 @@ class TableView(View):
         self._choose = choose
         self._by, self._down, self._page = "trial", True, 0
         self._all: list[Row] = []
-        self._costs: tuple[str, ...] = ()  # other objectives
+        self._columns: list[Column] = []
         self._last: tuple[Any, ...] = ()
+        self._name, self._metric, self._default = "study", "score", -1
         self.grid = Grid()
         self.grid.on_msg(self._on_message)
-        super().__init__(self.grid)
+        self.filter = w.Text(
+            placeholder="filter: complete latency_ms<0.05",
+            tooltip="Words, and conditions on columns without spaces",
+            layout={"width": "min(100%, 260px)"},
+        )
+        self.front = w.ToggleButton(
+            description="front only", tooltip="Show the models of the front only", layout={"width": "auto"}
+        )
+        self.csv = button("save CSV", self._save, tip="Download these trials with every column", icon="download")
+        self.complaint = w.HTML()
+        for control in (self.filter, self.front):
+            control.observe(lambda _: self._filter(), "value")
+        bar = w.Box([self.filter, self.front, self.csv], layout={"flex_flow": "row wrap"})
+        super().__init__(bar, self.complaint, self.grid)
 
     def draw(self, snapshot: StudySnapshot) -> None:
         """Show the current page if the study has changed."""
@@ -57,32 +79,69 @@ class TableView(View):
         version = (state.last_at, len(state.trials))
         if version == self._last:
             return
-        self._last, metric = version, state.settings.metric
-        rows, self._costs = trial_table(state), tuple(goal.name for goal in other_objectives(state))
-        self._all = [{"score" if name == metric else name: value for name, value in row.items()} for row in rows]
+        self._last, self._name, self._metric = version, state.settings.name, state.settings.metric
+        chosen = chosen_trial(state)
+        self._default = -1 if chosen is None else chosen
+        self._all = trial_table(state)
+        self._columns = table_columns(state, self._all)
+        self._show()
+
+    def rows(self) -> list[Row]:
+        """The rows that the filter leaves, in the order shown, and a complaint about the filter on the page."""
+        rows = [row for row in self._all if row["on_front"]] if self.front.value else self._all
+        columns = {**{name: name for name in (self._all[0] if self._all else {})}, "score": self._metric}
+        aliased = [row | {"score": row.get(self._metric)} for row in rows]
+        kept, complaint = filtered(aliased, self.filter.value, columns)
+        self.complaint.value = f'<span class="l-warn">{html_text(complaint, 300)}</span>' if complaint else ""
+        numbers = {row["trial"] for row in kept}
+        return sorted_rows([row for row in rows if row["trial"] in numbers], self._by, down=self._down)
+
+    def csv_text(self) -> str:
+        """The rows that the filter leaves as CSV, with the columns of `study.trials`."""
+        file = io.StringIO()
+        names = list(dict.fromkeys(name for row in self._all for name in row))
+        writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows())
+        return file.getvalue()
+
+    def _filter(self) -> None:
+        self._page = 0
         self._show()
 
     def _show(self) -> None:
-        settings = (name for name in (self._all[0] if self._all else {}) if "." in name)
-        names = [*FIRST, *self._costs, *THEN, *settings, "network", "reason"]
-        rows = sorted_rows(self._all, self._by, down=self._down)
+        rows = self.rows()
         pages = max(1, math.ceil(len(rows) / PAGE))
         self._page = min(self._page, pages - 1)
         page = rows[self._page * PAGE : (self._page + 1) * PAGE]
+        of = f" of {len(self._all):,}" if len(rows) < len(self._all) else ""
         with self.grid.hold_sync():
-            self.grid.heads = [clean(name, 40) for name in names]
-            self.grid.sort = {"by": clean(self._by, 40), "down": self._down}
-            self.grid.caption = f"page {self._page + 1} of {pages}, {len(rows)} trials"
-            self.grid.rows = [[cell(row.get(name)) for name in names] for row in page]
+            self.grid.heads = [column.title for column in self._columns]
+            self.grid.names = [column.name for column in self._columns]
+            self.grid.numbers = [column.number for column in self._columns]
+            self.grid.sort = {"by": self._by, "down": self._down}
+            self.grid.caption = (
+                f"page {self._page + 1} of {pages}, {len(rows):,}{of} trials; {CHOSEN} chosen, {FRONT} on the front"
+            )
+            self.grid.trials = [row["trial"] for row in page]
+            self.grid.marks = [self._mark(row) for row in page]
+            self.grid.rows = [[column.text(row.get(column.name)) for column in self._columns] for row in page]
+
+    def _mark(self, row: Row) -> str:
+        return CHOSEN if row["trial"] == self._default else FRONT if row["on_front"] else ""
+
+    def _save(self) -> None:
+        self.grid.send({"csv": self.csv_text(), "name": f"{self._name}-trials.csv"})
 
     def _on_message(self, _grid: Any, message: Any, _buffers: Any) -> None:
         """Handle a click on a column name, a row, or a page button."""
         match message:
             case {"sort": str(name)}:
-                known = {clean(name, 40): name for row in self._all[:1] for name in row}
-                costs = {"latency_ms", "size_bytes", *self._costs}
-                self._down = not self._down if known.get(name) == self._by else name not in costs
-                self._by = known.get(name, "trial")
+                known = next((column for column in self._columns if column.name == name), None)
+                if known is None:
+                    return
+                self._down = not self._down if name == self._by else not known.cost
+                self._by = name
                 self._show()
             case {"turn": int(pages)}:
                 self._page = max(0, self._page + pages)

@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from lepton_automl.errors import ExtraError
@@ -54,7 +55,7 @@ def test_it_shows_the_front_the_trials_and_the_log(tmp_path):
     front = next(trace for trace in dashboard.front.figure.data if trace.name == "front")
     assert sorted(front.customdata) == [0, 1]
     assert [row[0] for row in dashboard.table.grid.rows] == ["2", "1", "0"]
-    dashboard.table._on_message(None, {"sort": "score"}, [])
+    dashboard.table._on_message(None, {"sort": "accuracy"}, [])
     assert [row[0] for row in dashboard.table.grid.rows] == ["0", "1", "2"]
     dashboard.table._on_message(None, {"choose": 2}, [])
     assert "trial 2: " in dashboard.detail.text.value and dashboard.detail.number.value == 2
@@ -84,6 +85,56 @@ def test_a_card_without_a_model_says_what_to_do(tmp_path):
     dashboard = study.dashboard()
     assert "No model" in dashboard.done.text.value and "extend(" in dashboard.done.text.value
     assert dashboard.png().startswith(PNG)
+
+
+def test_trials_are_filtered_marked_aligned_and_saved(tmp_path):
+    study, _ = lived(tmp_path, MODELS)
+    dashboard = study.dashboard()
+    dashboard.tabs.selected_index = list(dashboard.views).index("trials")
+    table = dashboard.table
+
+    def shown():
+        return [row[0] for row in table.grid.rows]
+
+    assert table.grid.marks == ["", "●", "★"]  # of trials 2, 1, 0
+    at = table.grid.names.index("accuracy")
+    assert [row[at] for row in table.grid.rows] == ["0.7000", "0.8000", "0.9000"] and table.grid.numbers[at]
+    for text, trials in (
+        ("accuracy>0.75", ["1", "0"]), ("score>=0.8 latency_ms<1", ["1"]), ("complete", ["2", "1", "0"]), ("nothing", []),
+        ("status!=complete", []), ("trial=2 conv", ["2"]),
+    ):  # fmt: skip
+        table.filter.value = text
+        assert shown() == trials and not table.complaint.value, text
+    table.filter.value = "acuracy>0.75"
+    assert "Did you mean" in table.complaint.value and len(shown()) == 3
+    table.filter.value = "accuracy>much"
+    assert "needs a number" in table.complaint.value
+    table.filter.value, table.front.value = "", True
+    assert shown() == ["1", "0"] and "2 of 3 trials" in table.grid.caption
+    table.front.value = False
+    saved = pd.read_csv(io.StringIO(table.csv_text())).sort_values("trial", ignore_index=True)
+    whole = pd.read_csv(io.StringIO(study.trials.to_csv(index=False)))
+    pd.testing.assert_frame_equal(saved, whole)
+
+
+def test_the_data_are_described_with_what_was_left_out(tmp_path):
+    from lepton_automl.data.options import DataOptions
+    from lepton_automl.data.prepare import prepare
+    from lepton_automl.widgets.dataset import DatasetView
+
+    rows = pd.DataFrame(
+        {"id": range(400), "size": [n % 7 for n in range(400)], "same": 1, "secret": [n % 3 for n in range(400)]}
+    )
+    rows["sold"] = ["yes" if n % 7 > 2 else "no" for n in range(400)]
+    spec = prepare(rows, tmp_path / "data", DataOptions(target="sold", ignore=["secret"]))
+    study, _ = lived(tmp_path, MODELS, spec=spec)
+    view = DatasetView()
+    view.draw(study.dashboard()._snapshot)
+    view.wait()
+    said = view._view.value
+    dropped = said[said.index("Left out") :].partition("Detected")[0]
+    assert all(name in dropped for name in ("id", "same", "secret")) and "size" not in dropped and "size" in said
+    assert "320</td><td>80 %</td><td>learned from and scored by 5-fold" in said and "80</td><td>20 %" in said and "yes" in said and harmless(said)
 
 
 def test_hostile_names_and_labels_are_shown_harmlessly(tmp_path):
