@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from html import escape
 
 from lepton_automl.data.preview import DatasetPreview
@@ -17,6 +19,7 @@ from .errors import BASE64
 from .preview_worker import Preview
 from .style import ACCENT, COLOURS
 
+LEFT_OUT = re.compile(r" (is|are) left out\b")  # in a note on something that networks do not learn from
 COLUMNS = 200  # that are listed at most
 DRAWN = 40  # columns in a static picture
 SIDE = 64  # pixels of a class's example image
@@ -29,12 +32,28 @@ def inferred_html(preview: Preview) -> str:
         error = preview.error
         fix = f"<p>{html_text(error.fix, 600)}</p>" if error and error.fix else ""
         return f'<p class="l-warn">{html_text(error.what if error else "nothing was found", 1000)}</p>{fix}'
-    spec, dataset = preview.spec, preview.dataset
-    warnings = "".join(f'<li class="l-warn">▲ {html_text(warning, 400)}</li>' for warning in spec.warnings)
-    notes = "".join(f"<li>{html_text(note, 400)}</li>" for note in spec.notes)
-    problems = f'<h4>Possible problems</h4><ul class="l-said">{warnings}</ul>' if warnings else ""
-    inferred = f'<h4>Detected</h4><ul class="l-said">{notes}</ul>' if notes else ""
-    return f"{_head(spec)}{problems}{_classes(spec, dataset)}{_histogram(spec, dataset)}{_columns(dataset)}{inferred}"
+    return described_html(preview.spec, preview.dataset)
+
+
+def described_html(spec: DataSpec, dataset: DatasetPreview, more: str = "") -> str:
+    """Prepared data as HTML without scripts.
+
+    Args:
+        spec: The description.
+        dataset: Its classes, columns and examples.
+        more: HTML that follows the heading.
+    """
+    problems = _listed("Possible problems", [f"▲ {warning}" for warning in spec.warnings], ' class="l-warn"')
+    dropped = [note for note in spec.notes if LEFT_OUT.search(note)]
+    inferred = _listed("Detected", [note for note in spec.notes if note not in dropped])
+    columns = f"{_columns(dataset)}{_listed('Left out', dropped)}"
+    return f"{_head(spec)}{more}{problems}{_classes(spec, dataset)}{_histogram(spec, dataset)}{columns}{inferred}"
+
+
+def _listed(heading: str, lines: Sequence[str], how: str = "") -> str:
+    """A heading and a list; empty without lines."""
+    items = "".join(f"<li{how}>{html_text(line, 400)}</li>" for line in lines)
+    return f'<h4>{heading}</h4><ul class="l-said">{items}</ul>' if lines else ""
 
 
 def draw_inferred(drawing: Drawing, preview: Preview) -> None:

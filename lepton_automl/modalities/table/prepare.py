@@ -151,7 +151,7 @@ class TableExamples:
             arrays=arrays,
             hashes=_hashes(parts, preprocess.names),
             examples=[_example(cells[0], preprocess.names, row) for row in split.train[:EXAMPLES].tolist()],
-            notes=findings.notes,
+            notes=[*(f"{name!r} is left out, as requested" for name in own.ignore), *findings.notes],
             weights=self._weights(split.train),
             warnings=[*findings.warnings, *cell_warnings, *image_warnings(self._source, self._parts[0])],
         )
