@@ -11,7 +11,8 @@ from . import narrative
 from .cost_axes import other_costs
 from .ends import shown_reason
 from .labels import clean
-from .page import Html, collapsible, facts, table, text
+from .losses import losses_sentence, losses_svg
+from .page import Html, collapsible, facts, paragraph, table, text
 from .tables import chosen_trial, last_score, network, score_interval, with_interval
 
 MOST = 200  # models with details: those of the front, then the latest others
@@ -93,7 +94,15 @@ def _card(state: StudyState, trial: Trial) -> str:
             ("pruned from it", ", ".join(f"trial {number}" for number in children[:20])),
         ]
     )
-    return f"<h3>{text(f'Trial {trial.number}')}</h3>{known}{collapsible('Scores', scores) if scores else ''}{collapsible('Hyperparameters', hyperparameters)}"
+    return f"<h3>{text(f'Trial {trial.number}')}</h3>{known}{collapsible('Scores', scores) if scores else ''}{collapsible('Hyperparameters', hyperparameters)}{_losses(state, trial)}"
+
+
+def _losses(state: StudyState, trial: Trial) -> str:
+    """Training beside validation loss; empty if they were not reported."""
+    drawn = losses_svg(state, trial)
+    return (
+        collapsible("Training and validation loss", Html(f"{drawn}{paragraph(losses_sentence(state, trial))}")) if drawn else ""
+    )
 
 
 ORIGINS = {

@@ -14,6 +14,7 @@ from lepton_automl.profile import Measurement
 from lepton_automl.reporting.cost_axes import other_costs
 from lepton_automl.reporting.labels import html_text
 from lepton_automl.reporting.latency import in_unit, latency_text, latency_unit
+from lepton_automl.reporting.losses import losses_sentence, losses_svg
 from lepton_automl.reporting.permutation_importance import importance_html
 from lepton_automl.reporting.tables import last_score, with_interval
 from lepton_automl.state import StudyState
@@ -112,7 +113,7 @@ def detail_html(state: StudyState, trial: Trial) -> str:
     why = f'<p class="l-dim">{html_text(result.reason)}</p>' if result and result.reason else ""
     return (
         f"<h4>trial {trial.number}: {html_text(trial_status(state, trial))}</h4>{shape}"
-        f'<table class="l-plain">{rows}</table>{why}{_latency(trial)}{_hyperparameters(trial)}{_tried(state, trial)}'
+        f'<table class="l-plain">{rows}</table>{why}{_losses(state, trial)}{_latency(trial)}{_hyperparameters(trial)}{_tried(state, trial)}'
     )
 
 
@@ -144,6 +145,13 @@ def _facts(state: StudyState, trial: Trial) -> dict[str, str]:
             "runs in": trial.variant.name if trial.status == "complete" else "",
         }
     return known | {"origin": origin, "epochs": str(trial.epochs)}
+
+
+def _losses(state: StudyState, trial: Trial) -> str:
+    """Training beside validation loss."""
+    drawn = losses_svg(state, trial)
+    said = losses_sentence(state, trial)
+    return f'<h4>loss</h4>{drawn}<p class="l-dim">{html_text(said, 400)}</p>' if drawn else ""
 
 
 def _latency(trial: Trial) -> str:
