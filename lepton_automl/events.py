@@ -188,6 +188,19 @@ class Noted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UserNote(Event):
+    """A note by a person. It does not affect the search.
+
+    Args:
+        text: The text of the note.
+        trial: The trial that it is about; None for the study.
+    """
+
+    text: str
+    trial: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelAccelerated(Event):
     """The best runtime and precision for a finalist were chosen."""
 
@@ -305,6 +318,7 @@ _ALL = (
     StudyPaused,
     StudyResumed,
     Noted,
+    UserNote,
     ModelAccelerated,
     ModelRefitted,
     HyperparametersRanked,

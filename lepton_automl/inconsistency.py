@@ -24,6 +24,7 @@ from .events import (
     TrialReported,
     TrialResumed,
     TrialRetried,
+    UserNote,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def inconsistency(state: StudyState, event: Event) -> str:
         case StudyStarted():
             return "the study had already started" if state.started else ""
         case Noted() | StudyPaused() | StudyResumed() | HyperparametersRanked() | ReferencesScored() | JournalRepaired():
+            return ""
+        case UserNote():  # kept even if the line of its trial is lost
             return ""
         case _ if state.config is None:
             return "no earlier line holds the study's settings"

@@ -32,6 +32,7 @@ from .events import (
     TrialReported,
     TrialResumed,
     TrialRetried,
+    UserNote,
 )
 from .inconsistency import inconsistency
 from .jobs import CONTINUE
@@ -57,6 +58,7 @@ class StudyState:
     host_benchmark: HostBenchmarked | None = None
     trials: dict[int, Trial] = field(default_factory=dict)
     notes: list[Noted] = field(default_factory=list)
+    user_notes: list[UserNote] = field(default_factory=list)
     mlflow_trouble: str = ""  # why MLflow does not show all of the study; empty while it does
     ended: StudyEnded | None = None
     tested: TestOpened | None = None
@@ -126,6 +128,8 @@ class StudyState:
                 self.notes.append(event)
                 if event.subject == "mlflow":
                     self.mlflow_trouble = event.text if event.level != "info" else ""
+            case UserNote():
+                self.user_notes.append(event)
             case ModelAccelerated():
                 self.trials[event.result.trial].accelerated = event.result
                 self._front.rebuild()

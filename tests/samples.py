@@ -26,6 +26,7 @@ from lepton_automl.events import (
     TrialReported,
     TrialResumed,
     TrialRetried,
+    UserNote,
 )
 from lepton_automl.jobs import Decision, HostBenchmark, Report, TrialJob, TrialResult
 from lepton_automl.modalities.image.spec import ImageInput
@@ -191,6 +192,7 @@ def events() -> list[object]:
         StudyResumed(at=9.4, reason="a person asked for it"),
         TrialResumed(at=9.5, trial=1, epoch=2),
         Noted(at=10.0, text="said"),
+        UserNote(at=10.2, text="worth another look", trial=1),
         HyperparametersRanked(at=10.5, shares={"score": {"model.width": 1.0}}, trials={"score": 9}, ends=9),
         ReferencesScored(
             at=10.7, result=ReferenceScores(references=(Reference(name="constant", scores={"accuracy": 0.1}, seconds=0.1),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -117,6 +118,26 @@ def extend(
     """Add to a study's budget; a study that has ended continues."""
     opened(study).extend(minutes=minutes, trials=trials, epochs=epochs, cost=cost)
     print(f"{study} continues with the larger budget.")
+
+
+@app.command(rich_help_panel="Studies")
+def note(
+    study: StudyName,
+    text: Annotated[str | None, typer.Argument(help="The note; without one, the notes so far are printed.")] = None,
+    trial: Annotated[int | None, typer.Option(help="The trial that it is about.")] = None,
+) -> None:
+    """Write a note into a study's journal, or print its notes."""
+    handle = opened(study)
+    if text is not None:
+        handle.add_note(text, trial=trial)
+        print(f"The note is kept in the journal of {study}.")
+        return
+    known = [one for one in handle.notes if trial is None or one.trial == trial]
+    for one in known:
+        about = "" if one.trial is None else f", trial {one.trial}"
+        print(f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(one.at))}{about}: {one.text}")
+    if not known:
+        print(f'There are no notes. Write one: lepton note {study} "what was seen"')
 
 
 @app.command(rich_help_panel="Studies")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 from lepton_automl.events import StudyStarted
 from lepton_automl.modality import modality_of
@@ -12,7 +13,7 @@ from lepton_automl.texts import join_words, many
 
 from . import narrative
 from .context import Figures, ReportContext
-from .labels import clean
+from .labels import clean, html_text
 from .page import Html, bullet_list, code, collapsible, facts, paragraph, section, table
 from .tables import chosen_trial
 
@@ -47,6 +48,23 @@ def request(context: ReportContext, figures: Figures) -> Html:
     warned = bullet_list([*data.warnings, *(note.text for note in context.state.notes if note.level != "info")][:12])
     return section("asked", "What was requested", known, collapsible("What was inferred from the data", bullet_list(data.notes)) if data.notes else "",
                    f"<h3>Possible problems</h3>{warned}" if warned else "")  # fmt: skip
+
+
+def notes(context: ReportContext, figures: Figures) -> Html:
+    """The notes by people, in the order written; nothing if there are none."""
+    del figures
+    known = context.state.user_notes
+    if not known:
+        return Html("")
+    rows = (
+        [
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(note.at)),
+            "" if note.trial is None else f"trial {note.trial}",
+            Html("<br>".join(html_text(line, 1000) for line in note.text.splitlines())),
+        ]
+        for note in known
+    )
+    return section("notes", "Notes", table(["when", "about", "note"], rows))
 
 
 def reproduction(context: ReportContext, figures: Figures) -> Html:

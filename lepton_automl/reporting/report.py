@@ -21,7 +21,7 @@ def report_html(context: ReportContext) -> str:
     state, figures = context.state, Figures()
     parts = [make(context, figures) for make in SECTIONS]
     titles = (("asked", "request"), ("front", "Pareto front"), ("why", "why this model"), ("errors", "its errors"), ("importance", "what matters"), ("speed", "its speed"),
-              ("hyperparameters", "hyperparameters"), ("stopped", "stopped trials"), ("cost", "time and cost"), ("again", "reproduce it"), ("run", "run it"))  # fmt: skip
+              ("hyperparameters", "hyperparameters"), ("stopped", "stopped trials"), ("cost", "time and cost"), ("notes", "notes"), ("again", "reproduce it"), ("run", "run it"))  # fmt: skip
     there = [(name, title) for name, title in titles if any(f'<section id="{name}"' in part for part in parts)]
     links = "".join(f'<a href="#{name}">{title}</a>' for name, title in there)
     return page(
@@ -102,6 +102,7 @@ SECTIONS: tuple[Callable[[ReportContext, Figures], Html], ...] = (
     about_search.hyperparameters,
     about_search.stopped,
     about_search.cost,
+    about_study.notes,
     about_study.reproduction,
     about_study.usage,
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lepton_automl.errors import ExtraError, LeptonError
-from lepton_automl.events import Event
+from lepton_automl.events import Event, UserNote
 from lepton_automl.state import StudyState
 from lepton_automl.study_store import StudyStore
 from lepton_automl.texts import many
@@ -130,6 +130,26 @@ class Study:
         from lepton_automl.reporting.about_data import DataReport
 
         return DataReport(**vars(self.state.settings.data))
+
+    def add_note(self, text: str, *, trial: int | None = None) -> None:
+        """Write a note into the study's journal: why it was started, what was seen in it, what was decided.
+
+        Args:
+            text: The note.
+            trial: The trial that it is about; None for the study.
+
+        Raises:
+            ConfigError: The note is empty or too long, or there is no such trial.
+            StudyError: The study has not begun, or its journal cannot be written.
+        """
+        from .notes import add_note
+
+        add_note(self.client, text, trial)
+
+    @property
+    def notes(self) -> tuple[UserNote, ...]:
+        """The notes on the study, in the order written; each has `at` (seconds since the epoch), `text` and `trial`."""
+        return tuple(self.state.user_notes)
 
     def to_optuna(self) -> optuna.Study:
         """The study as an Optuna study, with every ended trial; see `search.to_optuna`."""

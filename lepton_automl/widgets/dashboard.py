@@ -26,6 +26,7 @@ from .front import FrontView
 from .importance import ImportanceView
 from .log import LogView
 from .model_actions import ModelActions
+from .notes import NotesView
 from .picture import Script
 from .poller import EVERY, Poller
 from .protocols import OVER, StudyDriver, StudyReader, StudySnapshot
@@ -78,6 +79,7 @@ class Dashboard(PersistentBox):
             "timeline": timeline_view(self.choose),
             "trials": self.table,
             "data": DatasetView(),
+            "notes": NotesView(self._do.note),
             "log": self.decisions,
         }
         self.tabs = w.Tab(children=list(self.views.values()), titles=list(self.views))

@@ -29,6 +29,7 @@ from lepton_automl.events import (
     TrialReported,
     TrialResumed,
     TrialRetried,
+    UserNote,
 )
 from lepton_automl.reporting.labels import html_text
 from lepton_automl.reporting.references import is_network_worth_it
@@ -123,6 +124,8 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
             return event.reason
         case Noted():
             return event.text
+        case UserNote():
+            return f"note{'' if event.trial is None else f' on trial {event.trial}'}: {event.text}"
         case StudyEnded():
             return f"search ended: {event.reason}" if event.reason != STOPPED else "search ended"
         case TestOpened():

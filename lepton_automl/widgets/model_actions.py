@@ -99,6 +99,16 @@ class ModelActions:
 
         self._actions.start("writing the report", report, code="study.report.write()")
 
+    def note(self, text: str, trial: int | None) -> None:
+        """Write a note into the study's journal."""
+
+        def note() -> str:
+            self._drive.add_note(text, trial=trial)
+            return "note added"
+
+        about = "" if trial is None else f", trial={trial}"
+        self._actions.start("adding the note", note, code=f"study.add_note({text.strip()!r}{about})")
+
     def has_code(self, trial: int) -> bool:
         """Whether the code of a model's training can be written."""
         try:

@@ -91,6 +91,9 @@ class StudyDriver(Protocol):
     def evaluate_test(self) -> Any:
         """Score the front on the sealed test split."""
 
+    def add_note(self, text: str, *, trial: int | None = None) -> None:
+        """Write a note into the study's journal."""
+
     def model(self, trial: int) -> Any:
         """A finished trial's model; see `study.model.StudyModel`."""
 

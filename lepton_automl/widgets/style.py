@@ -68,7 +68,6 @@ CSS = """
 @container (max-width:820px){.lepton .l-main{grid-template-columns:minmax(0,1fr)}}
 .lepton .l-detail{border-left:1px solid var(--l-line);padding-left:12px;max-height:560px;overflow:auto}
 .lepton .l-detail>*{flex:0 0 auto}
-.lepton .l-detail table.l-plain th{white-space:nowrap}
 .lepton .l-detail button{padding:0 7px;height:26px;line-height:26px}
 .lepton button:focus-visible,.lepton [tabindex]:focus-visible,.lepton input:focus-visible,.lepton select:focus-visible{
   outline:2px solid #0072B2;outline-offset:1px}
@@ -79,6 +78,9 @@ CSS = """
 .lepton .widget-tab .lm-TabBar-tab{margin:0 -1px -1px 0!important}
 .lepton .widget-tab-contents{padding:4px}
 @container (max-width:600px){.lepton .widget-tab .lm-TabBar-tab{padding:0 7px!important;flex:0 0 auto!important}}
+.lepton .l-note{border-left:3px solid var(--l-line);padding:1px 0 1px 9px;margin:6px 0;overflow-wrap:anywhere}
+.lepton .l-splits td:nth-child(-n+3){white-space:nowrap}
+.lepton table.l-plain th{white-space:nowrap;max-width:240px;overflow:hidden;text-overflow:ellipsis}
 .lepton .l-splits td:nth-child(2),.lepton .l-splits td:nth-child(3){text-align:right;font-variant-numeric:tabular-nums}
 .lepton .l-controls{flex-flow:row wrap;gap:2px 14px;align-items:center}
 .lepton .l-controls>.jupyter-widgets{margin:0;align-items:center}

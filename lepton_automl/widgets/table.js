@@ -70,7 +70,7 @@ const STYLE = `
 .l-table tr.l-front td{font-weight:600}
 .l-table tbody tr{cursor:pointer}
 .l-table tbody tr:hover{background:var(--l-soft)}
-.l-table tr[aria-selected="true"]{outline:2px solid #D55E00;outline-offset:-2px}
+.l-table tr[aria-selected="true"] td{box-shadow:inset 0 2px #D55E00,inset 0 -2px #D55E00}
 .l-table button:focus-visible,.l-foot button:focus-visible{outline:2px solid #0072B2}
 .l-foot{padding:4px 0;font-size:12px}
 .l-foot button{border:1px solid var(--l-line);background:var(--l-soft);color:var(--l-text);border-radius:3px;padding:0 8px;cursor:pointer}

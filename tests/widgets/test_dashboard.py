@@ -134,7 +134,39 @@ def test_the_data_are_described_with_what_was_left_out(tmp_path):
     said = view._view.value
     dropped = said[said.index("Left out") :].partition("Detected")[0]
     assert all(name in dropped for name in ("id", "same", "secret")) and "size" not in dropped and "size" in said
-    assert "320</td><td>80 %</td><td>learned from and scored by 5-fold" in said and "80</td><td>20 %" in said and "yes" in said and harmless(said)
+    assert (
+        "320</td><td>80 %</td><td>learned from and scored by 5-fold" in said
+        and "80</td><td>20 %" in said
+        and "yes" in said
+        and harmless(said)
+    )
+
+
+def test_notes_are_written_and_shown(tmp_path):
+    study, _ = lived(tmp_path, MODELS)
+    dashboard = study.dashboard()
+    dashboard.tabs.selected_index = list(dashboard.views).index("notes")
+    notes = dashboard.views["notes"]
+    notes.text.value, notes.about.value = f"check again {HOSTILE[0]}", True
+    notes.save.click()
+    until(lambda: "check again" in notes._view.value)
+    assert study.notes[0].trial == 0 and notes.text.value == "" and "on trial 0" in notes._view.value
+    assert harmless(notes._view.value) and "study.add_note(" in dashboard.actions.message.value
+
+
+def test_training_and_validation_losses_are_drawn_together(tmp_path):
+    from lepton_automl.reporting.losses import losses_of, losses_svg
+
+    study, journal = lived(tmp_path, MODELS, ended=False)
+    trial = study.state.trials[0]
+    assert losses_svg(study.state, trial) == ""  # one epoch is no curve
+    for epoch, train, loss in ((2, 0.9, 0.8), (3, 0.5, 0.6), (4, 0.3, 0.7)):
+        scores = {"train_loss": train, "log_loss": loss, "accuracy": 0.5}
+        trial.reports.append(trial.reports[-1].replace(epoch=epoch, scores=scores))
+    losses = losses_of(study.state, trial)
+    assert losses.train == ((1, 1.5), (2, 0.9), (3, 0.5), (4, 0.3)) and losses.validation == ((2, 0.8), (3, 0.6), (4, 0.7))
+    drawn = losses_svg(study.state, trial)
+    assert drawn.count("<polyline") == 2 and "lowest at epoch 3: 0.6" in drawn and harmless(drawn)
 
 
 def test_hostile_names_and_labels_are_shown_harmlessly(tmp_path):
