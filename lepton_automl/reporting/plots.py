@@ -13,6 +13,7 @@ from .hypervolume import hypervolume_figure
 from .importance import importance_figure
 from .parallel import parallel_figure
 from .report import front_html, plots_html
+from .slices import slice_figure
 from .theme import Theme, template
 from .timeline import timeline_figure
 
@@ -26,6 +27,7 @@ __all__ = [
     "importance_figure",
     "parallel_figure",
     "plots_html",
+    "slice_figure",
     "template",
     "timeline_figure",
 ]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # and imported where they are used: `lepton status` does with
 
     from lepton_automl.reporting.about_data import DataReport
     from lepton_automl.widgets.dashboard import Dashboard
+    from lepton_automl.widgets.side_by_side import SideBySide
 
     from .model import StudyModel
     from .report import StudyReport
@@ -217,6 +218,30 @@ class Study:
             fix = 'pip install "lepton-automl[notebook]"; follow() shows it as text.'
             raise ExtraError(f"the dashboard needs {error.name}", where=self.name, fix=fix) from error
         return Dashboard(StudyClient(self.name, self.home), Study(self.name, self.home))
+
+    def beside(self, other: str | Study) -> SideBySide:
+        """This study and another one side by side in a notebook: their requests, their results, and both fronts on the same axes.
+
+        Scores and latencies that may not be compared, such as those of two machines, are named, and their axes are not shared.
+
+        Args:
+            other: The other study, or its name in the same home.
+
+        Raises:
+            ExtraError: The packages for notebooks are not installed.
+            LeptonError: As `state` does, for either.
+
+        Example:
+            >>> open_study("digits").beside("digits-larger")  # doctest: +SKIP
+        """
+        try:
+            from lepton_automl.widgets.side_by_side import SideBySide
+        except ImportError as error:
+            fix = 'pip install "lepton-automl[notebook]"; print(study.front) shows one study as text.'
+            raise ExtraError(f"studies side by side need {error.name}", where=self.name, fix=fix) from error
+        second = other if isinstance(other, Study) else Study(other, self.home)
+        clients = StudyClient(self.name, self.home).check(), StudyClient(second.name, second.home).check()
+        return SideBySide((self.name, second.name), clients)
 
     def follow(self, *callbacks: Callable[[Event, Any], None], progress: bool = True) -> Self:
         """Show the study until its end; interrupting this (Ctrl-C) ends only the view.

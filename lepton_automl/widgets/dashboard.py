@@ -31,6 +31,7 @@ from .picture import Script
 from .poller import EVERY, Poller
 from .protocols import OVER, StudyDriver, StudyReader, StudySnapshot
 from .run import RunView
+from .slices import SlicesView
 from .static_view import PersistentBox
 from .table import TableView
 from .text_view import draw_snapshot, study_text
@@ -75,6 +76,7 @@ class Dashboard(PersistentBox):
             "front": self.front,
             "curves": curves_view(self.choose),
             "importance": ImportanceView(),
+            "slices": SlicesView(self.choose),
             "growth": growth_view(self.choose),
             "timeline": timeline_view(self.choose),
             "trials": self.table,

@@ -209,6 +209,10 @@ class PictureView(View):
         self._last["layout"].pop(name, None)
         self._drawn_version = ()
 
+    def forget_version(self) -> None:
+        """Draw the next snapshot even if its study has not changed."""
+        self._drawn_version = ()
+
     def _begin(self, figure: go.Figure) -> None:
         self.figure = LiveFigure(figure)
         self.figure._config = self._config  # noqa: SLF001  # plotly has no public attribute

@@ -66,6 +66,10 @@ CSS = """
 .lepton .js-plotly-plot .main-svg{background:transparent!important}
 .lepton .l-main{display:grid;grid-template-columns:minmax(0,1.55fr) minmax(0,1fr);gap:0 14px}
 @container (max-width:820px){.lepton .l-main{grid-template-columns:minmax(0,1fr)}}
+.lepton .l-pair{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 14px}
+@container (max-width:700px){.lepton .l-pair{grid-template-columns:minmax(0,1fr)}}
+.lepton .l-beside td{vertical-align:top;max-width:420px}
+.lepton .l-beside b{font-weight:600}
 .lepton .l-detail{border-left:1px solid var(--l-line);padding-left:12px;max-height:560px;overflow:auto}
 .lepton .l-detail>*{flex:0 0 auto}
 .lepton .l-detail button{padding:0 7px;height:26px;line-height:26px}

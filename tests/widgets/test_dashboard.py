@@ -157,7 +157,7 @@ def test_notes_are_written_and_shown(tmp_path):
 def test_training_and_validation_losses_are_drawn_together(tmp_path):
     from lepton_automl.reporting.losses import losses_of, losses_svg
 
-    study, journal = lived(tmp_path, MODELS, ended=False)
+    study, _ = lived(tmp_path, MODELS, ended=False)
     trial = study.state.trials[0]
     assert losses_svg(study.state, trial) == ""  # one epoch is no curve
     for epoch, train, loss in ((2, 0.9, 0.8), (3, 0.5, 0.6), (4, 0.3, 0.7)):
