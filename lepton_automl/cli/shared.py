@@ -105,18 +105,25 @@ def print_front(handle: Study, *, merged: bool = False) -> None:
 
     from lepton_automl.no_model_advice import NONE
     from lepton_automl.reporting.narrative import corrected_sentence
-    from lepton_automl.reporting.terminal import front_table
+    from lepton_automl.reporting.terminal import WIDE, front_table
     from lepton_automl.texts import many
 
     if not handle.state.front():
         print(handle.state.ended.reason if handle.state.ended else f"{NONE} yet")
         return
-    Console(highlight=False).print(front_table(handle.state, limit=None, merged=merged))
-    print("* the chosen model: the fastest whose score is as good as the best one, as far as that is known")
+    console = Console(highlight=False)
+
+    def say(text: str) -> None:
+        """Print a sentence, wrapped between words in a terminal."""
+        console.print(text, markup=False, soft_wrap=not console.is_terminal)
+
+    width = console.width if console.is_terminal else WIDE  # what is piped is whole
+    console.print(front_table(handle.state, limit=None, merged=merged, width=width))
+    say("* the chosen model: the fastest whose score is as good as the best one, as far as that is known")
     if expected := corrected_sentence(handle.state):
-        print(expected)
+        say(expected)
     if handle.state.merged and not merged:
-        print(
+        say(
             f"{many(len(handle.state.merged), 'more model')} differ too little from one of these: lepton front {handle.name} --merged"
         )
 

@@ -33,9 +33,12 @@ from lepton_automl.state import StudyState
 from lepton_automl.trial import Trial
 
 from .cost_axes import other_costs
+from .latency import in_unit, latency_unit
 from .status import budget_used, running_trials, startup_step
 from .tables import score_interval, tested_interval, with_interval
 
+WIDE = 110  # columns of a terminal that fit every column of the front
+LEAST, GAP = 8, 2  # columns of a network's name at least; between two columns of the table
 ROWS = 12  # models of the front that fit on a screen
 
 
@@ -95,7 +98,7 @@ class Progress:
     def draw(self) -> None:
         """Redraw the live panel for the events so far and the current time."""
         if self._live and self._state.config:
-            self._live.update(panel(self._state, time.time()), refresh=True)
+            self._live.update(panel(self._state, time.time(), self._console.width), refresh=True)
 
     def _line(self, event: Event) -> None:
         if isinstance(event, HostBenchmarked):
@@ -143,8 +146,14 @@ def accelerated_line(state: StudyState, trial: Trial) -> str:
     )
 
 
-def panel(state: StudyState, now: float) -> Group:
-    """The live panel of a search: progress, trials by status, and the front."""
+def panel(state: StudyState, now: float, width: int = WIDE) -> Group:
+    """The live panel of a search: progress, trials by status, and the front.
+
+    Args:
+        state: The study.
+        now: Seconds since the epoch.
+        width: Columns of the terminal.
+    """
     settings = state.settings
     statuses = [trial.status for trial in state.trials.values()]
     counts = {name: statuses.count(name) for name in ("complete", "stopped", "infeasible", "failed", "running")}
@@ -157,31 +166,51 @@ def panel(state: StudyState, now: float) -> Group:
     bar.add_row(ProgressBar(total=1.0, completed=share, width=60))
     if state.ended:  # the caller prints the front, once
         return Group(head, bar)
-    return Group(head, bar, front_table(state), Text(activity or running_trials(state), style="dim"))
+    return Group(head, bar, front_table(state, width=width), Text(activity or running_trials(state), style="dim"))
 
 
-def front_table(state: StudyState, *, limit: int | None = ROWS, merged: bool = False) -> Table:
-    """The front as a table, with the chosen model marked, and with the models that are merged into it if requested."""
+def front_table(state: StudyState, *, limit: int | None = ROWS, merged: bool = False, width: int = WIDE) -> Table:
+    """The front as a table, with the chosen model marked, and with the models that are merged into it if requested.
+
+    Args:
+        state: The study.
+        limit: Models at most; None for all.
+        merged: Whether to list merged models too.
+        width: Columns of the terminal. Below `WIDE` each model has one line, without its runtime, its network cut off.
+    """
+    narrow = width < WIDE
     test = state.tested.scores if state.tested else {}
-    others = other_costs(state)
-    costs = ["latency ms", "size kB", *(cost.title.replace(",", "") for cost in others)]
-    table = Table("trial", state.settings.metric, *(["test"] if test else []), *costs, "runs in", "network", box=None)
+    others, models = other_costs(state), state.front(merged=merged)[:limit]
+    unit = latency_unit([trial.profile.latency_ms for trial in models if trial.profile])
+    costs = [f"latency {unit}", "size kB", *(cost.title.replace(",", "") for cost in others)]
     chosen = state.choose().number if state.front() else None
-    for trial in state.front(merged=merged)[:limit]:
+    bare = narrow and bool(test or others)  # there is no room for intervals
+    rows = []
+    for trial in models:
         profile = trial.profile
         assert profile is not None and trial.result is not None
         tested = [f"{test[trial.number][state.settings.metric]:.4f}" if trial.number in test else "-"] if test else []
-        tested = [with_interval(text, tested_interval(state, trial)) for text in tested]
-        table.add_row(
+        tested = [with_interval(text, None if bare else tested_interval(state, trial)) for text in tested]
+        numbers = [
             f"{trial.number}{' *' if trial.number == chosen else ''}{_into(state, trial)}",
-            with_interval(f"{state.score(trial):.4f}", score_interval(state, trial)),
+            with_interval(f"{state.score(trial):.4f}", None if bare else score_interval(state, trial)),
             *tested,
-            f"{profile.latency_ms:.4f}",
+            f"{in_unit(profile.latency_ms, unit):.{1 if unit == 'µs' else 4}f}",
             f"{profile.size_bytes / 1e3:.1f}",
             *(cost.show(trial).removesuffix(f" {cost.unit}") for cost in others),
-            trial.variant.name,
-            describe(recipe_from_json(trial.result.recipe)),
-        )
+        ]
+        rows.append([*numbers, *([] if narrow else [trial.variant.name]), describe(recipe_from_json(trial.result.recipe))])
+    names = ["trial", state.settings.metric, *(["test"] if test else []), *costs]
+    rooms = [max(len(text) for text in (name, *(row[at] for row in rows))) for at, name in enumerate(names)]
+    table = Table(box=None)
+    for at, name in enumerate(names):
+        table.add_column(name, justify="right" if at else "left", no_wrap=narrow, min_width=rooms[at] if narrow else None)
+    if not narrow:
+        table.add_column("runs in")
+    left = max(LEAST, width - sum(room + GAP for room in rooms) - GAP)
+    table.add_column("network", no_wrap=narrow, overflow="ellipsis" if narrow else "fold", max_width=left if narrow else None)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
