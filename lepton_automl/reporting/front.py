@@ -260,7 +260,8 @@ class _Looks:
     def __init__(self, cost: CostAxis | None, trials: list[Trial]) -> None:
         known = [value for trial in trials if cost and not math.isnan(value := cost.value(trial))]
         self._cost, self._ends = cost, {"cmin": min(known), "cmax": max(known)} if known else {}
-        self._sizes = [math.log(trial.profile.size_bytes) for trial in trials if trial.profile and trial.profile.size_bytes > 0]
+        sizes = [math.log(trial.profile.size_bytes) for trial in trials if trial.profile and trial.profile.size_bytes > 0]
+        self._range = (min(sizes), max(sizes)) if sizes else (0.0, 0.0)
 
     def marker(self, trials: list[Trial], *, bar: bool = False) -> dict[str, Any]:
         """The markers of trials.
@@ -279,9 +280,9 @@ class _Looks:
 
     def _diameter(self, trial: Trial) -> float:
         """By the logarithm of the model's size, in pixels."""
-        if not trial.profile or trial.profile.size_bytes <= 0 or not self._sizes:
+        if not trial.profile or trial.profile.size_bytes <= 0:
             return SMALLEST
-        low, high = min(self._sizes), max(self._sizes)
+        low, high = self._range
         share = (math.log(trial.profile.size_bytes) - low) / (high - low) if high > low else 0.4
         return round(SMALLEST + (LARGEST - SMALLEST) * share, 1)
 

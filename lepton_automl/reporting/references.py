@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lepton_automl.errors import LeptonError
-from lepton_automl.recipe import LinearRecipe, recipe_from_json
+from lepton_automl.plugins import instance
+from lepton_automl.recipe import CUSTOM, LinearRecipe
 from lepton_automl.reference_scores import TREES, Reference
 from lepton_automl.state import StudyState
 from lepton_automl.trial import Trial
@@ -15,9 +16,10 @@ Row = tuple[str, float]  # what it is, and its score
 
 def is_linear(trial: Trial) -> bool:
     """Whether a trial's network is a linear model."""
+    family = str(trial.proposed.recipe.get("family", ""))
     try:
-        return isinstance(recipe_from_json(trial.proposed.recipe), LinearRecipe)
-    except (LeptonError, TypeError):  # the family is missing or not installed
+        return family not in {"", CUSTOM} and issubclass(instance("families", family).Recipe, LinearRecipe)
+    except (LeptonError, TypeError):  # the family is not installed
         return False
 
 
