@@ -17,7 +17,7 @@ from lepton_automl.state import StudyState
 from .drawing import DIM, Drawing
 from .picture import PictureView, Script
 from .poller import Poller
-from .protocols import OVER, StudyReader, StudySnapshot
+from .protocols import StudyReader, StudySnapshot
 from .static_view import PersistentBox, draw_footer
 from .view import View, free_clicks
 
@@ -92,7 +92,7 @@ class SideBySide(PersistentBox):
             if before != (self._statuses, self._changed_at):
                 self.draw()
                 self.keep()
-        return None if OVER.issuperset(self._statuses) else EVERY
+        return EVERY  # an ended study may be resumed elsewhere
 
     def __repr__(self) -> str:
         rows = facts(*self._states)
