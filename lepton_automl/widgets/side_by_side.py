@@ -48,7 +48,7 @@ class SideBySide(PersistentBox):
     def __init__(self, names: Pair, watch: tuple[StudyReader, StudyReader]) -> None:
         self._names, self._watch = names, watch
         self._drawing = threading.RLock()
-        self._statuses, self._states, self._changed_at = self._look()
+        self._statuses, self._states, _ = self._look()
         self._figures: tuple[go.Figure, go.Figure] = fronts(*self._states)
         self.facts = FactsView(names)
         self.plots = tuple(PictureView(partial(self._figure, at)) for at in (0, 1))
@@ -78,18 +78,19 @@ class SideBySide(PersistentBox):
         self._poller.end()
         super().close()
 
-    def _look(self) -> tuple[Pair, States, float]:
-        (status, state, _), (other_status, other_state, _) = (watch.poll() for watch in self._watch)
-        return (status, other_status), (state, other_state), max(state.last_at, other_state.last_at)
+    def _look(self) -> tuple[Pair, States, bool]:
+        """The statuses, the states, and whether either has events that were not drawn."""
+        (status, state, news), (other_status, other_state, other_news) = (watch.poll() for watch in self._watch)
+        return (status, other_status), (state, other_state), bool(news or other_news)
 
     def _poll(self) -> float | None:
         with self._drawing:
-            before = self._statuses, self._changed_at
+            before = self._statuses
             try:
-                self._statuses, self._states, self._changed_at = self._look()
+                self._statuses, self._states, changed = self._look()
             except LeptonError:  # one was removed
                 return None
-            if before != (self._statuses, self._changed_at):
+            if changed or before != self._statuses:
                 self.draw()
                 self.keep()
         return EVERY  # an ended study may be resumed elsewhere
@@ -116,7 +117,7 @@ class SideBySide(PersistentBox):
         drawing.table(["", *self._names], rows)
         for remark in remarks(*self._states):
             drawing.paragraph(remark, colour=DIM)
-        draw_footer(drawing, self._changed_at, self.restore_code)
+        draw_footer(drawing, max(state.last_at for state in self._states), self.restore_code)
 
 
 def facts_html(names: Pair, states: States, statuses: Pair) -> str:
