@@ -47,9 +47,8 @@ class DoneView(View):
         )
         self.report = button("write the report", do.report, tip="Write report.html to the study's folder")
         self.code = button("show code", lambda: do.code(self._trial, self._show_code), tip="The code that trains this network")
-        self.use = button("load in notebook", lambda: do.use(self._trial), tip="Load it into the notebook, as dashboard.model")
         row = w.Box(
-            [w.HBox([self.export, self.folder]), self.test, self.register, self.report, self.code, self.use],
+            [w.HBox([self.export, self.folder]), self.test, self.register, self.report, self.code],
             layout={"flex_flow": "row wrap"},
         )
         self._row = row

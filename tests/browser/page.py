@@ -121,7 +121,7 @@ class Page:
 
     def tour(self, prefix: str = "") -> None:
         """Open tab after tab, and leave the last one open."""
-        for tab in ("curves", "importance", "growth", "timeline", "trials", "log"):
+        for tab in ("curves", "importance", "slices", "growth", "timeline", "trials", "data", "notes", "log"):
             self.open(tab)
             self.tab.wait_for_timeout(1500)
             self.shot(prefix + tab.replace(" ", "-"))
