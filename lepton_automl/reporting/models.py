@@ -11,6 +11,7 @@ from . import narrative
 from .cost_axes import other_costs
 from .ends import shown_reason
 from .labels import clean
+from .latency import latency_text
 from .losses import losses_sentence, losses_svg
 from .page import Html, collapsible, facts, paragraph, table, text
 from .tables import chosen_trial, last_score, network, score_interval, with_interval
@@ -49,7 +50,7 @@ def cards(state: StudyState) -> Html:
 def _named(state: StudyState, trial: Trial) -> str:
     score = last_score(state, trial)
     score_text = narrative.format_score(state, score) if score is not None else "not scored"
-    latency = f"{trial.profile.latency_ms:.3g} ms" if trial.profile else ""
+    latency = latency_text(trial.profile.latency_ms) if trial.profile else ""
     standing = "chosen" if trial.number == chosen_trial(state) else "front" if trial in state.front() else trial.status
     return f"trial {trial.number}: {score_text}, {latency} ({standing})"
 
@@ -76,7 +77,9 @@ def _card(state: StudyState, trial: Trial) -> str:
             ),
             (
                 "latency",
-                f"{profile.latency_ms:.4g} ms ({profile.latency.low:.4g} to {profile.latency.high:.4g})" if profile else "",
+                f"{latency_text(profile.latency_ms, 4)} ({latency_text(profile.latency.low, 4)} to {latency_text(profile.latency.high, 4)})"
+                if profile
+                else "",
             ),
             ("size", f"{narrative.format_size(profile.size_bytes)}, {profile.parameters:,} parameters" if profile else ""),
             *((cost.label, cost.show(trial)) for cost in other_costs(state)),

@@ -17,6 +17,7 @@ from lepton_automl.trial import Trial
 from .cost_axes import LATENCY, other_costs
 from .hypervolume import growth
 from .labels import clean
+from .latency import latency_text
 from .tables import chosen_trial, network, score_interval, tested_interval
 
 PAIR = 2
@@ -90,7 +91,7 @@ def _chosen_sentence(state: StudyState, model: Trial) -> str:
     rows = state.settings.deployment.batch_size
     return (
         f"The chosen network, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
-        f"{_scored_rows(state)} and takes {model.profile.latency_ms:.3g} ms per call of {many(rows, 'row')} in "
+        f"{_scored_rows(state)} and takes {latency_text(model.profile.latency_ms)} per call of {many(rows, 'row')} in "
         f"{model.variant.name}; its file is {format_size(model.profile.size_bytes)}"
         + "".join(f", its {clean(cost.label)} {cost.show(model)}" for cost in other_costs(state) if cost.show(model))
         + "."
@@ -105,11 +106,11 @@ def _ends_of_front(state: StudyState, model: Trial) -> list[str]:
     sentences = []
     if best.number != model.number:
         sentences.append(
-            f"The network with the best score, trial {best.number}, reaches {format_score(state, state.score(best))} in {_ms(best):.3g} ms."
+            f"The network with the best score, trial {best.number}, reaches {format_score(state, state.score(best))} in {latency_text(_ms(best))}."
         )
     if fastest.number != model.number:
         sentences.append(
-            f"The fastest network, trial {fastest.number}, takes {_ms(fastest):.3g} ms and reaches {format_score(state, state.score(fastest))}."
+            f"The fastest network, trial {fastest.number}, takes {latency_text(_ms(fastest))} and reaches {format_score(state, state.score(fastest))}."
         )
     return sentences
 

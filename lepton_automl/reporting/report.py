@@ -7,10 +7,12 @@ from collections.abc import Callable
 from lepton_automl.modality import modality_of
 from lepton_automl.state import StudyState
 from lepton_automl.task import task_of
+from lepton_automl.texts import many
 
 from . import about_model, about_search, about_study, narrative
 from .context import Figures, ReportContext
 from .labels import clean
+from .latency import latency_text
 from .page import Html, bullet_list, page, paragraph, text
 from .references import is_network_worth_it
 from .tables import score_interval, tested_interval
@@ -77,7 +79,10 @@ def _cards(context: ReportContext) -> Html:
         )
         if state.settings.data.test
         else ("", ""),
-        (f"{latency.median:.3g} ms", f"per call of {rows:,} row{'s' * (rows > 1)} ({latency.low:.3g} to {latency.high:.3g})"),
+        (
+            latency_text(latency.median),
+            f"per call of {many(rows, 'row')} ({latency_text(latency.low)} to {latency_text(latency.high)})",
+        ),
         (narrative.format_size(model.profile.size_bytes), f"{model.profile.parameters:,} parameters"),
         (str(len(state.front())), f"models on the Pareto front, of {len(state.trials):,} networks tried"),
     ]

@@ -33,7 +33,7 @@ from lepton_automl.state import StudyState
 from lepton_automl.trial import Trial
 
 from .cost_axes import other_costs
-from .latency import in_unit, latency_unit
+from .latency import in_unit, latency_text, latency_unit
 from .status import budget_used, running_trials, startup_step
 from .tables import score_interval, tested_interval, with_interval
 
@@ -122,7 +122,7 @@ class Progress:
 
 def trial_line(state: StudyState, trial: Trial) -> str:
     """A finished trial as a line."""
-    latency = f"{trial.profile.latency_ms:.3g} ms" if trial.profile else "not profiled"
+    latency = latency_text(trial.profile.latency_ms) if trial.profile else "not profiled"
     known = f"{state.settings.metric} {state.score(trial):.4f}, " if trial.status == "complete" else ""
     why = f" ({trial.result.reason.splitlines()[0]})" if trial.result and trial.result.reason else ""
     on = " on the front" if trial in state.front() else ""
