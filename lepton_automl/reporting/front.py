@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.reference_scores import CONSTANT, TREES
@@ -19,7 +18,7 @@ from .labels import label
 from .latency import latency_text, latency_unit
 from .references import is_linear
 from .tables import chosen_trial, last_score, network, score_interval, with_interval
-from .theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SCALE, Theme, apply_theme, log_ends, note
+from .theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SCALE, Theme, apply_theme, linear_ends, log_ends, note
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -79,7 +78,8 @@ def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     points("chosen", marker=ring, hoverinfo="skip", hovertemplate=None)  # the point inside the ring has the hover text
     diamond = {"symbol": "diamond", "color": PURPLE, "size": 10, "line": {"width": 1, "color": GREY}}
     points("linear", marker=diamond, name="linear model")
-    width = _ends([*finite_costs(cost, state.trials.values()), *(USUAL if cost.name == LATENCY else ())])
+    costs = finite_costs(cost, state.trials.values()) or USUAL
+    width = log_ends(costs) if cost.log else linear_ends(costs)  # of all points, which a double click shows
     for name, (_, colour_of, dash) in REFERENCES.items():
         figure.add_scatter(**_reference(state, axis, name, width), line={"color": colour_of, "dash": dash, "width": 1.5})
     return _with_layout(figure, state, axis, theme)
@@ -198,11 +198,6 @@ def _name_references(figure: go.Figure, axis: ErrorAxis) -> None:
             figure.add_annotation(text=f"▾ {text}", yref="paper", y=0, yanchor="bottom", **place)
         else:
             figure.add_annotation(text=text, yref="y", y=y, yanchor="bottom", **place)
-
-
-def _ends(values: Sequence[float]) -> tuple[float, float]:
-    low, high = log_ends(values)
-    return low / NEAR, high * NEAR
 
 
 def _draw_limit(figure: go.Figure, limit: float) -> None:
