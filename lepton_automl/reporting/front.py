@@ -15,7 +15,7 @@ from .cost_axes import LATENCY, SIZE, CostAxis, colour_axis, front_axis, is_plan
 from .ends import shown_reason
 from .front_axes import ErrorAxis, across, better, error_axis, finite_costs, in_view, up
 from .labels import label
-from .latency import latency_text, latency_unit
+from .latency import latency_range, latency_text, latency_unit
 from .references import is_linear
 from .tables import chosen_trial, last_score, network, score_interval, with_interval
 from .theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SCALE, Theme, apply_theme, linear_ends, log_ends, note
@@ -31,6 +31,7 @@ WHOLE = {"exponentformat": "none", "separatethousands": True}  # plain tick labe
 USUAL = (0.01, 10.0)  # milliseconds: the axis range before the first measurement
 SLOWER = 50.0  # times the fastest network's latency: the initial upper end of the axis
 MOST = 2_000  # the latest stopped and the latest infeasible trials shown
+EDGE = 14  # pixels between the names of references beyond an edge
 SMALLEST, LARGEST = 8.0, 22.0  # pixels: diameters of the smallest and the largest model
 # What networks are compared with: its name, the colour and the dash of its line.
 REFERENCES = {TREES: ("trees", GREEN, "dash"), CONSTANT: ("constant", GREY, "dot")}
@@ -69,7 +70,7 @@ def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     mode = "lines+markers" if is_plane(state) else "markers"
     figure.add_scatter(**(_points(state, axis, front, "path") | {"mode": mode, "showlegend": False}), line=line, marker=MIDDLE)
     points("stopped", marker={"symbol": "x", "color": GREY, "size": 6}, opacity=0.45)
-    points("dominated", marker=looks.marker(dominated), opacity=0.45)
+    points("dominated", marker=looks.marker(dominated), opacity=0.55)
     ticks = {"symbol": "line-ns-open", "color": GREY, "size": 9}
     points("infeasible", y=[_worst(state, axis, front)] * len(groups["infeasible"]), marker=ticks, opacity=0.45)
     bars = _interval(front) if cost.name == LATENCY else None
@@ -128,7 +129,7 @@ def hover(state: StudyState, trial: Trial) -> str:
     ]
     if profile:
         lines[3:3] = [
-            f"{latency_text(profile.latency_ms, 4)} ({latency_text(profile.latency.low, 4)} to {latency_text(profile.latency.high, 4)})",
+            f"{latency_text(profile.latency_ms, 4)} ({latency_range(profile.latency.low, profile.latency.high)})",
             f"{profile.size_bytes / 1e3:.1f} kB, {profile.parameters:,} parameters, {trial.variant.name}",
             *(f"{cost.label} {cost.show(trial)}" for cost in other_costs(state) if cost.show(trial)),
         ]
@@ -185,19 +186,22 @@ def _reference(state: StudyState, axis: ErrorAxis, name: str, width: tuple[float
 
 def _name_references(figure: go.Figure, axis: ErrorAxis) -> None:
     """Write the name of each reference on its line, or at the edge beyond which it is."""
-    ends = figure.layout.yaxis.range
+    ends, beyond = figure.layout.yaxis.range, 0
     for trace in figure.data:
         if trace.name not in SHORT.values() or not trace.y:
             continue
         y = math.log10(trace.y[0]) if axis.log else trace.y[0]
-        place = {"xref": "paper", "x": 1, "xanchor": "right", "showarrow": False, "font": {"color": trace.line.color}}
-        text, known = f"{trace.name} {axis.show(float(f'{trace.y[0]:.3g}'))}", ends is not None
-        if known and y > ends[1]:
-            figure.add_annotation(text=f"▴ {text}", yref="paper", y=1, yanchor="top", **place)
-        elif known and y < ends[0]:
-            figure.add_annotation(text=f"▾ {text}", yref="paper", y=0, yanchor="bottom", **place)
+        text, look = f"{trace.name} {axis.show(float(f'{trace.y[0]:.3g}'))}", {"showarrow": False, "xref": "paper"}
+        if ends is not None and not ends[0] <= y <= ends[1]:  # on the left, away from the names on lines
+            above = y > ends[1]
+            place = {"y": 1, "yanchor": "top"} if above else {"y": 0, "yanchor": "bottom"}
+            shift = EDGE * beyond * (-1 if above else 1)
+            figure.add_annotation(
+                text=f"{'▴' if above else '▾'} {text}", x=0, xanchor="left", yref="paper", yshift=shift, **place, **look
+            )
+            beyond += 1
         else:
-            figure.add_annotation(text=text, yref="y", y=y, yanchor="bottom", **place)
+            figure.add_annotation(text=text, x=1, xanchor="right", y=y, yanchor="bottom", **look)
 
 
 def _draw_limit(figure: go.Figure, limit: float) -> None:

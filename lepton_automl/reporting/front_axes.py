@@ -21,6 +21,7 @@ from .tables import last_score
 from .theme import even_ticks, linear_ends, log_ends, log_ticks, score_axis
 
 NEAR = 2.0  # points within this factor of the front are in view; others are beyond the edge, where panning reaches them
+CLOSE = 1.3  # ratio of two ticks whose labels would overlap
 PERFECT = 0.5  # rows that a model without an error is drawn at: zero has no logarithm
 
 
@@ -86,6 +87,8 @@ def up(state: StudyState, axis: ErrorAxis, view: Sequence[float], everything: Se
         shown = score_axis(state.settings.metric, state.settings.data, view)
         return {**shown, "title": {"text": axis.title}}
     ticks = [tick for tick in _ticks(view, everything) if tick <= 1 or axis.kind != "complement"]
+    if min(everything) <= axis.floor:  # it is drawn there, and named 0
+        ticks = sorted([axis.floor, *(tick for tick in ticks if tick > CLOSE * axis.floor)])
     low, high = log_ends(view)
     return {
         "type": "log",

@@ -18,6 +18,18 @@ def latency_text(ms: float, digits: int = 3) -> str:
     return f"{in_unit(ms, unit):.{digits}g} {unit}"
 
 
+def latency_range(low: float, high: float, digits: int = 4) -> str:
+    """Two latencies with their common unit: `"25.55 to 26.09 µs"`.
+
+    Args:
+        low: The lower one in milliseconds.
+        high: The higher one.
+        digits: Significant digits.
+    """
+    unit = latency_unit([high])
+    return f"{in_unit(low, unit):.{digits}g} to {in_unit(high, unit):.{digits}g} {unit}"
+
+
 def latency_unit(latencies: Sequence[float]) -> str:
     """The unit for several latencies in milliseconds: `"µs"` if none reaches a millisecond, else `"ms"`."""
     return "µs" if latencies and max(latencies) < 1 else "ms"

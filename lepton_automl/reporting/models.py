@@ -11,7 +11,7 @@ from . import narrative
 from .cost_axes import other_costs
 from .ends import shown_reason
 from .labels import clean
-from .latency import latency_text
+from .latency import latency_range, latency_text
 from .losses import losses_sentence, losses_svg
 from .page import Html, collapsible, facts, paragraph, table, text
 from .tables import chosen_trial, last_score, network, score_interval, with_interval
@@ -77,7 +77,7 @@ def _card(state: StudyState, trial: Trial) -> str:
             ),
             (
                 "latency",
-                f"{latency_text(profile.latency_ms, 4)} ({latency_text(profile.latency.low, 4)} to {latency_text(profile.latency.high, 4)})"
+                f"{latency_text(profile.latency_ms, 4)} ({latency_range(profile.latency.low, profile.latency.high)})"
                 if profile
                 else "",
             ),

@@ -12,7 +12,7 @@ from lepton_automl.texts import many
 from . import about_model, about_search, about_study, narrative
 from .context import Figures, ReportContext
 from .labels import clean
-from .latency import latency_text
+from .latency import latency_range, latency_text
 from .page import Html, bullet_list, page, paragraph, text
 from .references import is_network_worth_it
 from .tables import score_interval, tested_interval
@@ -81,7 +81,7 @@ def _cards(context: ReportContext) -> Html:
         else ("", ""),
         (
             latency_text(latency.median),
-            f"per call of {many(rows, 'row')} ({latency_text(latency.low)} to {latency_text(latency.high)})",
+            f"per call of {many(rows, 'row')} ({latency_range(latency.low, latency.high)})",
         ),
         (narrative.format_size(model.profile.size_bytes), f"{model.profile.parameters:,} parameters"),
         (str(len(state.front())), f"models on the Pareto front, of {len(state.trials):,} networks tried"),

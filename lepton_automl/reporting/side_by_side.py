@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 SKIPPED = {"name", "data", "space", "prior_trials", "metric"}  # not settings, or shown in a row of their own
+CLOSE = 0.06  # of an axis: between two ticks at least
 MOST = 20  # settings that differ
 Pair = tuple[str, str]
 
@@ -77,11 +79,17 @@ def remarks(first: StudyState, second: StudyState) -> list[str]:
     said = []
     if first.settings.metric != second.settings.metric:
         said.append("Their metrics differ, so their scores are not comparable.")
-    elif first.settings.data.digest != second.settings.data.digest:
+    elif not same_rows(first, second):
         said.append("Their data differ, so their scores are not comparable.")
     if not same_clock(first, second):
         said.append("Their latencies were measured on different machines or settings, so they are not comparable.")
     return said
+
+
+def same_rows(first: StudyState, second: StudyState) -> bool:
+    """Whether the scores of both are of the same metric, on the same data."""
+    one, other = first.settings, second.settings
+    return one.metric == other.metric and one.data.digest == other.data.digest
 
 
 def same_clock(first: StudyState, second: StudyState) -> bool:
@@ -98,7 +106,7 @@ def fronts(first: StudyState, second: StudyState, theme: Theme = "neutral") -> t
     """The front of each; an axis that may be compared shows the same range in both."""
     one, other = front_figure(first, theme), front_figure(second, theme)
     axes = [front_axis(state).name for state in (first, second)]
-    if first.settings.metric == second.settings.metric:
+    if same_rows(first, second):
         _share(one.layout.yaxis, other.layout.yaxis)
     if axes[0] == axes[1] and (axes[0] != LATENCY or same_clock(first, second)):
         _share(one.layout.xaxis, other.layout.xaxis)
@@ -114,4 +122,14 @@ def _share(one: Any, other: Any) -> None:
     for axis in (one, other):
         axis.range = ends
         if marks:
-            axis.tickvals, axis.ticktext = sorted(marks), [marks[mark] for mark in sorted(marks)]
+            shown = _spread(sorted(marks), CLOSE * (ends[1] - ends[0])) if axis.type == "log" else sorted(marks)
+            axis.tickvals, axis.ticktext = shown, [marks[mark] for mark in shown]
+
+
+def _spread(marks: list[float], least: float) -> list[float]:
+    """The ticks of a logarithmic axis that are at least so far from the one before."""
+    kept: list[float] = []
+    for mark in marks:
+        if not kept or math.log10(mark / kept[-1]) >= least:
+            kept.append(mark)
+    return kept

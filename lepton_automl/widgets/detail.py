@@ -13,7 +13,7 @@ from lepton_automl.permutation_importance import PermutationImportance
 from lepton_automl.profile import Measurement
 from lepton_automl.reporting.cost_axes import other_costs
 from lepton_automl.reporting.labels import html_text
-from lepton_automl.reporting.latency import in_unit, latency_text, latency_unit
+from lepton_automl.reporting.latency import in_unit, latency_range, latency_text, latency_unit
 from lepton_automl.reporting.losses import losses_sentence, losses_svg
 from lepton_automl.reporting.permutation_importance import importance_html
 from lepton_automl.reporting.tables import last_score, with_interval
@@ -138,7 +138,7 @@ def _facts(state: StudyState, trial: Trial) -> dict[str, str]:
     if profile:
         low, high = profile.latency.low, profile.latency.high
         known |= {
-            "latency": f"{latency_text(profile.latency_ms, 4)} per call ({latency_text(low, 4)} to {latency_text(high, 4)}, 95 %)",
+            "latency": f"{latency_text(profile.latency_ms, 4)} per call ({latency_range(low, high)}, 95 %)",
             "size": f"{profile.size_bytes / 1e3:,.1f} kB, {profile.parameters:,} parameters",
             **{cost.label: cost.show(trial) for cost in other_costs(state)},
             "arithmetic": f"{profile.macs:,} multiply-accumulates" if profile.macs else "",

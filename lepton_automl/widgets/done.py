@@ -8,7 +8,7 @@ import ipywidgets as w
 
 from lepton_automl.reporting import narrative
 from lepton_automl.reporting.labels import clean, html_text
-from lepton_automl.reporting.latency import latency_text
+from lepton_automl.reporting.latency import latency_range, latency_text
 from lepton_automl.reporting.references import is_network_worth_it
 from lepton_automl.reporting.tables import network, score_interval, tested_interval
 from lepton_automl.state import StudyState
@@ -120,7 +120,7 @@ def facts(state: StudyState, model: Trial) -> list[Fact]:
         shown.append((narrative.format_score(state, tested), f"{name}, test{_ends(state, tested_interval(state, model))}"))
     elif state.settings.data.test:
         shown.append(("sealed", f"{name} on {state.settings.data.test:,} test rows"))
-    ends = f"{latency_text(latency.low)} to {latency_text(latency.high)}"
+    ends = latency_range(latency.low, latency.high)
     return [
         *shown,
         (latency_text(latency.median), f"per call of {many(rows, 'row')} ({ends})"),

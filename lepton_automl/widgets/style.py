@@ -67,7 +67,8 @@ CSS = """
 .lepton .l-main{display:grid;grid-template-columns:minmax(0,1.55fr) minmax(0,1fr);gap:0 14px}
 @container (max-width:820px){.lepton .l-main{grid-template-columns:minmax(0,1fr)}}
 .lepton .l-pair{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 14px}
-@container (max-width:700px){.lepton .l-pair{grid-template-columns:minmax(0,1fr)}}
+@container (max-width:700px){.lepton .l-pair{grid-template-columns:minmax(0,1fr)}
+  .lepton table.l-beside{table-layout:fixed;width:100%}.lepton table.l-beside th{white-space:normal;overflow-wrap:break-word}}
 .lepton .l-beside td{vertical-align:top;max-width:420px}
 .lepton .l-beside b{font-weight:600}
 .lepton .l-detail{border-left:1px solid var(--l-line);padding-left:12px;max-height:560px;overflow:auto}
@@ -88,6 +89,7 @@ CSS = """
 .lepton .l-splits td:nth-child(2),.lepton .l-splits td:nth-child(3){text-align:right;font-variant-numeric:tabular-nums}
 .lepton .l-controls{flex-flow:row wrap;gap:2px 14px;align-items:center}
 .lepton .l-controls>.jupyter-widgets{margin:0;align-items:center}
+.lepton [role="status"]{overflow-wrap:anywhere}
 .lepton .l-done{border:1px solid #009E73;border-left-width:4px;border-radius:4px;padding:6px 12px 8px;margin:4px 0 8px}
 .lepton .l-done .l-name{font-size:15px}
 .lepton .l-done button{padding:0 9px}

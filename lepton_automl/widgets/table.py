@@ -59,7 +59,7 @@ class TableView(View):
         self.grid.on_msg(self._on_message)
         self.filter = w.Text(
             placeholder="filter: complete latency_ms<0.05",
-            tooltip="Words, and conditions on columns without spaces",
+            tooltip="Words, and conditions without spaces on the columns of study.trials: accuracy>0.9 size_bytes<5000",
             layout={"width": "min(100%, 260px)"},
         )
         self.front = w.ToggleButton(

@@ -82,6 +82,7 @@ def test_the_picture_is_zoomed_to_the_front_and_marks_what_networks_are_compared
     assert told == ["boosted trees 1.5 %", "▴ constant answer 90 %"]
     perfect = plots.front_figure(study_state([(1.0, 1.0), (0.99, 0.5)]))
     low, high = (10**end for end in perfect.layout.yaxis.range)
+    assert perfect.layout.yaxis.ticktext[0] == "0 %"
     assert all(low < y < high for y in perfect.data[4].y)  # no error at all has no logarithm
 
 

@@ -54,7 +54,7 @@ def test_two_studies_share_the_axes_that_may_be_compared():
     assert left.layout.xaxis.ticktext == right.layout.xaxis.ticktext and not remarks(one, other)
     elsewhere = study(MODELS[:2], deployment=Deployment(threads=4), spec=image_spec(digest="another"))
     left, right = fronts(one, elsewhere)
-    assert left.layout.xaxis.range != right.layout.xaxis.range
+    assert left.layout.xaxis.range != right.layout.xaxis.range and left.layout.yaxis.range != right.layout.yaxis.range
     assert [sentence.split(",")[0] for sentence in remarks(one, elsewhere)] == [
         "Their data differ",
         "Their latencies were measured on different machines or settings",
