@@ -11,6 +11,8 @@ from ._json import Value
 from .errors import Complaints, ConfigError
 from .plugin_value import PluginValue
 
+SEEDS = 1 << 63  # seeds of torch's generators are below
+
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation(PluginValue):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lepton_automl.modality import modality_of
-from lepton_automl.plans import TrainPlan
+from lepton_automl.plans import SEEDS, TrainPlan
 from lepton_automl.specs import DataSpec
 
 from .open import Split
@@ -60,7 +60,7 @@ def epoch_order(rows: int, seed: int, epoch: int) -> Tensor:
 
 
 def _generator(seed: int, epoch: int, stream: int) -> torch.Generator:
-    return torch.Generator().manual_seed((seed * 1_000_003 + epoch) * 2 + stream)
+    return torch.Generator().manual_seed(((seed * 1_000_003 + epoch) * 2 + stream) % SEEDS)
 
 
 class Chunks:

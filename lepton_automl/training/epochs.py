@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lepton_automl.jobs import Decision
-from lepton_automl.plans import TrainPlan
+from lepton_automl.plans import SEEDS, TrainPlan
 from lepton_automl.specs import DataSpec
 from lepton_automl.task import task_of
 
@@ -93,7 +93,7 @@ class Epochs(pl.Callback):
         """Seed the epoch: everything random is a pure function of the plan's seed and the epoch."""
         self.begin(pl_module)
         self.feed.set_epoch(self.epoch)
-        _seed(self.plan.seed * 1_000_003 + self.epoch, pl_module.device)
+        seed_epoch(self.plan.seed, self.epoch, pl_module.device)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Score, report, and stop if the decision is to stop."""
@@ -157,8 +157,15 @@ class Epochs(pl.Callback):
         return list(itertools.islice(itertools.chain.from_iterable(self.feed.train_dataloader()), STATISTICS_BATCHES))
 
 
-def _seed(seed: int, device: torch.device) -> None:
-    """Seed dropout; torch.manual_seed would record the stack for a GPU that is never used, which takes 1 ms."""
+def seed_epoch(seed: int, epoch: int, device: torch.device) -> None:
+    """Seed what is random in an epoch, such as dropout.
+
+    Args:
+        seed: The plan's seed.
+        epoch: Epochs of the plan that are done.
+        device: Where the network is; torch.manual_seed would record the stack for a GPU that is never used, which takes 1 ms.
+    """
+    seed = (seed * 1_000_003 + epoch) % SEEDS
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)

@@ -87,6 +87,7 @@ def test_an_epoch_is_a_function_of_seed_and_number(images: Data) -> None:
     assert not torch.equal(first[0].targets, later[0].targets)
     assert not torch.equal(first[0].targets, batches(images, plan.replace(seed=4), 1)[0].targets)
     assert torch.equal(epoch_order(960, 3, 1).sort().values, torch.arange(960))
+    assert torch.equal(epoch_order(9, (2**31 - 1) * 100_003, 7).sort().values, torch.arange(9))  # the seed of a trial is large
 
 
 def test_chunks_hold_every_batch(images: Data) -> None:
