@@ -109,12 +109,14 @@ class CustomMetric(Value):
         direction: Whether a higher or a lower value is better.
         function: Called as `function(truth, answers)`; returns a number.
         on: Whether it gets answers as `predict` gives them, or the model's `"outputs"`, such as probabilities [N, K].
+        labels: The name of each class of the data, with what the function gets in its place; empty for the classes themselves.
     """
 
     name: str
     direction: Direction
     function: Factory
     on: Literal["answers", "outputs"] = "answers"
+    labels: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
     def of(
@@ -145,9 +147,15 @@ class CustomMetric(Value):
     def score(self, truth: Any, answers: Any) -> float:
         """The score of some answers; NaN if the function returns NaN.
 
+        Args:
+            truth: The true targets, [N].
+            answers: The answers, [N], or the model's outputs.
+
         Raises:
             ConfigError: The function fails, or does not return a number.
         """
+        if self.labels:
+            truth, answers = self._labelled(truth), self._labelled(answers) if self.on == "answers" else answers
         try:
             return float(self.function.load()(truth, answers))
         except ConfigError:
@@ -156,6 +164,12 @@ class CustomMetric(Value):
             what = f"the metric {self.name!r} fails: {type(error).__name__}: {error}"
             fix = "It is called as metric(truth, answers) and must return a number."
             raise ConfigError(what, where="metric", fix=fix) from error
+
+    def _labelled(self, classes: Any) -> Any:
+        import numpy as np  # imported here, as `lepton status` does not need it
+
+        labels = dict(self.labels)
+        return np.array([labels[str(name)] for name in classes])
 
 
 class Artifact(Protocol):

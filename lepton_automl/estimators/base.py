@@ -81,7 +81,7 @@ class LeptonEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
             home=self.home,
             budget=budget,
             objectives=tuple(self.objectives),
-            metric=self.metric,
+            metric=request.pop("metric", self.metric),
             deployment=Deployment(max_latency_ms=self.max_latency_ms),
             hyperparameters=dict(self.hyperparameters or {}),
             refit=self.refit,  # type: ignore[arg-type]  # checked by AutoML

@@ -11,6 +11,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from lepton_automl.configure import custom_metric
+
 from .base import LeptonEstimator
 
 
@@ -24,7 +26,7 @@ class LeptonClassifier(ClassifierMixin, LeptonEstimator):  # type: ignore[misc] 
         minutes: Time of a fit; None if only trials limit it.
         trials: Number of networks to try; replaces `minutes`.
         objectives: What to optimise, as for `AutoML`.
-        metric: The score that models are chosen by; by default accuracy.
+        metric: The score that models are chosen by; by default accuracy. A function `metric(truth, answers)` gets classes as in `y`.
         max_latency_ms: Largest time of one prediction; None for no limit.
         class_weight: `"balanced"`, or a weight for each class.
         hyperparameters: Hyperparameters to pin or to replace, as for `AutoML`.
@@ -96,7 +98,15 @@ class LeptonClassifier(ClassifierMixin, LeptonEstimator):  # type: ignore[misc] 
         weights = self.class_weight
         if isinstance(weights, Mapping):
             weights = {_code(at): weights.get(label, 1.0) for at, label in enumerate(self.classes_)}
-        return self._fit(columns, names[codes], sample_weight, numbers=False, class_weight=weights)
+        metric = self._metric()
+        return self._fit(columns, names[codes], sample_weight, numbers=False, class_weight=weights, metric=metric)
+
+    def _metric(self) -> Any:
+        """The metric; a function gets the user's labels, which are texts, numbers or truth values."""
+        own = custom_metric(self.metric)
+        if own is None:
+            return self.metric
+        return own.replace(labels=tuple((_code(at), label) for at, label in enumerate(self.classes_.tolist())))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The class of each row, [N]."""

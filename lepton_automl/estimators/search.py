@@ -19,6 +19,7 @@ from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.data.targets import read_targets
 from lepton_automl.deployment.predictor import Predictor
+from lepton_automl.errors import StudyError
 from lepton_automl.execution.executor import Executor
 from lepton_automl.refit import RefitResult
 from lepton_automl.state import StudyState
@@ -75,7 +76,10 @@ def _refit(state: StudyState, chosen: Trial, executor: Executor, folder: Path) -
     from lepton_automl.events import ModelRefitted
 
     if not refit_obstacle(state, chosen):
-        result = executor.run(refit_job(state, chosen, jobs(state, folder)))
+        try:
+            result = executor.run(refit_job(state, chosen, jobs(state, folder)))
+        except StudyError:  # it would be worse than its twin on rows that only it has learned from
+            return
         assert isinstance(result, RefitResult)
         state.apply(ModelRefitted(at=executor.now(), result=result))
 

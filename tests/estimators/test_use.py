@@ -7,18 +7,21 @@ import pickle
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
+from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from lepton_automl import LeptonClassifier, LeptonRegressor, open_study
+from lepton_automl import LeptonClassifier, LeptonRegressor, StudyError, open_study
 from lepton_automl.estimators.rows import paired, training_table
 
 
@@ -63,7 +66,8 @@ def test_a_fit_leaves_nothing_behind(iris, tmp_path, monkeypatch):
 
 
 def test_a_named_fit_keeps_its_study(iris, tmp_path):
-    model = LeptonClassifier(trials=1, name="kept", home=tmp_path).fit(*iris)
+    model = LeptonClassifier(trials=2, name="kept", home=tmp_path, random_state=0).fit(*iris)
+    assert all(trial.status != "failed" for trial in open_study("kept", tmp_path).state.trials.values())
     assert open_study("kept", tmp_path).best().predict(pd.DataFrame(iris[0], columns=["x0", "x1", "x2", "x3"])) is not None
     assert model.score(*iris) > 0.8
 
@@ -109,3 +113,37 @@ def test_the_row_of_a_class_that_has_only_one_is_learned_and_scored():
     table = training_table(pd.DataFrame({"x0": [1.0, 2.0, 3.0]}), np.array(["c0", "c0", "c1"], object), None)
     both = paired(table)
     assert len(both) == 4 and both.groupby("target").sample_weight.sum().to_dict() == {"c0": 2.0, "c1": 1.0}
+
+
+def share_of_versicolor(truth, answers):
+    assert set(truth) <= {"setosa", "versicolor", "virginica"}
+    return float((answers[truth == "versicolor"] == "versicolor").mean())
+
+
+def test_a_metric_of_the_users_gets_their_labels(iris):
+    x, y = iris[0], load_iris().target_names[iris[1]]
+    assert LeptonClassifier(trials=1, metric=share_of_versicolor, random_state=0).fit(x, y).score(x, y) > 0.9
+
+
+def test_a_refit_that_turns_out_worse_leaves_the_twin(iris, monkeypatch):
+    def worse(*_):
+        raise StudyError("trained on more rows, it has accuracy 0.9 on those added")
+
+    monkeypatch.setattr("lepton_automl.estimators.search.refit_job", worse)
+    assert LeptonClassifier(trials=1, random_state=0).fit(*iris).score(*iris) > 0.8
+
+
+@pytest.mark.slow
+def test_fits_in_threads_do_not_disturb_one_another(fitted, iris):
+    with ThreadPoolExecutor(2) as threads:
+        both = list(threads.map(lambda _: clone(fitted).fit(*iris).predict_proba(iris[0]), range(2)))
+    assert all(np.array_equal(likely, fitted.predict_proba(iris[0])) for likely in both)
+
+
+@pytest.mark.slow
+def test_it_is_calibrated_and_its_columns_are_permuted_by_scikit_learn(iris):
+    x, y = iris[0], load_iris().target_names[iris[1]]
+    model = CalibratedClassifierCV(LeptonClassifier(trials=1, random_state=0), cv=3).fit(x, y)
+    assert model.score(x, y) > 0.9 and np.allclose(model.predict_proba(x).sum(1), 1)
+    drops = permutation_importance(LeptonClassifier(trials=1, random_state=0).fit(x, y), x, y, random_state=0).importances_mean
+    assert drops.argmax() in {2, 3}  # the petals
