@@ -105,6 +105,10 @@ class Data:
         train = Split(parts, torch.cat([self.train.targets, self.validation.targets]), weights)
         return Data(self.spec, self.preprocess, train, self.validation.rows(slice(0, 0)))
 
+    def unscored(self) -> Data:
+        """The training rows alone, so that no epoch is scored."""
+        return Data(self.spec, self.preprocess, self.train, self.validation.rows(slice(0, 0)))
+
     def with_test(self) -> Data:
         """The rows with those of the test split as training rows, once it has been opened."""
         test = open_test(self.spec)

@@ -255,6 +255,22 @@ class StudyModel:
             self.study, self.number, split=split, repeats=repeats, rows=rows, seconds=seconds, progress=progress
         )
 
+    def code(self, out: str | Path | None = None) -> str:
+        """A short script that trains this model's network again, with plain Lightning and parts of this package; see `Study.code`.
+
+        Args:
+            out: A file to write it to, which ends in `.py` or `.ipynb` (a notebook); None to write none.
+
+        Returns:
+            The script.
+
+        Raises:
+            ConfigError: The file has another ending, or cannot be written.
+        """
+        from .code import trial_code
+
+        return trial_code(self.study, self.number, out)
+
     def export(self, out: str | Path, *, key: str | Path | None = None) -> Path:
         """Copy the bundle to a folder of its own; it predicts with only NumPy and its runtime installed.
 

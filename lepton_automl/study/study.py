@@ -187,6 +187,27 @@ class Study:
         """Copy the chosen model's bundle to a folder, and sign it if a key is given; see `StudyModel.export`."""
         return self.best().export(out, key=key)
 
+    def code(self, trial: int | None = None, out: str | Path | None = None) -> str:
+        """A short script that trains the network of one trial again, with plain Lightning and parts of this package.
+
+        The data, the network, the augmentation, the loss, the optimiser and the number of epochs are written out, so that they
+        can be edited. It reaches the trial's score, give or take the noise of training.
+
+        Args:
+            trial: The trial's number, whether it was finished or not; None for the chosen model.
+            out: A file to write it to, which ends in `.py` or `.ipynb` (a notebook); None to write none.
+
+        Returns:
+            The script.
+
+        Raises:
+            ConfigError: There is no such trial, or the file has another ending or cannot be written.
+            LimitError: No trial is given, and there is no model.
+        """
+        from .code import trial_code
+
+        return trial_code(self.client, self.best().number if trial is None else trial, out)
+
     def register(self, name: str | None = None, *, alias: str = "champion") -> str:
         """Register the chosen model as a version in the MLflow registry; see `StudyModel.register`."""
         return self.best().register(name, alias=alias)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from schedulefree import AdamWScheduleFree
@@ -19,14 +20,30 @@ def adamw(model: nn.Module, plan: TrainPlan, steps: int) -> AdamWScheduleFree:
     """Schedule-free AdamW (Defazio et al., The Road Less Scheduled, NeurIPS 2024).
 
     It keeps a running average of the weights and needs no horizon, so that training may stop early or run in two fits. On
-    Fashion-MNIST it scored higher than warm-up-stable-decay and cosine, at the end and at every earlier rung. Weight decay
-    applies only to matrices and kernels called `weight`, not to norms and biases. A network's `learning_rate` gives the share of the
-    plan's rate that a weight is trained with.
+    Fashion-MNIST it scored higher than warm-up-stable-decay and cosine, at the end and at every earlier rung.
 
     Args:
         model: The network.
         plan: The training plan.
         steps: Steps of one epoch.
+    """
+    return AdamWScheduleFree(
+        parameter_groups(model, plan),
+        lr=plan.lr,
+        betas=(0.9, plan.beta2),
+        warmup_steps=max(1, min(plan.warmup, 2 * steps)),
+    )
+
+
+def parameter_groups(model: nn.Module, plan: TrainPlan) -> list[dict[str, Any]]:
+    """The weights of a network in groups for an optimiser, each with its learning rate and weight decay.
+
+    Weight decay applies only to matrices and kernels called `weight`, not to norms and biases. A network's `learning_rate` gives
+    the share of the plan's rate that a weight is trained with.
+
+    Args:
+        model: The network.
+        plan: The training plan.
     """
     share_of = getattr(model, "learning_rate", lambda _: 1.0)
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
@@ -34,15 +51,10 @@ def adamw(model: nn.Module, plan: TrainPlan, steps: int) -> AdamWScheduleFree:
         if weight.requires_grad:
             matrix = weight.ndim > 1 and name.rpartition(".")[2] == "weight"
             groups.setdefault((share_of(name), matrix), []).append(weight)
-    return AdamWScheduleFree(
-        [
-            {"params": weights, "lr": plan.lr * share, "weight_decay": plan.weight_decay if matrix else 0.0}
-            for (share, matrix), weights in sorted(groups.items(), key=lambda group: group[0], reverse=True)
-        ],
-        lr=plan.lr,
-        betas=(0.9, plan.beta2),
-        warmup_steps=max(1, min(plan.warmup, 2 * steps)),
-    )
+    return [
+        {"params": weights, "lr": plan.lr * share, "weight_decay": plan.weight_decay if matrix else 0.0}
+        for (share, matrix), weights in sorted(groups.items(), key=lambda group: group[0], reverse=True)
+    ]
 
 
 @contextmanager

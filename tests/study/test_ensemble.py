@@ -9,6 +9,7 @@ from lepton_automl import AutoML, Budget, load_model
 from lepton_automl.reporting.tables import network
 from lepton_automl.study.ensemble_plan import candidates
 from lepton_automl.study_store import BUNDLE, RETRAINED, trial_folder
+from tests.study.test_code import last_scores
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +50,12 @@ def test_it_is_shown_with_its_members(study):
     assert "the mean of the answers of other trials" in text
     assert len(study.trials) == 6 and (study.trials["origin"] == "ensemble").sum() == 1
     assert study.to_optuna().trials[-1].user_attrs["members"] == ",".join(map(str, trial.proposed.members))
+
+
+def test_its_code_puts_its_networks_together(study, tmp_path):
+    (trial,) = ensembles(study)
+    scores = last_scores(study.code(trial.number), tmp_path)
+    assert scores["rmse"] == pytest.approx(trial.result.scores["rmse"], rel=1e-3)
 
 
 def test_its_networks_are_trained_again(study):
