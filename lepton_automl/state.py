@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ class StudyState:
     idle: float = 0.0  # seconds in which the study was paused, ended or had lost its process
     last_at: float = 0.0
     repairs: int = 0  # how often the journal was repaired
+    shown: int | None = None  # the trial that a copy is about, such as that of a report, in place of the chosen one
 
     def __post_init__(self) -> None:
         self._front = StudyFront(self)
@@ -93,6 +95,14 @@ class StudyState:
         for event in events:
             self.apply(event)
         return self
+
+    def about(self, trial: int | None) -> StudyState:
+        """A copy that is about this trial's model in place of the chosen one; itself for None."""
+        if trial is None:
+            return self
+        state = copy.copy(self)
+        state.shown = trial
+        return state
 
     def apply(self, event: Event) -> bool:  # noqa: PLR0912, PLR0915  # one branch a kind of event
         """Apply one event; returns False and changes nothing if it is inconsistent with the state (see `inconsistency`)."""

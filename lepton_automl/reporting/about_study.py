@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 
@@ -128,11 +129,14 @@ def usage(context: ReportContext, figures: Figures) -> Html:
     """How to run the chosen model."""
     del figures
     state = context.state
-    if chosen_trial(state) is None:
+    number = chosen_trial(state)
+    if number is None:
         return Html("")
     name, usage = state.settings.name, modality_of(state.settings.data).usage
     shell, example = usage.file, usage.python
-    registered = next((registration for registration in reversed(state.registered)), None)
+    registered = next((known for known in reversed(state.registered) if state.shown in (None, known.trial)), None)
+    trial = "" if state.shown is None else f" --trial {number}"
+    opened = f'open_study("{name}").' + ("best()" if state.shown is None else f"model({number})")
     mlflow = (
         f'import mlflow\n\nmodel = mlflow.pyfunc.load_model("models:/{registered.model}@{registered.alias}")\nmodel.predict({example})'
         if registered
@@ -142,11 +146,32 @@ def usage(context: ReportContext, figures: Figures) -> Html:
         "run",
         "How to run it",
         "<h3>Python</h3>",
-        code(f'from lepton_automl import open_study\n\nmodel = open_study("{name}").best()\nmodel.predict({example})'),
+        code(f"from lepton_automl import open_study\n\nmodel = {opened}\nmodel.predict({example})"),
         "<h3>Shell</h3>",
-        code(f"lepton predict {name} {shell}"),
+        code(f"lepton predict {name} {shell}{trial}"),
         "<h3>Anywhere, without this package or PyTorch</h3>",
-        code(f"lepton export {name} --out my-model\ncd my-model\npip install -r requirements.txt\npython predict.py {shell}"),
+        code(
+            f"lepton export {name}{trial} --out my-model\ncd my-model\npip install -r requirements.txt\npython predict.py {shell}"
+        ),
         *(["<h3>MLflow</h3>", code(mlflow)] if mlflow else []),
+        *_editable(context, number),
         paragraph("The bundle's model card (README.md in the bundle) states what the model is for and its limits."),
     )
+
+
+def _editable(context: ReportContext, number: int) -> list[Html]:
+    """The script that trains the network, to read and to save."""
+    if not context.code:
+        return []
+    file, name = f"trial_{number}.py", context.state.settings.name
+    content = base64.b64encode(context.code.encode()).decode()
+    link = Html(f'<a download="{file}" href="data:text/x-python;base64,{content}">{file}</a>')
+    return [
+        Html("<h3>As code</h3>"),
+        paragraph(
+            "This short script trains the network again, on the machine where the study is. It is there to be edited:",
+            Html(f"{link}."),
+        ),
+        code(f"lepton code {name} --trial {number} --out {file}"),
+        collapsible("The script", code(context.code)),
+    ]

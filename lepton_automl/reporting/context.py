@@ -26,6 +26,7 @@ class ReportContext:
         profile: Its resource profile, if it was measured.
         missing: Why there is no error analysis.
         importance: What matters to the chosen model, if it was measured.
+        code: The script that trains its network again; empty if there is none.
     """
 
     state: StudyState
@@ -33,3 +34,4 @@ class ReportContext:
     profile: ResourceProfile | None = None
     missing: str = ""
     importance: PermutationImportance | None = None
+    code: str = ""

@@ -19,6 +19,7 @@ from .hypervolume import growth
 from .labels import clean
 from .latency import latency_text
 from .tables import chosen_trial, network, score_interval, tested_interval
+from .tables import chosen_trial, default_choice, network, score_interval, tested_interval
 
 PAIR = 2
 USUAL_COVERAGE = 0.9
@@ -92,6 +93,8 @@ def _chosen_sentence(state: StudyState, model: Trial) -> str:
     return (
         f"The chosen network, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
         f"{_scored_rows(state)} and takes {latency_text(model.profile.latency_ms)} per call of {many(rows, 'row')} in "
+        f"{'The chosen network' if state.shown is None else 'The network of this report'}, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
+        f"{_scored_rows(state)} and takes {model.profile.latency_ms:.3g} ms per call of {many(rows, 'row')} in "
         f"{model.variant.name}; its file is {format_size(model.profile.size_bytes)}"
         + "".join(f", its {clean(cost.label)} {cost.show(model)}" for cost in other_costs(state) if cost.show(model))
         + "."
@@ -156,7 +159,7 @@ def score_uncertainty(state: StudyState) -> list[str]:
         if ends
         else ""
     )
-    return [sentence for sentence in (known, corrected_sentence(state)) if sentence]
+    return [sentence for sentence in (known, "" if state.shown is not None else corrected_sentence(state)) if sentence]
 
 
 def corrected_sentence(state: StudyState) -> str:
@@ -181,6 +184,10 @@ def format_interval(state: StudyState, ends: tuple[float, float], between: str) 
 def why(state: StudyState) -> list[str]:
     """Why this model was chosen and not its neighbours on the front."""
     model, front = chosen_model(state), state.front()
+    if state.shown is not None:
+        return [
+            f"This report is about trial {state.shown}, as requested. The study itself chooses trial {default_choice(state)}."
+        ]
     if model is None or model not in front or len(front) < 2:
         return []
     at = front.index(model)

@@ -131,6 +131,11 @@ def _trial_row(state: StudyState, trial: Trial, *, on_front: bool) -> Row:
 
 
 def chosen_trial(state: StudyState) -> int | None:
+    """The trial that a view is about: the one that the study chooses by default, unless another was named."""
+    return default_choice(state) if state.shown is None else state.shown
+
+
+def default_choice(state: StudyState) -> int | None:
     """The trial that the study chooses by default; for a running study, the current choice."""
     if state.ended:
         return state.ended.chosen

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.error_analysis import ErrorAnalysis
-from lepton_automl.errors import ConfigError, LeptonError
+from lepton_automl.errors import ConfigError, LeptonError, StudyError
 from lepton_automl.permutation_importance import PermutationImportance
 from lepton_automl.profile import ResourceProfile
 from lepton_automl.reporting.context import ReportContext
@@ -18,6 +18,7 @@ from lepton_automl.state import StudyState
 from lepton_automl.study_store import trial_folder
 
 from .analyze_errors import analyze_errors, default_split
+from .code import trial_code
 from .permutation_importance import importance_split
 from .result_cache import cached_result
 
@@ -41,30 +42,33 @@ class StudyReport:
     def __init__(self, study: StudyClient) -> None:
         self._study = study
 
-    def html(self, *, progress: bool = True) -> str:
+    def html(self, *, trial: int | None = None, progress: bool = True) -> str:
         """The report as one page.
 
         Args:
+            trial: The number of a finished trial that the report is about; None for the chosen model.
             progress: Whether to show progress in a terminal.
         """
-        return report_html(report_context(self._study, ask=True, progress=progress))
+        return report_html(report_context(self._study, trial=trial, ask=True, progress=progress))
 
-    def write(self, path: str | Path | None = None, *, progress: bool = True) -> Path:
+    def write(self, path: str | Path | None = None, *, trial: int | None = None, progress: bool = True) -> Path:
         """Write the report.
 
         Args:
             path: The file, or a folder to put `report.html` in; by default the study's own folder.
+            trial: The number of a finished trial that the report is about; None for the chosen model.
             progress: Whether to show progress in a terminal.
 
         Returns:
             The file.
 
         Raises:
-            ConfigError: The file cannot be written.
+            ConfigError: The file cannot be written, or there is no such trial.
+            StudyError: The trial has no model.
         """
         file = self._study.folder / PAGE if path is None else Path(path)
         file = file / PAGE if file.is_dir() else file
-        content = self.html(progress=progress)
+        content = self.html(trial=trial, progress=progress)
         try:
             file.write_text(content, encoding="utf-8")
         except OSError as error:
@@ -80,15 +84,23 @@ def pages(study: StudyClient) -> dict[str, str]:
     return {PAGE: report_html(context), "plots.html": plots_html(context.state)}
 
 
-def report_context(study: StudyClient, *, ask: bool, progress: bool = False) -> ReportContext:
+def report_context(study: StudyClient, *, trial: int | None = None, ask: bool, progress: bool = False) -> ReportContext:
     """Everything that a report is written from.
 
     Args:
         study: The study, running or ended.
+        trial: The number of a finished trial that the report is about; None for the chosen model.
         ask: Whether to start a worker to analyze the chosen model's errors, if they are not cached.
         progress: Whether to show progress in a terminal.
+
+    Raises:
+        ConfigError: There is no such trial.
+        StudyError: It has no model.
     """
-    state = ranked(study.state)
+    if trial is not None and (status := study.state.trial(trial).status) != "complete":
+        what = f"trial {trial} has no model: its status is {status}"
+        raise StudyError(what, where=study.name, fix="Choose a trial whose status is complete.")
+    state = ranked(study.state).about(trial)
     number = chosen_trial(state)
     if number is None:
         return ReportContext(state)
@@ -101,12 +113,16 @@ def report_context(study: StudyClient, *, ask: bool, progress: bool = False) -> 
         except LeptonError as error:
             missing = f"{error.what}. {error.fix}".partition("\n")[0]
     profile = cached_result(folder, "portrait", ResourceProfile)
-    return ReportContext(state, analysis, profile, missing, chosen_importance(study))
+    try:
+        code = trial_code(study, number)
+    except LeptonError:  # the prepared data were removed
+        code = ""
+    return ReportContext(state, analysis, profile, missing, chosen_importance(study, trial), code)
 
 
-def chosen_importance(study: StudyClient) -> PermutationImportance | None:
-    """What matters to the chosen model; None if that was not measured."""
-    number = chosen_trial(study.state)
+def chosen_importance(study: StudyClient, trial: int | None = None) -> PermutationImportance | None:
+    """What matters to a trial's model, by default the chosen one; None if that was not measured."""
+    number = chosen_trial(study.state) if trial is None else trial
     if number is None:
         return None
     name = f"importance-{importance_split(study, number)}"
