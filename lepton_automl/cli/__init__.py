@@ -15,6 +15,9 @@ from .shared import app
 
 __all__ = ["app", "main"]
 
+PANELS = ("Search", "Studies", "Models", "MLflow")  # groups of commands in the help, in this order
+app.registered_commands.sort(key=lambda command: PANELS.index(str(command.rich_help_panel)))
+
 
 def main() -> None:
     """Run the command line; an error is printed in a few lines, with exit code 1."""

@@ -8,7 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
-from .shared import Json, Knee, MaxLatency, MinScore, StudyName, TrialNumber, app, opened, picked, print_front, show_end
+from lepton_automl.texts import many
+
+from .shared import (
+    AnyTrial,
+    Json,
+    Knee,
+    MaxLatency,
+    MinScore,
+    StudyName,
+    TrialNumber,
+    app,
+    check_choice,
+    opened,
+    picked,
+    print_front,
+    show_end,
+)
 
 
 @app.command(rich_help_panel="Models")
@@ -36,7 +52,7 @@ def _front_json(handle: Any, *, merged: bool) -> dict[str, Any]:
 @app.command(rich_help_panel="Models")
 def predict(  # noqa: PLR0917  # one parameter an option
     study: StudyName,
-    file: Annotated[str, typer.Argument(help="An image or a folder of images; a table, or one row as JSON.")],
+    file: Annotated[str, typer.Argument(help="An image or a folder of images; a table, or one row as JSON.", metavar="FILE")],
     trial: TrialNumber = None,
     min_score: MinScore = None,
     max_latency_ms: MaxLatency = None,
@@ -48,16 +64,54 @@ def predict(  # noqa: PLR0917  # one parameter an option
         float | None,
         typer.Option(help="Print sets of labels, or intervals, that hold the truth in this share of rows, such as 0.9."),
     ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the predictions to this file, which ends in .csv or .jsonl.")] = None,
 ) -> None:
     """Predict with a study's chosen model; prints one line per row or image."""
     from lepton_automl.data.sources import opened_examples
     from lepton_automl.deployment.command import answer_lines
+    """Predict with a study's chosen model; prints one line per row or image, after its file name for a folder."""
+    from lepton_automl.deployment.command import answer_lines, example_names, read_examples
 
+    from .predictions import check_file, save_predictions
+
+    if out is not None:
+        check_file(out)
     handle = opened(study)
     model = picked(handle, trial, min_score, max_latency_ms, knee=knee)
     with opened_examples(file, model.predictor.modality, model.predictor.preprocess) as rows:
         for line in answer_lines(model.predictor, rows, proba=proba, coverage=coverage):
             print(line)
+    rows = read_examples(file, model.predictor.preprocess)
+    names = example_names(file, rows)
+    if out is not None:
+        count = save_predictions(out, model.predictor, rows, names, proba=proba, coverage=coverage)
+        print(f"{out}: {many(count, 'prediction')} of {model}")
+        return
+    lines = answer_lines(model.predictor, rows, proba=proba, coverage=coverage)
+    for number, line in enumerate(lines):
+        print(f"{names[number]}\t{line}" if names else line)
+
+
+@app.command(rich_help_panel="Models")
+def code(  # noqa: PLR0917  # one parameter an option
+    study: StudyName,
+    trial: AnyTrial = None,
+    min_score: MinScore = None,
+    max_latency_ms: MaxLatency = None,
+    knee: Knee = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write it to this file, which ends in .py or .ipynb; default: print it.")
+    ] = None,
+) -> None:
+    """Write a trial as code: a short script or notebook that trains its network, to run and to edit."""
+    check_choice(study, trial, min_score, max_latency_ms, knee=knee)
+    handle = opened(study)
+    number = picked(handle, None, min_score, max_latency_ms, knee=knee).number if trial is None else trial
+    script = handle.code(number, out)
+    if out is None:
+        print(script, end="")
+    else:
+        print(f"{out}\nTry: {'jupyter lab' if out.suffix == '.ipynb' else 'python'} {out}")
 
 
 @app.command(rich_help_panel="Models")
@@ -87,12 +141,19 @@ def bottleneck(
 
 
 @app.command(rich_help_panel="Models")
-def report(
+def report(  # noqa: PLR0917  # one parameter an option
     study: StudyName,
     out: Annotated[Path | None, typer.Option(help="The file to write; default: report.html in the study's folder.")] = None,
+    trial: TrialNumber = None,
+    min_score: MinScore = None,
+    max_latency_ms: MaxLatency = None,
+    knee: Knee = False,
 ) -> None:
     """Write a report with the settings, the results and the choice explained: one HTML page that works offline."""
-    print(opened(study).report.write(out))
+    handle, wish = opened(study), (min_score, max_latency_ms)
+    asked = trial is not None or knee or any(limit is not None for limit in wish)
+    number = picked(handle, trial, *wish, knee=knee).number if asked else None
+    print(handle.report.write(out, trial=number))
 
 
 @app.command(rich_help_panel="Models")

@@ -9,8 +9,11 @@ from typing import Annotated
 
 import typer
 
-from .shared import Json, StudyName, app, opened
+from lepton_automl.errors import ConfigError
 
+from .shared import Json, Knee, MaxLatency, MinScore, StudyName, TrialNumber, app, opened, picked
+
+ONE = "Leave out one of them."
 LATEST = 10  # studies whose pages are listed
 
 
@@ -36,7 +39,8 @@ def sync(
 @app.command(rich_help_panel="MLflow")
 def ui(
     study: Annotated[
-        str | None, typer.Argument(help="Print the address of this study's page; default: those of the latest studies.")
+        str | None,
+        typer.Argument(help="Print the address of this study's page; default: those of the latest studies.", metavar="STUDY"),
     ] = None,
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
 ) -> None:
@@ -73,7 +77,7 @@ def ui(
 
 @app.command(rich_help_panel="MLflow")
 def models(
-    name: Annotated[str | None, typer.Argument(help="A registered model; default: list all.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A registered model; default: list all.", metavar="NAME")] = None,
     as_json: Json = False,
 ) -> None:
     """List registered models, or compare the versions of one, with their aliases."""
@@ -92,8 +96,8 @@ def models(
 
 @app.command(rich_help_panel="MLflow")
 def promote(
-    name: Annotated[str, typer.Argument(help="The registered model.")],
-    version: Annotated[str, typer.Argument(help="The version to give the alias to.")],
+    name: Annotated[str, typer.Argument(help="The registered model.", metavar="NAME")],
+    version: Annotated[str, typer.Argument(help="The version to give the alias to.", metavar="VERSION")],
     alias: Annotated[str, typer.Option(help="The alias.")] = "champion",
 ) -> None:
     """Move an alias, such as champion, to a version of a registered model."""
@@ -105,7 +109,7 @@ def promote(
 
 @app.command(rich_help_panel="MLflow")
 def rollback(
-    name: Annotated[str, typer.Argument(help="The registered model.")],
+    name: Annotated[str, typer.Argument(help="The registered model.", metavar="NAME")],
     alias: Annotated[str, typer.Option(help="The alias.")] = "champion",
 ) -> None:
     """Move an alias back to the version that had it before."""
@@ -115,18 +119,34 @@ def rollback(
 
 
 @app.command(rich_help_panel="MLflow")
-def serve(
-    name: Annotated[str, typer.Argument(help="The registered model.")],
+def serve(  # noqa: PLR0917  # one parameter an option
+    name: Annotated[
+        str, typer.Argument(help="The registered model; with an option that names a trial, a study.", metavar="NAME")
+    ],
     alias: Annotated[str, typer.Option(help="Serve the version with this alias.")] = "champion",
+    trial: TrialNumber = None,
+    min_score: MinScore = None,
+    max_latency_ms: MaxLatency = None,
+    knee: Knee = False,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 accepts requests from other machines.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 5001,
 ) -> None:
-    """Serve a registered model over HTTP with MLflow's server."""
+    """Serve a registered model over HTTP with MLflow's server.
+
+    With --trial, --min-score, --max-latency-ms or --knee that model of a study is served; it is registered first, if it is not
+    yet, with an alias of its own such as trial-12.
+    """
     from lepton_automl.study.registry import Registry
     from lepton_automl.tracking.serving import serve_command
 
+    if trial is not None or min_score is not None or max_latency_ms is not None or knee:
+        if alias != "champion":
+            raise ConfigError("--alias names a version, and there is an option that names a trial", where="serve", fix=ONE)
+        model = picked(opened(name), trial, min_score, max_latency_ms, knee=knee)
+        alias = f"trial-{model.number}"
+        model.register(alias=alias)
     registry = Registry()
     version = registry.compare(name, alias).columns[0]  # raises if there is no such version
     command, environment = serve_command(name, home=registry.home.folder, uri=registry.uri, alias=alias, host=host, port=port)

@@ -12,20 +12,34 @@ import typer
 
 from lepton_automl.errors import Complaints, ConfigError
 
+from .usage import Shell
+
 if TYPE_CHECKING:
     from lepton_automl.study.model import StudyModel
     from lepton_automl.study.study import Study
 
 app = typer.Typer(
+    cls=Shell,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Searches neural networks for your data and your device, from the most accurate to the fastest.",
 )
 
-StudyName = Annotated[str, typer.Argument(help="The name of a study; see `lepton list`.", metavar="STUDY")]
+
+def _studies(incomplete: str) -> list[str]:
+    """The studies whose names begin with what is typed, for completion."""
+    from lepton_automl.study_store import StudyStore
+
+    return [name for name in StudyStore().studies if name.startswith(incomplete)]
+
+
+StudyName = Annotated[
+    str, typer.Argument(help="The name of a study; see `lepton list`.", metavar="STUDY", autocompletion=_studies)
+]
 Trust = Annotated[bool, typer.Option("--trust", help="Allow the code in this study to run here; the answer is remembered.")]
 TrialNumber = Annotated[int | None, typer.Option("--trial", help="The number of a finished trial; default: the chosen model.")]
+AnyTrial = Annotated[int | None, typer.Option("--trial", help="The number of a trial; default: that of the chosen model.")]
 MinScore = Annotated[float | None, typer.Option(help="Use the fastest model with at least this score (or at most this error).")]
 MaxLatency = Annotated[float | None, typer.Option(help="Use the model with the best score within this latency, in ms.")]
 Knee = Annotated[
@@ -46,6 +60,19 @@ def opened(study: str) -> Study:
     return handle
 
 
+def check_choice(
+    where: str, trial: int | None, min_score: float | None = None, max_latency_ms: float | None = None, *, knee: bool = False
+) -> None:
+    """Check that a command line names a trial or what a model must reach, not both.
+
+    Raises:
+        ConfigError: It names both.
+    """
+    if trial is not None and (min_score is not None or max_latency_ms is not None or knee):
+        what = "--trial names a model, so --min-score, --max-latency-ms and --knee have nothing to choose"
+        raise ConfigError(what, where=where, fix="Leave out --trial, or the others.")
+
+
 def picked(
     handle: Study,
     trial: int | None,
@@ -60,11 +87,9 @@ def picked(
         ConfigError: A trial is named, and a wish as well.
         LimitError: No model on the front qualifies.
     """
+    check_choice(handle.name, trial, min_score, max_latency_ms, knee=knee)
     if trial is None:
         return handle.best(max_latency_ms=max_latency_ms, min_score=min_score, knee=knee)
-    if min_score is not None or max_latency_ms is not None or knee:
-        what = "--trial names a model, so --min-score, --max-latency-ms and --knee have nothing to choose"
-        raise ConfigError(what, where=handle.name, fix="Leave out --trial, or the others.")
     return handle.model(trial)
 
 

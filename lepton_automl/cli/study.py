@@ -190,7 +190,7 @@ def pin(
 def unpin(
     study: StudyName,
     hyperparameters: Annotated[
-        list[str] | None, typer.Argument(help="The hyperparameters; default: all that are pinned.")
+        list[str] | None, typer.Argument(help="The hyperparameters; default: all that are pinned.", metavar="NAME...")
     ] = None,
 ) -> None:
     """Release pinned hyperparameters, so that the search varies them again."""
@@ -203,7 +203,7 @@ def unpin(
 @app.command(rich_help_panel="Studies")
 def retune(
     study: StudyName,
-    trial: Annotated[int, typer.Argument(help="The number of a finished trial; see `lepton front`.")],
+    trial: Annotated[int, typer.Argument(help="The number of a finished trial; see `lepton front`.", metavar="TRIAL")],
     trials: Annotated[int, typer.Option(help="Number of variations.")] = 8,
 ) -> None:
     """Try variations of a finished trial next."""

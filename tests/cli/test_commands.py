@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,7 @@ from typer.testing import CliRunner
 
 from lepton_automl import AutoML, Budget, __version__, load_model, open_study
 from lepton_automl.cli import app
+from lepton_automl.deployment.command import example_names
 
 RUNNER = CliRunner(env={"COLUMNS": "200"})
 
@@ -93,3 +97,65 @@ def test_unknown_settings_are_all_listed(tmp_path):
     file.write_text('trails = 3\nmetrics = "f1"\n')
     done = RUNNER.invoke(app, ["search", "data.csv", "--config", str(file)])
     assert done.exit_code and "trials" in str(done.exception) and "'metrics'" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["predct", "study"], ["there is no command 'predct'. Did you mean 'predict'?", "lepton -h"]),
+        (
+            ["front", "study", "--josn"],
+            ["lepton front: there is no option '--josn'. Did you mean '--json'?", "lepton front STUDY"],
+        ),
+        (["predict", "study"], ["FILE is missing", "lepton predict STUDY FILE"]),
+        (["export", "study"], ["--out is missing", "lepton export STUDY --out OUT"]),
+        (["export", "study", "--out"], ["--out"]),
+        (["search", "data.csv", "--minutes", "long"], ["--minutes: 'long' is not a number"]),
+        (["front", "study", "more"], ["it takes no further argument, and there is 'more'"]),
+    ],
+)
+def test_a_wrong_command_line_is_explained_as_all_other_errors_are(words, parts):
+    done = RUNNER.invoke(app, words, prog_name="lepton")
+    assert done.exit_code == 2 and done.output.startswith("error: ")
+    assert all(part in done.output for part in parts), done.output
+
+
+def test_names_of_studies_are_completed(study):
+    words = {"_LEPTON_COMPLETE": "complete_bash", "COMP_WORDS": "lepton front st", "COMP_CWORD": "2"}
+    assert RUNNER.invoke(app, [], prog_name="lepton", env=words).output.split() == ["study"]
+
+
+def test_predictions_are_written_as_csv_or_json_lines(study, tmp_path):
+    rows = pd.DataFrame(np.eye(4), columns=[name for name, _ in study.state.settings.data.input.columns])
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    printed = run("predict", "study", str(tmp_path / "rows.csv")).split()
+    for ending in ("csv", "jsonl"):
+        out = tmp_path / f"answers.{ending}"
+        assert "4 predictions" in run("predict", "study", str(tmp_path / "rows.csv"), "--proba", "--out", str(out))
+    table = pd.read_csv(tmp_path / "answers.csv")
+    assert table.prediction.astype(str).tolist() == printed and table.row.tolist() == [1, 2, 3, 4]
+    first = json.loads((tmp_path / "answers.jsonl").read_text().splitlines()[0])
+    assert first["probabilities"]["1"] == pytest.approx(table["probability 1"][0])
+    done = RUNNER.invoke(app, ["predict", "study", "no.csv", "--out", "answers.txt"])
+    assert ".csv or .jsonl" in str(done.exception)  # before the rows are read
+
+
+def test_files_of_a_folder_are_named(tmp_path):
+    files = [tmp_path / "a.png", tmp_path / "more" / "b.png"]
+    assert example_names(str(tmp_path), files) == ["a.png", str(Path("more") / "b.png")]
+    assert not example_names("rows.csv", pd.DataFrame({"a": [1]})) and not example_names("a.png", files[0])
+
+
+def test_a_report_is_about_the_model_that_is_named(study, tmp_path):
+    other = next(trial.number for trial in study.state.trials.values() if trial.number != study.best().number)
+    run("report", "study", "--trial", str(other), "--out", str(tmp_path / "other.html"))
+    page = (tmp_path / "other.html").read_text()
+    assert f"This report is about trial {other}, as requested." in page and f"lepton export study --trial {other}" in page
+    assert f'download="trial_{other}.py"' in page
+
+
+def test_a_model_of_a_study_is_served_by_its_trial(study, monkeypatch):
+    served: list[list[str]] = []
+    monkeypatch.setattr(os, "execve", lambda _, command, __: served.append(command))
+    assert "study version" in run("serve", "study", "--trial", "0")
+    assert "models:/study@trial-0" in served[0]
