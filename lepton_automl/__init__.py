@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .networks import accelerate, lean, load_accelerated
     from .notebook import builder
     from .objective import CustomMetric, Objective
-    from .source import SqlQuery
     from .sequential.model import Model
+    from .source import SqlQuery
     from .space import Categorical, Float, Hyperparameter, Integer
     from .specs import Budget, DataSpec, Deployment
     from .study.model import StudyModel

@@ -28,8 +28,8 @@ from .validate import (
     check_model,
     check_name,
     check_place,
-    query_or_data,
     check_start,
+    query_or_data,
     warm_studies,
 )
 

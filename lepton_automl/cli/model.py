@@ -66,11 +66,9 @@ def predict(  # noqa: PLR0917  # one parameter an option
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the predictions to this file, which ends in .csv or .jsonl.")] = None,
 ) -> None:
-    """Predict with a study's chosen model; prints one line per row or image."""
-    from lepton_automl.data.sources import opened_examples
-    from lepton_automl.deployment.command import answer_lines
     """Predict with a study's chosen model; prints one line per row or image, after its file name for a folder."""
-    from lepton_automl.deployment.command import answer_lines, example_names, read_examples
+    from lepton_automl.data.sources import opened_examples
+    from lepton_automl.deployment.command import answer_lines, example_names
 
     from .predictions import check_file, save_predictions
 
@@ -79,17 +77,13 @@ def predict(  # noqa: PLR0917  # one parameter an option
     handle = opened(study)
     model = picked(handle, trial, min_score, max_latency_ms, knee=knee)
     with opened_examples(file, model.predictor.modality, model.predictor.preprocess) as rows:
-        for line in answer_lines(model.predictor, rows, proba=proba, coverage=coverage):
-            print(line)
-    rows = read_examples(file, model.predictor.preprocess)
-    names = example_names(file, rows)
-    if out is not None:
-        count = save_predictions(out, model.predictor, rows, names, proba=proba, coverage=coverage)
-        print(f"{out}: {many(count, 'prediction')} of {model}")
-        return
-    lines = answer_lines(model.predictor, rows, proba=proba, coverage=coverage)
-    for number, line in enumerate(lines):
-        print(f"{names[number]}\t{line}" if names else line)
+        names = example_names(file, rows)
+        if out is not None:
+            count = save_predictions(out, model.predictor, rows, names, proba=proba, coverage=coverage)
+            print(f"{out}: {many(count, 'prediction')} of {model}")
+            return
+        for number, line in enumerate(answer_lines(model.predictor, rows, proba=proba, coverage=coverage)):
+            print(f"{names[number]}\t{line}" if names else line)
 
 
 @app.command(rich_help_panel="Models")

@@ -52,9 +52,10 @@ def demo(
 @app.command(rich_help_panel="Search")
 def search(  # noqa: PLR0917  # command-line options, which are passed by name
     data: Annotated[
-        str, typer.Argument(help="A folder or zip file of images, a table's file (CSV, Parquet, Excel and others), or a URL.")
         str,
-        typer.Argument(help="A folder or zip file of images, a CSV or Parquet file, or a folder of idx files.", metavar="DATA"),
+        typer.Argument(
+            help="A folder or zip file of images, a table's file (CSV, Parquet, Excel and others), or a URL.", metavar="DATA"
+        ),
     ],
     config: Annotated[  # noqa: ARG001  # its callback sets the defaults of the other options
         Path | None,

@@ -18,35 +18,12 @@ from lepton_automl.example_files import read_examples
 from .predictor import Predictor
 
 
-def read_examples(source: str, preprocess: Any) -> Any:
-    """Read an input of the command line: a file or folder of examples, arrays, or an example as text.
-
-    Args:
-        source: The name, or the example itself.
-        preprocess: The model's `Preprocess`.
-
-    Returns:
-        What `Predictor.predict` takes.
-
-    Raises:
-        InputError: It is none of these, or cannot be read.
-    """
-    try:
-        return preprocess.read(source)
-    except InputError:
-        raise
-    except LeptonError as error:
-        raise InputError(str(error)) from error
-    except Exception as error:  # a file may contain anything, and fail in any way
-        raise InputError(f"{shown(source)} cannot be read: {error}") from error
-
-
 def example_names(source: str, raw: Any) -> list[str]:
     """The names of the files that were read from a folder, relative to it; empty if the examples are not files of a folder.
 
     Args:
         source: The name that was read.
-        raw: What `read_examples` returned.
+        raw: The examples that were read.
     """
     if not isinstance(raw, list) or not raw or not all(isinstance(item, Path) for item in raw):
         return []

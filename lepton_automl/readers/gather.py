@@ -109,8 +109,10 @@ class Gatherer:
         if isinstance(example, Mapping):
             return self._columns(example)
         kinds: tuple[type, ...] = (list,) if self._request.labelled else (list, tuple)
-        if isinstance(example, kinds) and all(map(_is_scalar, example)):
-            return list(example), None  # a row of cells, not a pair
+        if isinstance(example, kinds):
+            cells: list[Any] = [*example]  # type: ignore[misc]  # a list or a tuple
+            if all(map(_is_scalar, cells)):
+                return cells, None  # a row of cells, not a pair
         if isinstance(example, tuple | list):
             if len(example) == 1:
                 return self._checked(example[0]), None

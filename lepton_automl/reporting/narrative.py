@@ -18,7 +18,6 @@ from .cost_axes import LATENCY, other_costs
 from .hypervolume import growth
 from .labels import clean
 from .latency import latency_text
-from .tables import chosen_trial, network, score_interval, tested_interval
 from .tables import chosen_trial, default_choice, network, score_interval, tested_interval
 
 PAIR = 2
@@ -90,11 +89,10 @@ def _front_size(state: StudyState) -> str:
 def _chosen_sentence(state: StudyState, model: Trial) -> str:
     assert model.profile is not None
     rows = state.settings.deployment.batch_size
+    subject = "The chosen network" if state.shown is None else "The network of this report"
     return (
-        f"The chosen network, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
+        f"{subject}, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
         f"{_scored_rows(state)} and takes {latency_text(model.profile.latency_ms)} per call of {many(rows, 'row')} in "
-        f"{'The chosen network' if state.shown is None else 'The network of this report'}, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
-        f"{_scored_rows(state)} and takes {model.profile.latency_ms:.3g} ms per call of {many(rows, 'row')} in "
         f"{model.variant.name}; its file is {format_size(model.profile.size_bytes)}"
         + "".join(f", its {clean(cost.label)} {cost.show(model)}" for cost in other_costs(state) if cost.show(model))
         + "."

@@ -104,13 +104,13 @@ def _place(state: StudyState, name: str, trials: list[Trial]) -> Place:
     hyperparameter, settings = state.settings.space[name], [trial.proposed.config[name] for trial in trials]
     if hyperparameter.choices or any(isinstance(setting, str | bool) for setting in settings):
         return _categories(hyperparameter, settings, title)
-    if hyperparameter.log and min(settings) > 0:
-        places = [math.log10(setting) for setting in settings]
-        ticks = log_ticks(min(settings), max(settings))
+    numbers = [float(setting) for setting in settings]
+    if hyperparameter.log and min(numbers) > 0:
+        places = [math.log10(number) for number in numbers]
+        ticks = log_ticks(min(numbers), max(numbers))
         marks = {"tickvals": [math.log10(mark) for mark in ticks], "ticktext": [f"{mark:g}" for mark in ticks]}
         return places, {**title, **marks, "range": _padded(places)}
-    places = [float(setting) for setting in settings]
-    return places, {**title, "range": _padded(places), "tickvals": None, "ticktext": None}
+    return numbers, {**title, "range": _padded(numbers), "tickvals": None, "ticktext": None}
 
 
 def _categories(hyperparameter: Hyperparameter, settings: list[Any], title: dict[str, Any]) -> Place:

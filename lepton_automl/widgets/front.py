@@ -50,10 +50,13 @@ class FrontView(PictureView):
         figure = super().drawn(snapshot)
         trial = state.trials.get(-1 if snapshot.chosen is None else snapshot.chosen)
         score = last_score(state, trial) if trial and trial.number != chosen_trial(state) else None  # which has its ring
-        shown = trial is not None and trial.profile is not None and score is not None
-        at = ([across.value(trial)], [error_axis(state).value(score)]) if shown else ([], [])
+        at: tuple[list[float], list[float]] = [], []
+        if trial is not None and trial.profile is not None and score is not None:
+            at = [across.value(trial)], [error_axis(state).value(score)]
         ring = {"symbol": "diamond-open", "color": ACCENT, "size": 26, "line": {"width": 2}}
-        figure.add_scatter(x=at[0], y=at[1], mode="markers", marker=ring, name="selected", hoverinfo="skip", showlegend=shown)
+        figure.add_scatter(
+            x=at[0], y=at[1], mode="markers", marker=ring, name="selected", hoverinfo="skip", showlegend=bool(at[0])
+        )
         figure.update_layout(dragmode="pan")
         figure.update_shapes(name=LINE, line={"width": 3})
         return figure

@@ -26,7 +26,7 @@ from lepton_automl.deployment.bundle import write_bundle
 from lepton_automl.deployment.export import export
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
-from lepton_automl.study.model import Model
+from lepton_automl.study.model import StudyModel
 
 Make = Callable[[Any, Path], Any]
 TABLES: dict[str, Make] = {}  # by the row of the documentation's table: a source of a DataFrame with the columns a, b, c and y
@@ -219,7 +219,7 @@ def made(folder: Path) -> Path:
     return folder
 
 
-def untrained(data: Data, folder: Path) -> Model:
+def untrained(data: Data, folder: Path) -> StudyModel:
     """The smallest network for some data, untrained, as a model of a study."""
     torch.manual_seed(0)
     settings = families.smallest(families.space_for(data.spec), data.spec)
@@ -238,4 +238,4 @@ def untrained(data: Data, folder: Path) -> Model:
     study: Any = SimpleNamespace(
         name="study", bundle=lambda _: folder / "bundle", state=SimpleNamespace(settings=SimpleNamespace(data=data.spec))
     )
-    return Model(study, 0)
+    return StudyModel(study, 0)
