@@ -87,7 +87,7 @@ def custom_cells(job: TrialJob, head: tuple[str, ...], *, epochs: int, study: tu
     return [
         docstring(head),
         _own_code(job),
-        f"{outer}\n{imports.lines()}",
+        imports.lines(outer),
         "\n".join(values),
         main + (FOLDS if job.data.folds else SCORES),
     ]

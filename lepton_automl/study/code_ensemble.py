@@ -50,6 +50,6 @@ def ensemble_cells(
             "lepton_automl.training.scores.in_target_unit",
             "lepton_automl.training.scores.scores",
         )
-        return [docstring(head), f"import numpy as np\n\n{imports.lines()}", "\n".join(values), f"{steps}\n{CROSS_VALIDATED}"]
+        return [docstring(head), imports.lines("import numpy as np"), "\n".join(values), f"{steps}\n{CROSS_VALIDATED}"]
     imports.add("lepton_automl.pipelines.validation.final_scores")
     return [docstring(head), imports.lines(), "\n".join(values), f"{steps}\n{SCORED}"]

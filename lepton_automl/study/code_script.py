@@ -66,7 +66,7 @@ def docstring(lines: tuple[str, ...]) -> str:
 
 def _all_imports(imports: Imports, *, lightning: bool) -> str:
     outer = "import pytorch_lightning as pl\nimport torch\nfrom schedulefree import AdamWScheduleFree\n\n"
-    return outer * lightning + imports.lines()
+    return imports.lines(outer * lightning)
 
 
 def data_lines(

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import math
+import sys
 from collections import defaultdict
 from typing import Any
 
@@ -27,9 +28,18 @@ class Imports:
             module, _, name = path.rpartition(".")
             self._names[module].add(name)
 
-    def lines(self) -> str:
-        """The import statements, sorted."""
-        return "\n".join(_import(module, sorted(names)) for module, names in sorted(self._names.items()))
+    def lines(self, others: str = "") -> str:
+        """The import statements, sorted: those of the standard library, others, and those of other packages.
+
+        Args:
+            others: Statements that are written already.
+        """
+        known = sorted(self._names.items())
+        groups = [
+            [_import(module, sorted(names)) for module, names in known if ("." in module) == own] for own in (False, True)
+        ]
+        parts = ["\n".join(groups[0]), others.strip(), "\n".join(groups[1])]
+        return "\n\n".join(part for part in parts if part)
 
 
 def _import(module: str, names: list[str]) -> str:
