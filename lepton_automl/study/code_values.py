@@ -35,9 +35,9 @@ class Imports:
             others: Statements that are written already.
         """
         known = sorted(self._names.items())
-        groups = [
-            [_import(module, sorted(names)) for module, names in known if ("." in module) == own] for own in (False, True)
-        ]
+        groups: tuple[list[str], list[str]] = [], []
+        for module, names in known:
+            groups[module.partition(".")[0] not in sys.stdlib_module_names].append(_import(module, sorted(names)))
         parts = ["\n".join(groups[0]), others.strip(), "\n".join(groups[1])]
         return "\n\n".join(part for part in parts if part)
 
