@@ -87,8 +87,7 @@ def up(state: StudyState, axis: ErrorAxis, view: Sequence[float], everything: Se
         shown = score_axis(state.settings.metric, state.settings.data, view)
         return {**shown, "title": {"text": axis.title}}
     ticks = [tick for tick in _ticks(view, everything) if tick <= 1 or axis.kind != "complement"]
-    if min(everything) <= axis.floor:  # it is drawn there, and named 0
-        ticks = sorted([axis.floor, *(tick for tick in ticks if tick > CLOSE * axis.floor)])
+    ticks = with_zero(axis, ticks, everything)
     low, high = log_ends(view)
     return {
         "type": "log",
@@ -97,6 +96,13 @@ def up(state: StudyState, axis: ErrorAxis, view: Sequence[float], everything: Se
         "ticktext": [axis.show(tick) for tick in ticks],
         "title": {"text": axis.title},
     }
+
+
+def with_zero(axis: ErrorAxis, ticks: Sequence[float], values: Sequence[float]) -> list[float]:
+    """Ticks with one for zero, if a value is zero and so is drawn at the axis's floor."""
+    if not axis.log or min(values) > axis.floor:
+        return list(ticks)
+    return sorted([axis.floor, *(tick for tick in ticks if tick > CLOSE * axis.floor)])
 
 
 def across(axis: CostAxis, view: Sequence[float], everything: Sequence[float]) -> dict[str, Any]:

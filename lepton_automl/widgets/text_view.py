@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 from lepton_automl.reporting.cost_axes import LATENCY, SIZE, CostAxis, front_axis, is_plane, other_costs, shown_front
-from lepton_automl.reporting.front_axes import ErrorAxis, error_axis, in_view
+from lepton_automl.reporting.front_axes import ErrorAxis, error_axis, in_view, with_zero
 from lepton_automl.reporting.labels import clean
 from lepton_automl.reporting.latency import in_unit, latency_unit
 from lepton_automl.reporting.status import status_lines
@@ -82,7 +82,7 @@ def _draw_front(drawing: Drawing, state: StudyState) -> None:
     for tick in (log_ticks if cost.log else even_ticks)(*xs):
         drawing.line((across(tick), top), (across(tick), bottom))
         drawing.text(across(tick), bottom + 16, f"{in_unit(tick, unit):.6g}", size=11, colour=DIM, anchor="ms")
-    for tick in (log_ticks if error.log else even_ticks)(*ys):
+    for tick in with_zero(error, (log_ticks if error.log else even_ticks)(*ys), errors):
         drawing.line((left, up(tick)), (right, up(tick)))
         drawing.text(left - 7, up(tick) + 4, error.show(tick), size=11, colour=DIM, anchor="rs")
     steps = [(across(x), up(y)) for x, y in own] if is_plane(state) else []
