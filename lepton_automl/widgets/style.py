@@ -68,7 +68,7 @@ CSS = """
 @container (max-width:820px){.lepton .l-main{grid-template-columns:minmax(0,1fr)}}
 .lepton .l-pair{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 14px}
 @container (max-width:700px){.lepton .l-pair{grid-template-columns:minmax(0,1fr)}
-  .lepton table.l-beside{table-layout:fixed;width:100%}.lepton table.l-beside th{white-space:normal;overflow-wrap:break-word}}
+  .lepton table.l-beside{table-layout:fixed;width:100%}.lepton table.l-plain.l-beside th{white-space:normal;overflow-wrap:break-word}}
 .lepton .l-beside td{vertical-align:top;max-width:420px}
 .lepton .l-beside b{font-weight:600}
 .lepton .l-detail{border-left:1px solid var(--l-line);padding-left:12px;max-height:560px;overflow:auto}
