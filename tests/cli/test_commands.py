@@ -57,7 +57,7 @@ def test_a_model_is_named_by_its_trial_or_by_what_it_must_reach(study, tmp_path)
     run("export", "study", "--out", str(tmp_path / "first"), "--trial", "0")
     assert load_model(tmp_path / "first").predict(np.zeros((1, 4))) is not None
     assert (tmp_path / "first" / "README.md").read_text().startswith("# study/0")
-    fastest = min(study.models, key=lambda model: model.latency_ms)
+    fastest = study.best(min_score=0.1)
     run("export", "study", "--out", str(tmp_path / "fast"), "--min-score", "0.1")
     assert (tmp_path / "fast" / "README.md").read_text().startswith(f"# study/{fastest.number}")
 
