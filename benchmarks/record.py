@@ -32,7 +32,13 @@ OTHER_PARTS = {
     "__init__.py",
     "notebook.py",
     "no_model_advice.py",
+    "study/code.py",
+    "study/code_custom.py",
+    "study/code_ensemble.py",
+    "study/code_script.py",
+    "study/code_values.py",
     "study/publish.py",
+    "study/report.py",
 }
 
 

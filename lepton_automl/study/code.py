@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lepton_automl import families
 from lepton_automl.data.store import load_spec
-from lepton_automl.errors import ConfigError
+from lepton_automl.errors import ConfigError, StudyError
 from lepton_automl.family import SolvedFamily, StartingFamily, family_named
 from lepton_automl.jobs import TrialJob
 from lepton_automl.specs import InputSpec
@@ -61,6 +61,9 @@ def trial_code(study: StudyClient, trial: int, out: str | Path | None = None) ->
 
 
 def _cells(study: StudyClient, trial: Trial) -> list[str]:
+    if study.state.host_benchmark is None:  # lost from the journal
+        fix = f"Repair it with lepton repair {study.name}, or search again."
+        raise StudyError("the study's journal lacks what its trials were started with", where=study.name, fix=fix)
     job = job_of(study, trial)
     head = tuple(_head(study.state, trial, job))
     own_metric = (study.name, str(study.home.folder.resolve())) if job.data.metric is not None else ()
