@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from lepton_automl import families
 from lepton_automl.custom import custom_plan, factory_config
 from lepton_automl.jobs import TrialJob
@@ -102,5 +100,5 @@ def _own_code(job: TrialJob) -> str:
             f"# The code of the networks, as it was when the study began.\n{factory.source.rstrip()}\n\n\nmake = {factory.name}"
         )
     name = factory.name if factory.name == "make" else f"{factory.name} as make"
-    folders = textwrap.fill(repr(list(factory.paths)), 110)
-    return f"import sys\n\nsys.path.extend({folders})  # where the study found it\nfrom {factory.module} import {name}"
+    folders = "".join(f"    {path!r},\n" for path in factory.paths)
+    return f"import sys\n\n# Where the study found it.\nsys.path.extend([\n{folders}])\nfrom {factory.module} import {name}"

@@ -60,7 +60,7 @@ def script_cells(trial: TrialCode) -> list[str]:
 def docstring(lines: tuple[str, ...]) -> str:
     """Lines as the docstring of a script."""
     title, *rest = (line.replace("\\", "/").replace('"""', "'''") for line in lines)
-    wrapped = "\n".join(textwrap.fill(line, 110) for line in rest)
+    wrapped = "\n".join(textwrap.fill(line, 110, break_long_words=False, break_on_hyphens=False) for line in rest)
     return f'"""{title}\n\n{wrapped}\n"""' if wrapped else f'"""{title}"""'
 
 

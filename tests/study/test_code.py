@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,9 +16,11 @@ from typer.testing import CliRunner
 from lepton_automl import AutoML, Budget, ConfigError, Integer
 from lepton_automl.cli import app
 from lepton_automl.data.demo import digits
+from lepton_automl.factory import Factory
 from lepton_automl.modalities.image.recipe import Block, ConvRecipe, Stage
 from lepton_automl.modalities.image.spec import ImageAugmentation
 from lepton_automl.plans import TrainPlan
+from lepton_automl.study.code_custom import _own_code
 from lepton_automl.study.code_values import WIDTH, Imports, written
 from tests.custom_networks import make
 
@@ -141,3 +144,8 @@ def test_the_script_of_a_network_of_the_users_uses_their_code(tmp_path):
     study = request.fit(*digits())
     assert "from tests.custom_networks import make" in study.code(0)
     check_scores(study, 0, tmp_path)
+
+
+def test_folders_of_the_users_code_stay_whole():
+    factory = Factory(module="mine", name="make", paths=(f"/{'long-name/' * 20}site-packages", "/it's/here"))
+    compile(_own_code(SimpleNamespace(factory=factory)), "script.py", "exec")
