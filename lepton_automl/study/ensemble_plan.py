@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lepton_automl import families
@@ -40,24 +40,23 @@ def candidates(state: StudyState) -> list[Trial]:
     return alike[:CANDIDATES] if len(alike) > 1 else []
 
 
-def ensemble_seconds(state: StudyState) -> float:
-    """Estimated seconds to make the ensemble that could be made now; 0 if there is none."""
-    models = candidates(state)
+def ensemble_seconds(state: StudyState, models: Sequence[Trial]) -> float:
+    """Estimated seconds to make an ensemble of some of these models; 0 if there are none."""
     rows = state.settings.data.validation
     calls = rows / state.settings.deployment.batch_size
     answering = sum(calls * trial.search_profile.latency_ms / 1000 for trial in models if trial.search_profile)
     return PACKING + answering if models else 0.0
 
 
-def ensemble_job(state: StudyState, job: Callable[[Trial], TrialJob], at: float) -> EnsembleJob:
-    """The request to make an ensemble of the candidates.
+def ensemble_job(state: StudyState, models: Sequence[Trial], job: Callable[[Trial], TrialJob], at: float) -> EnsembleJob:
+    """The request to make an ensemble of some of these models.
 
     Args:
         state: The study.
+        models: The candidates, the most accurate first.
         job: Returns the job of a trial.
         at: The time.
     """
-    models = candidates(state)
     number = 1 + max(state.trials)
     proposed = models[0].proposed.replace(at=at, trial=number, uid=uuid.uuid4().hex)
     return EnsembleJob(

@@ -57,24 +57,32 @@ class FinalistAccelerator:
     def __init__(self, state: StudyState, executor: Executor, job: Callable[[Trial], TrialJob]) -> None:
         self._state, self._executor, self._job = state, executor, job
         self._pace = 1.0  # seconds that the last model took, as a multiple of those assumed
-        self._refit: tuple[tuple[int, int, int] | None, float] = None, 0.0  # estimated seconds, and what they depend on
+        self._known: tuple[tuple[int, int, int] | None, tuple[float, float]] = (
+            None,
+            (0.0, 0.0),
+        )  # estimates, and what they depend on
         self._until: Callable[[], float | None] = lambda: None
 
     def seconds(self) -> float:
         """Estimated seconds for the current front."""
-        models, refit = self._state.front(), self._refit_seconds()
-        before = ensemble_seconds(self._state) + sum(map(self._expected, self._remaining()))
+        models, (ensemble, refit) = self._state.front(), self._estimates()
+        before = ensemble + sum(map(self._expected, self._remaining()))
         return before + refit * (refit <= refit_room(self._state)) + (LOOK + IMPORTANCE) * bool(models)
 
-    def _refit_seconds(self) -> float:
-        """Estimated seconds of the refit of the model that would be chosen now, or of some of its networks; 0 if there is none."""
-        key = self._state.ends, len(self._state.commands), sum(trial.accelerated is not None for trial in self._state.front())
-        if key != self._refit[0]:
-            self._refit = key, self._estimated_refit() if self._refits() else 0.0
-        return self._refit[1]
+    def _estimates(self) -> tuple[float, float]:
+        """Estimated seconds of the ensemble, and of the refit of the model that would be chosen now or of some of its networks.
 
-    def _estimated_refit(self) -> float:
-        members = candidates(self._state)[:EXPECTED_MEMBERS] or members_of(self._state, self._state.choose())
+        The search asks at every report, so they are computed only when a trial has ended or a model has changed.
+        """
+        key = self._state.ends, len(self._state.commands), sum(trial.accelerated is not None for trial in self._state.front())
+        if key != self._known[0]:
+            models = candidates(self._state)
+            refit = self._estimated_refit(models) if self._refits() else 0.0
+            self._known = key, (ensemble_seconds(self._state, models), refit)
+        return self._known[1]
+
+    def _estimated_refit(self, models: Sequence[Trial]) -> float:
+        members = models[:EXPECTED_MEMBERS] or members_of(self._state, self._state.choose())
         # Networks for which there is no room stay as they are.
         return refit_seconds(self._state, fitting(self._state, members, refit_room(self._state)) or members)
 
@@ -102,7 +110,7 @@ class FinalistAccelerator:
             trial, began = remaining[0], self._executor.now()
             done.add(trial.number)
             expected, others = self._expected(trial), sum(map(self._expected, remaining[1:]))
-            left, refit = self._seconds_left(), self._refit_seconds()
+            left, (_, refit) = self._seconds_left(), self._estimates()
             # What comes after keeps its time; a refit that does not fit anyway keeps none.
             kept = LOOK + refit * (left - expected >= refit)
             if left < expected + (kept if len(done) > 1 else LOOK):
@@ -118,10 +126,11 @@ class FinalistAccelerator:
 
     def _ensemble(self, on_tick: Callable[[], None]) -> Iterator[Event]:
         """Average the best networks, if there is time for that and for accelerating one model; a failure is only noted."""
-        if not candidates(self._state) or self._seconds_left() < ensemble_seconds(self._state) + GUESS:
+        models = candidates(self._state)
+        if not models or self._seconds_left() < ensemble_seconds(self._state, models) + GUESS:
             return
         began = self._executor.now()
-        request = ensemble_job(self._state, self._job, began)
+        request = ensemble_job(self._state, models, self._job, began)
         try:
             result = self._executor.run(request, on_tick)
         except LeptonError as error:
