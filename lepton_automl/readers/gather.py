@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from lepton_automl.arrays import Array
 from lepton_automl.cells import objects
 from lepton_automl.data.reading import as_array, target_cells
-from lepton_automl.errors import DataError
+from lepton_automl.errors import DataError, in_one_line
 from lepton_automl.memory import available
 from lepton_automl.source import Items, ReadRequest
 from lepton_automl.unpacked import MEMORY_SHARE
@@ -103,6 +104,24 @@ class Gatherer:
             return stacked, labels
         items: Sequence[Any] | Array = self.inputs if stacked is None else stacked
         return Items(items=items, labels=labels, target=self._target, where=self.where)
+
+    @contextmanager
+    def reading(self, fix: str) -> Iterator[None]:
+        """Within this context, errors of the user's own code are those of the example that is read.
+
+        Args:
+            fix: What to do about them.
+
+        Raises:
+            DataError: An example cannot be read.
+        """
+        try:
+            yield
+        except DataError:
+            raise
+        except Exception as error:
+            what = f"example {len(self.inputs):,} cannot be read: {in_one_line(error)}"
+            raise DataError(what, where=self.where, fix=fix) from error
 
     def _parted(self, example: Any) -> tuple[Any, Any]:
         """An example's input and label; a mapping of one image and a label likewise."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from lepton_automl.errors import DataError, in_one_line
 from lepton_automl.source import ReadRequest
 
 from .gather import Gatherer
@@ -28,12 +27,7 @@ class IterableReader:
             DataError: An example cannot be read, or there are too many.
         """
         gatherer = Gatherer(type(source).__name__, request)
-        try:
+        with gatherer.reading("Check that it can be iterated."):
             for example in source:
                 gatherer.add(example)
-        except DataError:
-            raise
-        except Exception as error:  # a user's own code
-            what = f"example {len(gatherer.inputs):,} cannot be read: {in_one_line(error)}"
-            raise DataError(what, where=gatherer.where, fix="Check that it can be iterated.") from error
         return gatherer.result()

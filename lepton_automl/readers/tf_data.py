@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lepton_automl.errors import DataError, in_one_line
+from lepton_automl.errors import DataError
 from lepton_automl.source import ReadRequest
 
 from .gather import Gatherer
@@ -36,16 +36,11 @@ class TensorFlowReader:
         if _cardinality(source) == INFINITE:
             raise DataError("it repeats without end", where=kind, fix="Leave out repeat(), or limit it with take(n).")
         gatherer, batched = Gatherer(kind, request), None
-        try:
+        with gatherer.reading("Check that it can be iterated."):
             for element in source.as_numpy_iterator():
                 if batched is None:
                     batched = is_batch(element, source.element_spec)
                 (gatherer.add_batch if batched else gatherer.add)(element)
-        except DataError:
-            raise
-        except Exception as error:  # a user's own code
-            what = f"example {len(gatherer.inputs):,} cannot be read: {in_one_line(error)}"
-            raise DataError(what, where=kind, fix="Check that it can be iterated.") from error
         return gatherer.result()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lepton_automl.errors import DataError, in_one_line
+from lepton_automl.errors import DataError
 from lepton_automl.source import ReadRequest
 
 from .gather import Gatherer
@@ -42,25 +42,18 @@ class TorchReader:
             what = "the loader leaves out its last examples, so there would be no predictions for them"
             raise DataError(what, where=kind, fix="Pass its dataset, or a loader with drop_last=False.")
         gatherer = Gatherer(kind, request, _length(source))
-        try:
-            with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(0)  # a shuffling loader gives the same order every time
-                if LOADER in _bases(source):
-                    add = gatherer.add if source.batch_size is None and source.batch_sampler is None else gatherer.add_batch
-                    for part in source:
-                        add(part)
-                elif hasattr(source, "__len__"):
-                    for at in range(len(source)):
-                        gatherer.add(source[at])
-                else:
-                    for example in source:
-                        gatherer.add(example)
-        except DataError:
-            raise
-        except Exception as error:  # a user's own code
-            fix = "Check that its examples can be read one after the other."
-            what = f"example {len(gatherer.inputs):,} cannot be read: {in_one_line(error)}"
-            raise DataError(what, where=kind, fix=fix) from error
+        with gatherer.reading("Check that its examples can be read one after the other."), torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)  # a shuffling loader gives the same order every time
+            if LOADER in _bases(source):
+                add = gatherer.add if source.batch_size is None and source.batch_sampler is None else gatherer.add_batch
+                for part in source:
+                    add(part)
+            elif hasattr(source, "__len__"):
+                for at in range(len(source)):
+                    gatherer.add(source[at])
+            else:
+                for example in source:
+                    gatherer.add(example)
         return gatherer.result()
 
 
