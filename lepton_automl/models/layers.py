@@ -48,3 +48,18 @@ class GroupedLinear(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """[N, groups, inputs] to [N, groups, outputs]; one batched product over the groups."""
         return torch.matmul(rows.transpose(0, 1), self.weight).transpose(0, 1) + self.bias
+
+
+class Dropout(nn.Dropout):
+    """Dropout that draws its mask four times as fast on a CPU: from 16 random bits an element, four elements a draw.
+
+    The rate is exact to 1/65,536.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The inputs with some elements set to zero and the others scaled, while training."""
+        if not self.training or not 0 < self.p < 1 or inputs.device.type != "cpu":
+            return super().forward(inputs)
+        bits = torch.empty(-(-inputs.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        kept = bits.view(torch.int16)[: inputs.numel()] >= round(self.p * 2**16) - 2**15
+        return inputs * kept.view(inputs.shape).to(inputs.dtype).mul_(1 / (1 - self.p))

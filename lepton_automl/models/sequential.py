@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lepton_automl.layers import MAP_AXES, Layer, SequentialRecipe
 
 from .build import RecipeNet, channels_last_is_safe
-from .layers import Channels, WidthMap
+from .layers import Channels, Dropout, WidthMap
 
 ACTIVATION_MODULES: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -157,7 +157,7 @@ def _module(layer: Layer, shape: tuple[int, ...]) -> nn.Module:
         pool = nn.AdaptiveMaxPool2d(1) if layer.pool == "max" else nn.AdaptiveAvgPool2d(1)
         return nn.Sequential(pool, nn.Flatten())
     if layer.kind == "dropout":
-        return nn.Dropout(layer.rate)
+        return Dropout(layer.rate)
     if layer.kind == "batch_norm":
         return nn.BatchNorm2d(shape[0]) if len(shape) == MAP_AXES else nn.BatchNorm1d(shape[0])
     return ACTIVATION_MODULES[layer.activation]() if layer.kind == "activation" else nn.Flatten()

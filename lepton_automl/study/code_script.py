@@ -65,7 +65,7 @@ def docstring(lines: tuple[str, ...]) -> str:
 
 
 def _all_imports(imports: Imports, *, lightning: bool) -> str:
-    outer = "import pytorch_lightning as pl\nimport torch\nfrom schedulefree import AdamWScheduleFree\n\n"
+    outer = "import pytorch_lightning as pl\nimport torch\n\n"
     return imports.lines(outer * lightning)
 
 
@@ -143,10 +143,11 @@ class Training(pl.LightningModule):
         return self.loss(self.network(**batch.inputs), batch)
 
     def configure_gradient_clipping(self, optimizer, **_):
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), plan.clip)
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        torch.nn.utils.clip_grad_norm_(weights, plan.clip)
 
     def configure_optimizers(self):
-        return AdamWScheduleFree(  # or another one
+        return JoinedAdamW(  # or another one
             parameter_groups(self.network, plan),
             lr=plan.lr,
             betas=(0.9, plan.beta2),
@@ -177,6 +178,7 @@ def _module(trial: TrialCode, imports: Imports) -> str:
         "lepton_automl.data.batches.Batches",
         "lepton_automl.pipelines.validation.validation_scores",
         "lepton_automl.training.averaging.parameter_groups",
+        "lepton_automl.training.joined.JoinedAdamW",
         "lepton_automl.training.keep_best.KeepBest",
         "lepton_automl.training.loss.Loss",
     )

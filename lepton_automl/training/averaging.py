@@ -13,21 +13,22 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lepton_automl.plans import TrainPlan
 
+from .joined import JoinedAdamW
 from .loss import Batch
 
 
-def adamw(model: nn.Module, plan: TrainPlan, steps: int) -> AdamWScheduleFree:
+def adamw(model: nn.Module, plan: TrainPlan, steps: int) -> JoinedAdamW:
     """Schedule-free AdamW (Defazio et al., The Road Less Scheduled, NeurIPS 2024).
 
     It keeps a running average of the weights and needs no horizon, so that training may stop early or run in two fits. On
     Fashion-MNIST it scored higher than warm-up-stable-decay and cosine, at the end and at every earlier rung.
 
     Args:
-        model: The network.
+        model: The network, on its device; its weights become parts of joined ones.
         plan: The training plan.
         steps: Steps of one epoch.
     """
-    return AdamWScheduleFree(
+    return JoinedAdamW(
         parameter_groups(model, plan),
         lr=plan.lr,
         betas=(0.9, plan.beta2),

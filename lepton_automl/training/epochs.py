@@ -119,6 +119,8 @@ class Epochs(pl.Callback):
             pl_module.model.load_state_dict(self.best)
         elif averaging is not None:
             load_averaged(pl_module.model, averaging, self._some_batches())
+        if averaging is not None:
+            averaging.separate()
 
     def begin(self, task: pl.LightningModule) -> None:
         """Called at the start of an epoch."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from .epochs import Epochs
+    from .joined import JoinedAdamW
     from .training_module import TrainingModule
 
 MODEL, BEST, OPTIMIZER = "model.", "best.", "optimizer."
@@ -41,8 +42,9 @@ def initial_snapshot(model: nn.Module, epoch: int) -> Snapshot:
 def take_snapshot(task: TrainingModule, epochs: Epochs) -> Snapshot:
     """The snapshot of a fit between two epochs. It copies the weights and three more tensors of their size."""
     arrays = _arrays(MODEL, task.model.state_dict()) | _arrays(BEST, epochs.best or {})
-    for number, weight in enumerate(_weights(task)):
-        arrays |= _arrays(f"{OPTIMIZER}{number}.", task.optimizer.state[weight])
+    for number, part in enumerate(_optimizer(task).parts):
+        state = {name: part.of(tensor) for name, tensor in task.optimizer.state[part.whole].items()}
+        arrays |= _arrays(f"{OPTIMIZER}{number}.", state)
     groups = [{name: item for name, item in group.items() if name != "params"} for group in task.optimizer.param_groups]
     return Snapshot(epoch=epochs.epoch, arrays=arrays, state={"least": epochs.min_loss, "groups": groups})
 
@@ -55,14 +57,17 @@ def restore_snapshot(snapshot: Snapshot, task: TrainingModule, epochs: Epochs) -
     epochs.min_loss, epochs.best = snapshot.state["least"], _tensors(snapshot, BEST) or None
     for group, saved in zip(task.optimizer.param_groups, snapshot.state["groups"], strict=True):
         group.update({name: tuple(item) if isinstance(item, list) else item for name, item in saved.items()})
-    for number, weight in enumerate(_weights(task)):
-        state = task.optimizer.state[weight]
+    for number, part in enumerate(_optimizer(task).parts):
+        state = task.optimizer.state[part.whole]
         for name, tensor in _tensors(snapshot, f"{OPTIMIZER}{number}.").items():
-            state[name] = torch.empty_like(weight).copy_(tensor)  # with the weight's strides, such as channels last
+            if name not in state:
+                state[name] = torch.zeros_like(part.whole)
+            part.of(state[name].detach()).copy_(tensor)
 
 
-def _weights(task: TrainingModule) -> list[Tensor]:
-    return [weight for group in task.optimizer.param_groups for weight in group["params"]]
+def _optimizer(task: TrainingModule) -> JoinedAdamW:
+    assert task.averaging is not None, "another optimiser's fits have no snapshots"
+    return task.averaging
 
 
 def _arrays(prefix: str, tensors: dict[str, Tensor]) -> dict[str, NDArray[Any]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.strategies import SingleDeviceStrategy
-from schedulefree import AdamWScheduleFree
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
@@ -19,6 +19,7 @@ from lepton_automl.specs import DataSpec
 
 from .averaging import adamw
 from .diverged import check_divergence
+from .joined import JoinedAdamW
 from .loss import Batch, Loss
 from .optimizers import MakeOptimizer
 
@@ -42,7 +43,7 @@ class TrainingModule(pl.LightningModule):
     """
 
     optimizer: Optimizer
-    averaging: AdamWScheduleFree | None = None
+    averaging: JoinedAdamW | None = None
 
     def __init__(
         self,
@@ -74,7 +75,11 @@ class TrainingModule(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Prepare the fit, now that the model is on its device."""
-        self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        own = [weight for weight in self.model.parameters() if weight.requires_grad]
+        limit = self.plan.clip
+        self.clip: Callable[[], Tensor] = (
+            (lambda: clip_grad_norm_(own, limit)) if self.averaging is None else partial(self.averaging.clip, limit)
+        )
         # The strategy's `backward` averages gradients over several processes; it costs 0.2 ms per step, so a single process calls
         # torch's own.
         single = type(self.trainer.strategy) is SingleDeviceStrategy
@@ -109,7 +114,7 @@ class TrainingModule(pl.LightningModule):
         with torch.autocast("cuda", torch.bfloat16) if self.mixed else nullcontext():
             loss: Tensor = self.loss(self.model(**batch.inputs), batch)
         self.backward_loss(loss)
-        self.norm = clip_grad_norm_(self.weights, self.plan.clip)
+        self.norm = self.clip()
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.total += loss.detach()

@@ -21,7 +21,7 @@ from lepton_automl.modalities.image.pretrained.weights import backbone_of, load_
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.plans import TrainPlan
-from lepton_automl.training.averaging import adamw, refresh_batch_norms
+from lepton_automl.training.averaging import parameter_groups, refresh_batch_norms
 from tests.published_weights import mobilenet_v3_small, timm_names
 
 LITE0, SMALL = "efficientnet_lite0", "mobilenet_v3_small"
@@ -124,7 +124,7 @@ def test_only_the_last_stages_are_trained():
 
 def test_published_weights_learn_more_slowly_than_the_last_layer():
     net = network(SMALL, tuned=1)
-    groups = adamw(net, TrainPlan(lr=1.0), steps=5).param_groups
+    groups = parameter_groups(net, TrainPlan(lr=1.0))
     fast = [weight for group in groups if group["lr"] == 1.0 for weight in group["params"]]
     assert {group["lr"] for group in groups} == {1.0, net.body_rate} and len(fast) == len([*net.head.parameters()])
 

@@ -25,7 +25,7 @@ from lepton_automl.specs import DataSpec
 from lepton_automl.task import task_named, task_of
 from lepton_automl.tasks.classification import MulticlassOutput
 from lepton_automl.tasks.regression import NumberOutput
-from lepton_automl.training.averaging import adamw, averaged_weights
+from lepton_automl.training.averaging import adamw, averaged_weights, parameter_groups
 from lepton_automl.training.diverged import Diverged
 from lepton_automl.training.fit import fit
 from lepton_automl.training.loss import Loss
@@ -109,7 +109,7 @@ def test_weight_decay_spares_norms_biases_and_vectors():
     named = {id(weight): name for name, weight in model.named_parameters()}
     groups = {
         group["weight_decay"]: {named[id(weight)] for weight in group["params"]}
-        for group in adamw(model, TrainPlan(weight_decay=0.5), 1).param_groups
+        for group in parameter_groups(model, TrainPlan(weight_decay=0.5))
     }
     assert groups == {0.5: {"0.weight", "2.weight"}, 0.0: {"0.bias", "1.weight", "1.bias", "2.bias", "scale"}}
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lepton_automl.modalities.image.recipe import ConvRecipe
 from lepton_automl.models.build import RecipeNet, channels_last_is_safe
-from lepton_automl.models.layers import Channels, WidthMap, under
+from lepton_automl.models.layers import Channels, Dropout, WidthMap, under
 
 from .blocks import BLOCKS, ConvNorm, conv_norm_map
 
@@ -60,7 +60,7 @@ class ConvNet(RecipeNet):
                 inputs = outputs
             self.stages.append(blocks)
         self.pool = _pool(recipe)
-        self.dropout = nn.Dropout(recipe.dropout)
+        self.dropout = Dropout(recipe.dropout)
         self.head = nn.Linear(inputs * recipe.pool**2, recipe.outputs)
         # Small, so that the first outputs are nearly equal and the first loss is not large.
         nn.init.normal_(self.head.weight, std=0.01)

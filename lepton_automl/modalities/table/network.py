@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from lepton_automl.errors import ConfigError
 from lepton_automl.modalities.table.recipe import TableRecipe
 from lepton_automl.models.build import RecipeNet
-from lepton_automl.models.layers import Channels, GroupedLinear, WidthMap, under
+from lepton_automl.models.layers import Channels, Dropout, GroupedLinear, WidthMap, under
 
 from .embeddings import Categories, Numbers, OneHot
 from .entry import Rows
@@ -60,7 +60,7 @@ class PlainBlock(nn.Module):
         super().__init__()
         self.linear = nn.Linear(inputs, outputs)
         self.relu = nn.ReLU()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, rows: Tensor) -> Tensor:
         """[N, inputs] to [N, outputs]."""
@@ -76,7 +76,7 @@ class AddingBlock(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.enter = nn.Linear(width, mid)
         self.relu = nn.ReLU()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.leave = nn.Linear(mid, width)
 
     def forward(self, rows: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lepton_automl.modalities.image.blocks import SqueezeExcite, conv_norm_map, squeeze_map
 from lepton_automl.modalities.image.network import Pixels
 from lepton_automl.models.build import RecipeNet, channels_last_is_safe
-from lepton_automl.models.layers import Channels, WidthMap, under
+from lepton_automl.models.layers import Channels, Dropout, WidthMap, under
 
 from .recipe import Activation, BackboneRecipe, MobileBlock
 
@@ -143,7 +143,7 @@ class BackboneNet(RecipeNet):
         if recipe.hidden:
             layers = {"linear": nn.Linear(inputs, recipe.hidden), "activation": ACTIVATIONS[recipe.activation]()}
             self.hidden, inputs = nn.Sequential(OrderedDict(layers)), recipe.hidden
-        self.dropout = nn.Dropout(recipe.dropout)
+        self.dropout = Dropout(recipe.dropout)
         self.head = nn.Linear(inputs, recipe.outputs)
         # Small, so that the first outputs are nearly equal and the first loss is not large.
         nn.init.normal_(self.head.weight, std=0.01)
