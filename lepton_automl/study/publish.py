@@ -34,7 +34,7 @@ HEARTBEAT = 2.0  # seconds between two lines that show that this process is aliv
 SHARE = 0.015  # of one core's time that updates take at most, apart from the plots; the pause after an update follows from it
 LONGEST = 20.0  # seconds between two updates at most
 REFRESH = 60.0  # seconds between refreshes of the plots of the front
-FIRST = 30.0  # seconds until the first refresh; a study that ends before needs only the last one
+FIRST = 30.0  # seconds until the first refresh, and until the second, which is timed; a study that ends before needs only the last one
 GUESS = 0.5  # seconds assumed for a refresh before one was timed
 FAREWELL = 2.0  # seconds for the last messages of trials and workers
 PATIENCE = 60.0  # seconds without MLflow before the user is warned
@@ -157,8 +157,9 @@ class Publishing:
         """Attach the current front; the first refresh is not timed, because it imports modules."""
         began = time.monotonic()
         StudyTracking(self.study).attach_front(self.tracker)
-        self._mirrored = time.monotonic()
-        took = self._mirrored - began if self._refreshed else GUESS
+        ended = time.monotonic()
+        took = ended - began if self._refreshed else GUESS
+        self._mirrored = ended if self._refreshed else ended + FIRST - REFRESH
         self._refreshed = True
         self.reserve = reserve(len(self.study.state.front()), took)
 
