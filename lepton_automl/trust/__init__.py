@@ -1,0 +1,1 @@
+"""What can be said about single answers of a finished model."""
