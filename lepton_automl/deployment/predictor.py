@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,20 @@ from .open_artifact import RUNTIME, open_programs
 OPERATIONS = "operations"  # in the manifest: the model's operations beyond plain arithmetic
 MAX_THREADS = 1024
 CHUNK = 256  # rows in one call of the runtime: more would take memory and save no time
+
+
+class Numbers(NamedTuple):
+    """Answers as numbers.
+
+    Args:
+        names: Their K names: the classes, the target, or what the decoder calls its columns.
+        values: [N, K]: probabilities, or numbers in the target's unit.
+        are_probabilities: Which of the two.
+    """
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    are_probabilities: bool
 
 
 class Predictor:
@@ -157,6 +171,28 @@ class Predictor:
         first: NDArray[np.float32] = probabilities[0] if single else probabilities
         return first
 
+    def numbers(self, arrays: dict[str, NDArray[Any]]) -> Numbers:
+        """The numbers of the answers for arrays of the preprocessing.
+
+        Args:
+            arrays: Arrays of N rows, as `preprocess.arrays` gives them.
+
+        Raises:
+            InputError: The answers are not numbers.
+            BundleError: The runtime failed.
+        """
+        outputs = self._in_chunks(arrays)
+        try:
+            names = tuple(str(label) for label in self.classes)
+            return Numbers(names, self.decoder.probabilities(outputs).astype(np.float64), are_probabilities=True)
+        except ConfigError:  # a task without probabilities
+            columns = self.decoder.table(outputs, {})
+        try:
+            names = (self.target,) if len(columns) == 1 else tuple(self.decoder.columns)
+            return Numbers(names, np.array(columns, np.float64).T, are_probabilities=False)
+        except ValueError as error:
+            raise InputError(f"the answers of this model ({self.task}) are not numbers") from error
+
     def stream(self) -> Stream:
         """Return a stream for an example that arrives in pieces, or for several at once; it keeps the model's state in between.
 
@@ -219,11 +255,15 @@ class Predictor:
         arrays, rows = self._arrays(raw)
         if not rows:
             return np.empty(self.decoder.shape(0), np.float32), False
-        single = rows == 1 and self.preprocess.is_single(raw)
+        return self._in_chunks(arrays), rows == 1 and self.preprocess.is_single(raw)
+
+    def _in_chunks(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """The model's outputs for any number of rows."""
+        rows = len(next(iter(arrays.values())))
         if rows <= CHUNK:
-            return self._run(arrays), single
+            return self._run(arrays)
         parts = [{name: part[n : n + CHUNK] for name, part in arrays.items()} for n in range(0, rows, CHUNK)]
-        return np.concatenate([self._run(part) for part in parts]), single
+        return np.concatenate([self._run(part) for part in parts])
 
     def _arrays(self, raw: Any) -> tuple[dict[str, NDArray[Any]], int]:
         """The network's arrays, and their number of rows.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import re
-import struct
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.permutation_importance import PartImportance, PermutationImportance
 from lepton_automl.texts import join_words, many
 
+from .drawing import drawn_picture, svg_of
 from .labels import clean
 from .theme import BLUE, ORANGE
 
@@ -21,7 +19,6 @@ MOST = 20  # columns drawn: the most important ones
 NAMED = 3  # parts in a sentence
 CLEAR = 2.0  # standard deviations over repeats that a drop exceeds where it is named
 WIDTH, NAMES, ROW, MAP = 640, 200, 20, 280  # pixels: of the drawing, its names, a bar's row, and a map of regions
-BASE64 = re.compile(r"[A-Za-z0-9+/=]+")
 CORRELATED = (
     "Columns that tell the same share their importance: each may seem unimportant, as the model still has the other. "
     "Permuted columns also make rows that do not occur, which can exaggerate."
@@ -118,7 +115,7 @@ def _bars(importance: PermutationImportance) -> str:
     axis = f'<line x1="{x(0.0):.1f}" x2="{x(0.0):.1f}" y1="0" y2="{ROW * len(shown)}" stroke="currentColor" opacity="0.4"/>'
     bars = "".join(bar(at, part) for at, part in enumerate(shown))
     label = f'<text x="0" y="{height - 8}" opacity="0.75">{escape(clean(under, 120))}</text>'
-    return _svg("Importance of columns", WIDTH, height, f"{axis}{bars}{label}")
+    return svg_of("Importance of columns", WIDTH, height, f"{axis}{bars}{label}")
 
 
 def _map(importance: PermutationImportance) -> str:
@@ -126,13 +123,7 @@ def _map(importance: PermutationImportance) -> str:
     known = {part.name: part for part in importance.parts}
     names = [f"row {row}, column {column}" for row in range(1, rows + 1) for column in range(1, columns + 1)]
     most = max([part.drop for part in importance.parts], default=0.0)
-    height, picture = MAP, ""
-    if BASE64.fullmatch(importance.picture):
-        height = round(MAP * _tall(importance.picture))
-        picture = (
-            f'<image width="{MAP}" height="{height}" preserveAspectRatio="none" style="image-rendering:pixelated" '
-            f'href="data:image/png;base64,{importance.picture}"/>'
-        )
+    picture, height = drawn_picture(importance.picture, MAP)
     cell = MAP / columns, height / rows
 
     def region(at: int, name: str) -> str:
@@ -147,20 +138,4 @@ def _map(importance: PermutationImportance) -> str:
     regions = "".join(region(at, name) for at, name in enumerate(names))
     label = f'<text y="{height + 18}">orange: {escape(clean(importance.metric, 30))} is worse without it,</text>'
     label += f'<text y="{height + 34}">by up to {max(most, 0.0):.3g}; below, the mean image</text>'
-    return _svg("Importance of regions", MAP, height + 42, f"{picture}{regions}{label}")
-
-
-def _tall(picture: str) -> float:
-    """The height of a PNG in base64, relative to its width; 1 if it cannot be read."""
-    try:
-        wide, tall = struct.unpack(">II", base64.b64decode(picture)[16:24])
-        return float(tall / wide)
-    except (ValueError, struct.error, ZeroDivisionError):
-        return 1.0
-
-
-def _svg(title: str, width: int, height: int, inner: str) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{title}" viewBox="0 0 {width} {height}" font-size="12" '
-        f'font-family="system-ui,sans-serif" fill="currentColor" style="width:min(100%,{width}px)">{inner}</svg>'
-    )
+    return svg_of("Importance of regions", MAP, height + 42, f"{picture}{regions}{label}")

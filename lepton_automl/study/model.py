@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lepton_automl.profile import ResourceProfile
     from lepton_automl.refit import RefitRows
     from lepton_automl.reporting.bottleneck import BottleneckReport
+    from lepton_automl.reporting.explanation import ExplanationReport
     from lepton_automl.reporting.permutation_importance import ImportanceReport
 
     from .client import StudyClient
@@ -254,6 +255,33 @@ class StudyModel:
         return permutation_importance(
             self.study, self.number, split=split, repeats=repeats, rows=rows, seconds=seconds, progress=progress
         )
+
+    def explain(
+        self, raw: Any, *, evaluations: int | None = None, seconds: float | None = None
+    ) -> ExplanationReport | list[ExplanationReport]:
+        """Why the model answers as it does: what each column, or each region of the image, contributes to the answer.
+
+        The contributions are Shapley values: with the mean answer for some training rows they add up to the answer. Columns that are
+        unknown take the values of these rows; regions are covered with the image's mean colour. Few columns are enumerated, many
+        are sampled (Štrumbelj and Kononenko, 2014), and then each contribution has a standard error.
+
+        Args:
+            raw: One example or many, as for `predict`.
+            evaluations: How often the model may be asked for each example, by default 4,096 times; the error falls with the root.
+            seconds: Time for each example; by default there is no limit.
+
+        Returns:
+            For one example, the contributions by part (`frame`, `parts`), the mean answer (`base`) and the answer; it prints as a
+            few sentences and is drawn in a notebook. For many, a list of them.
+
+        Raises:
+            InputError: The input does not fit the model.
+            ConfigError: Answers of this modality are not explained, or a limit is not positive.
+        """
+        from .explain import explain_examples
+
+        with self._examples(raw) as examples:
+            return explain_examples(self, examples, evaluations=evaluations, seconds=seconds)
 
     def code(self, out: str | Path | None = None) -> str:
         """A short script that trains this model's network again, with plain Lightning and parts of this package; see `Study.code`.

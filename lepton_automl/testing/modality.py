@@ -17,6 +17,7 @@ from lepton_automl.cells import objects
 from lepton_automl.data.open import Data, open_data
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.store import PREPROCESS
+from lepton_automl.explanation import ExplainableModality
 from lepton_automl.modality import Modality, PerturbableModality, modality_named
 from lepton_automl.plans import Augmentation, TrainPlan
 from lepton_automl.shipped import load_preprocess
@@ -195,6 +196,28 @@ class ModalityContract:
                 name: (part.dtype, part.shape) for name, part in inputs.items()
             }
         assert all(not np.array_equal(part, inputs[name]) for name, part in changed.items())  # every input belongs to a part
+
+    def test_unknown_parts_are_those_of_the_background(self, data: Data) -> None:
+        """If its answers can be explained: known parts are those of the example, whole and without overlap."""
+        modality = self.modality
+        if not isinstance(modality, ExplainableModality):
+            return
+        inputs = {name: part[:1].copy() for name, part in _arrays(data).items()}
+        background = modality.cover(data.preprocess, inputs) or {name: part[1:3] for name, part in _arrays(data).items()}
+        parts = modality.explained_parts(data.preprocess, inputs).names
+        cells, count = modality.cells(data.preprocess, data.examples[0]), len(next(iter(background.values())))
+        assert len(cells) in {0, len(parts)} and all(isinstance(cell, str) for cell in cells)
+        known = np.concatenate(
+            [np.ones((1, len(parts)), bool), np.zeros((count, len(parts)), bool), np.eye(len(parts), dtype=bool)]
+        )
+        rows = np.concatenate([[0], np.arange(count), np.zeros(len(parts), np.int64)])
+        mixed = modality.mixtures(data.preprocess, inputs, background, known, rows)
+        assert _same({name: part[:1] for name, part in mixed.items()}, inputs)
+        for name, part in mixed.items():
+            unknown = part[1 : 1 + count]
+            assert np.array_equal(unknown, background[name]) and part.dtype == inputs[name].dtype
+            changed = (part[1 + count :] != unknown[:1]).sum(0)  # each element belongs to one part
+            assert np.array_equal(changed, (inputs[name] != unknown[:1])[0].astype(int))
 
     def test_a_users_own_network_gets_one_tensor(self, data: Data) -> None:
         """It has the shape that the spec gives."""

@@ -157,13 +157,12 @@ class ImageModality:
 
     def parts(self, spec: DataSpec, preprocess: Preprocess, inputs: Mapping[str, Array]) -> Parts:
         """The cells of a grid over the image."""
-        from .occlude import grid_of
+        from .occlude import cell_names, grid_of
 
         del preprocess
-        rows, columns = grid_of(image_input(spec).shape)
+        grid = grid_of(image_input(spec).shape)
         mean = np.rint(inputs[INPUT].mean(0)).astype(np.uint8)
-        names = tuple(f"row {row}, column {column}" for row in range(1, rows + 1) for column in range(1, columns + 1))
-        return Parts(names=names, permuted=False, grid=(rows, columns), picture=self.thumbnail({INPUT: mean}))
+        return Parts(names=cell_names(grid), permuted=False, grid=grid, picture=self.thumbnail({INPUT: mean}))
 
     def perturbed(
         self,
@@ -178,3 +177,37 @@ class ImageModality:
 
         del preprocess, rng
         return {INPUT: occluded(inputs[INPUT], image_input(spec).pixel_mean, parts)}
+
+    def explained_parts(self, preprocess: Preprocess, inputs: Mapping[str, Array]) -> Parts:
+        """The cells of a grid over the image."""
+        from .occlude import cell_names, grid_of
+
+        del preprocess
+        grid = grid_of(inputs[INPUT].shape[1:])
+        return Parts(names=cell_names(grid), permuted=False, grid=grid, picture=self.thumbnail({INPUT: inputs[INPUT][0]}))
+
+    def cells(self, preprocess: Preprocess, raw: Any) -> tuple[str, ...]:
+        """Empty: there is nothing to read in a region."""
+        del preprocess, raw
+        return ()
+
+    def cover(self, preprocess: Preprocess, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
+        """The image's own mean colour."""
+        del preprocess
+        images = inputs[INPUT]
+        mean = np.rint(images.mean((2, 3), keepdims=True)).astype(images.dtype)
+        return {INPUT: np.broadcast_to(mean, images.shape)}
+
+    def mixtures(
+        self,
+        preprocess: Preprocess,
+        inputs: Mapping[str, Array],
+        background: Mapping[str, Array],
+        known: Array,
+        rows: Array,
+    ) -> dict[str, Array]:
+        """The image with unknown cells covered."""
+        from .occlude import uncovered
+
+        del preprocess
+        return {INPUT: uncovered(inputs[INPUT][0], background[INPUT][rows], known)}

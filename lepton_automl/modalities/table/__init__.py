@@ -160,3 +160,38 @@ class TableModality:
         del spec
         assert isinstance(preprocess, TablePreprocess)
         return permuted(preprocess.columns, inputs, parts, rng)
+
+    def explained_parts(self, preprocess: Preprocess, inputs: Mapping[str, Array]) -> Parts:
+        """The columns, as for `parts`."""
+        from .preprocess.rows import TablePreprocess
+
+        del inputs
+        assert isinstance(preprocess, TablePreprocess)
+        return Parts(names=tuple(preprocess.names))
+
+    def cells(self, preprocess: Preprocess, raw: Any) -> tuple[str, ...]:
+        """The cells of a row."""
+        from .preprocess.rows import TablePreprocess
+
+        assert isinstance(preprocess, TablePreprocess)
+        return preprocess.texts(raw)
+
+    def cover(self, preprocess: Preprocess, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
+        """None: no cell stands for an unknown one, so other rows are needed."""
+        del preprocess, inputs
+        return None  # the answer
+
+    def mixtures(
+        self,
+        preprocess: Preprocess,
+        inputs: Mapping[str, Array],
+        background: Mapping[str, Array],
+        known: Array,
+        rows: Array,
+    ) -> dict[str, Array]:
+        """Rows with the features of some columns of one row, and those of the other columns of background rows."""
+        from .permute import mixed
+        from .preprocess.rows import TablePreprocess
+
+        assert isinstance(preprocess, TablePreprocess)
+        return mixed(preprocess.columns, inputs, background, known, rows)

@@ -1,4 +1,4 @@
-"""Columns of stored rows, permuted among the rows: whatever was computed from a column moves together."""
+"""Columns of stored rows, permuted or mixed among the rows: whatever was computed from a column moves together."""
 
 from __future__ import annotations
 
@@ -29,6 +29,27 @@ def permuted(
             part[:, places] = inputs[name][:, places][order]
             changed[name] = part
     return changed
+
+
+def mixed(
+    columns: Sequence[Column], inputs: Mapping[str, Array], background: Mapping[str, Array], known: Array, rows: Array
+) -> dict[str, Array]:
+    """Rows in which some columns are those of one row, and the others those of background rows.
+
+    Args:
+        columns: The columns of the preprocessing.
+        inputs: The arrays of the row.
+        background: The arrays of B background rows.
+        known: Which columns are those of the row, bool [M, columns].
+        rows: The background row of each mixture, int [M].
+    """
+    mixtures = {name: part[rows] for name, part in background.items()}
+    for column in range(len(columns)):
+        for name, places in feature_places(columns, [column]).items():
+            if places:
+                at = np.ix_(known[:, column], np.array(places))
+                mixtures[name][at] = inputs[name][0, places]
+    return mixtures
 
 
 def feature_places(columns: Sequence[Column], chosen: Sequence[int]) -> dict[str, list[int]]:

@@ -17,6 +17,7 @@ from .files import read_rows
 
 BATCH_AXES = 2
 TAKES = "a CSV, Parquet, Feather, Excel or JSON Lines file, one row as JSON, or arrays in a .npy or .json file"
+LONGEST = 80  # characters of a cell that are shown
 MOST_SHOWN = 3  # columns in one warning
 FEW_ROWS = 32  # up to this many, a loop in Python is faster than whole columns in NumPy
 
@@ -113,6 +114,12 @@ class TablePreprocess:
         more = f" and {len(shown) - MOST_SHOWN:,} more" if len(shown) > MOST_SHOWN else ""
         what = f"numbers in {len(new):,} of {numeric:,} numeric columns are far outside the training range, and are clipped"
         warnings.warn(f"{what}: {', '.join(shown[:MOST_SHOWN])}{more}. Check their units and scale.", stacklevel=5)
+
+    def texts(self, raw: Any) -> tuple[str, ...]:
+        """The cells of one row as text."""
+        rows = self._as_rows(raw)
+        cells = [column[0] for column in self._as_columns(raw)] if rows is None else self._cells(rows[0])
+        return tuple(_text(cell) for cell in cells)
 
     @property
     def request_columns(self) -> tuple[str, ...]:
@@ -276,3 +283,10 @@ def _as_array(cells: Any) -> Array:
     if hasattr(cells, "to_pylist"):  # of Arrow, which does not copy unless NumPy asks
         return np.asarray(cells)
     return np.asarray(cells.to_numpy() if hasattr(cells, "to_numpy") else cells)
+
+
+def _text(cell: Any) -> str:
+    """A cell as a person reads it."""
+    if cell is None or cell != cell or str(cell) in {"NaT", "<NA>"}:  # noqa: PLR0124  # NaN
+        return "missing"
+    return f"{cell:.6g}" if isinstance(cell, float | np.floating) else str(cell)[:LONGEST]

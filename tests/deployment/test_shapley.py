@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lepton_automl.deployment.shapley import contributions
 from lepton_automl.errors import ConfigError
-from lepton_automl.trust.shapley import contributions
 
 
 def mixtures(function, row, background):

@@ -1,1 +1,0 @@
-"""What can be said about single answers of a finished model."""
