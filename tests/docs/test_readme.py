@@ -27,7 +27,8 @@ def test_the_readmes_example_runs(tmp_path, monkeypatch, capsys):
     (example, estimator), names = blocks("README.md"), {}
     assert "Budget(minutes=2)" in example
     exec(compile(example.replace("minutes=2", "trials=2"), str(README), "exec"), names)
-    for page in (blocks("docs/how-to/choose.md")[0], estimator):  # what matters to that model was measured at the end
+    names["row"] = names["digits"].images[0]
+    for page in (*blocks("docs/how-to/choose.md")[:2], estimator):  # what matters to that model was measured at the end
         exec(compile(page, str(README), "exec"), names)
     output = capsys.readouterr().out
     assert " training, " in output and "inferred: " in output
