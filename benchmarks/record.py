@@ -30,6 +30,9 @@ OTHER_PARTS = {
     "tracking",
     "widgets",
     "__init__.py",
+    "deployment/explain.py",
+    "deployment/shapley.py",
+    "explanation.py",
     "notebook.py",
     "no_model_advice.py",
     "study/code.py",
@@ -37,6 +40,7 @@ OTHER_PARTS = {
     "study/code_ensemble.py",
     "study/code_script.py",
     "study/code_values.py",
+    "study/explain.py",
     "study/publish.py",
     "study/report.py",
 }

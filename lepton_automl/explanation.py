@@ -60,6 +60,19 @@ class Explanation(Value):
     picture: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExplainedRows(Value):
+    """Explanations of a model's answers for some stored rows.
+
+    Args:
+        rows: Their indices in their split, from 0.
+        explanations: One for each.
+    """
+
+    rows: tuple[int, ...]
+    explanations: tuple[Explanation, ...]
+
+
 @runtime_checkable
 class ExplainableModality(Protocol):
     """A modality whose examples have parts that can be unknown, so that single answers can be explained.

@@ -48,21 +48,49 @@ def explain(
     inputs = preprocess.arrays(raw)
     if len(next(iter(inputs.values()))) != 1:
         raise InputError("an explanation is of one example; this is a list of them")
+    cells = modality.cells(preprocess, raw)
+    context = preprocess.context(raw)
+    return explain_arrays(predictor, inputs, background, cells, context, evaluations=evaluations, seconds=seconds, seed=seed)
+
+
+def explain_arrays(
+    predictor: Predictor,
+    inputs: Arrays,
+    background: Arrays | None = None,
+    cells: Sequence[str] = (),
+    context: Mapping[str, Any] | None = None,
+    *,
+    evaluations: int = EVALUATIONS,
+    seconds: float = math.inf,
+    seed: int = 0,
+) -> Explanation:
+    """Explain the answer for one example that is stored as arrays of one row; for the rest see `explain`.
+
+    Args:
+        predictor: The model.
+        inputs: The example, as the model's preprocessing gives it.
+        background: Other examples, likewise.
+        cells: What stands in each part, as text; empty if it is not known.
+        context: What decoding needs of the raw example, as `preprocess.context` gives it; mostly nothing.
+        evaluations: How often the model may be asked.
+        seconds: Time after which no more is asked.
+        seed: Of the sampling.
+    """
+    modality, preprocess = explainable(predictor), predictor.preprocess
     cover = modality.cover(preprocess, inputs)
     known = background if cover is None else cover
     if known is None or not len(next(iter(known.values()))):
         what = "the parts of this example have no values of their own to be replaced with"
         raise ConfigError(what, where="explain", fix="Pass background=, some rows like those that the model learned from.")
     parts, count = modality.explained_parts(preprocess, inputs), len(next(iter(known.values())))
-    names, _, are_probabilities = predictor.numbers(inputs)
+    names, _, are_probabilities = predictor.numbers(dict(inputs))
 
     def answers(masks: NDArray[np.bool_], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         return predictor.numbers(modality.mixtures(preprocess, inputs, known, masks, rows)).values
 
     found = contributions(answers, len(parts.names), count, evaluations=evaluations, seconds=seconds, seed=seed)
-    prediction = np.ravel(predictor.predict(raw)).tolist()
+    prediction = np.ravel(predictor.decoded(dict(inputs), context or {})).tolist()
     main = _main(prediction, names, found)
-    cells = modality.cells(preprocess, raw) or ("",) * len(parts.names)
     each = [
         PartContribution(
             name=name,
@@ -70,7 +98,9 @@ def explain(
             contributions=dict(zip(names, value.tolist(), strict=True)),
             errors=dict(zip(names, error.tolist(), strict=True)),
         )
-        for name, cell, value, error in zip(parts.names, cells, found.values, found.errors, strict=True)
+        for name, cell, value, error in zip(
+            parts.names, cells or [""] * len(parts.names), found.values, found.errors, strict=True
+        )
     ]
     if not parts.grid:
         each.sort(key=lambda part: -abs(part.contributions[main]))

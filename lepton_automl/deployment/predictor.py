@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -170,6 +170,18 @@ class Predictor:
         probabilities: NDArray[np.float32] = self.decoder.probabilities(outputs)
         first: NDArray[np.float32] = probabilities[0] if single else probabilities
         return first
+
+    def decoded(self, arrays: dict[str, NDArray[Any]], context: Mapping[str, Any]) -> NDArray[Any]:
+        """Labels or numbers for arrays of N rows.
+
+        Args:
+            arrays: As `preprocess.arrays` gives them.
+            context: As `preprocess.context` gives it.
+
+        Raises:
+            BundleError: The runtime failed.
+        """
+        return self.decoder.decode(self._in_chunks(arrays), context)
 
     def numbers(self, arrays: dict[str, NDArray[Any]]) -> Numbers:
         """The numbers of the answers for arrays of the preprocessing.

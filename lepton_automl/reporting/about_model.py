@@ -9,6 +9,7 @@ from lepton_automl.error_analysis import ErrorAnalysis, Example
 from . import narrative
 from .context import Figures, ReportContext
 from .error_plots import calibration_figure, confusion_figure, residuals_figure
+from .explanation import CAUTION, explanation_drawing, explanation_sentences
 from .labels import clean
 from .page import Html, bullet_list, collapsible, facts, paragraph, plot, section, table, text
 from .permutation_importance import importance_rows, importance_sentences, importance_svg
@@ -39,6 +40,7 @@ def errors(context: ReportContext, figures: Figures) -> Html:
         *(_numbers if analysis.pairs else _classes)(analysis, figures),
         _regions(analysis),
         _worst(analysis),
+        _explained(context),
     )
 
 
@@ -183,6 +185,20 @@ def _worst(analysis: ErrorAnalysis) -> str:
         rows,
         caption="In the units of the source. A dash is a cell that the model cannot use: missing, or a rare or unseen value.",
     )
+
+
+def _explained(context: ReportContext) -> str:
+    """Why the model gave the worst answers."""
+    found = context.explained
+    if found is None or not found.rows or context.analysis is None:
+        return ""
+    truths = {example.row: example.truth for example in context.analysis.worst}
+    each = (
+        f"<figure>{explanation_drawing(one)}<figcaption>"
+        f"Row {row}, true: {text(clean(truths.get(row), 40))}. {text(' '.join(explanation_sentences(one)[:-1]))}</figcaption></figure>"
+        for row, one in zip(found.rows, found.explanations, strict=True)
+    )
+    return f"<h3>Why it predicted so</h3>{''.join(each)}{paragraph(CAUTION)}"
 
 
 def _value(analysis: ErrorAnalysis, value: object) -> object:

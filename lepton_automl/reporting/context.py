@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lepton_automl.error_analysis import ErrorAnalysis
+from lepton_automl.explanation import ExplainedRows
 from lepton_automl.permutation_importance import PermutationImportance
 from lepton_automl.profile import ResourceProfile
 from lepton_automl.state import StudyState
@@ -27,6 +28,7 @@ class ReportContext:
         missing: Why there is no error analysis.
         importance: What matters to the chosen model, if it was measured.
         code: The script that trains its network again; empty if there is none.
+        explained: Explanations of its worst answers, if there are any.
     """
 
     state: StudyState
@@ -35,3 +37,4 @@ class ReportContext:
     missing: str = ""
     importance: PermutationImportance | None = None
     code: str = ""
+    explained: ExplainedRows | None = None

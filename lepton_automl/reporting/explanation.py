@@ -44,8 +44,14 @@ class ExplanationReport(Explanation):
 
 def explanation_html(explanation: Explanation) -> str:
     """The drawing and the sentences."""
-    drawing = _map(explanation) if explanation.grid else _bars(explanation)
-    return f"{drawing}{''.join(f'<p>{escape(line)}</p>' for line in explanation_sentences(explanation))}"
+    return (
+        f"{explanation_drawing(explanation)}{''.join(f'<p>{escape(line)}</p>' for line in explanation_sentences(explanation))}"
+    )
+
+
+def explanation_drawing(explanation: Explanation) -> str:
+    """Bars for columns, a map over the image for regions."""
+    return _map(explanation) if explanation.grid else _bars(explanation)
 
 
 def explanation_sentences(explanation: Explanation) -> list[str]:
@@ -120,7 +126,7 @@ def _map(explanation: Explanation) -> str:
         strength = 0.7 * abs(value) / most if most > 0 else 0.0
         return (
             f'<rect x="{wide * (at % columns):.1f}" y="{tall * (at // columns):.1f}" width="{wide:.1f}" height="{tall:.1f}" '
-            f'fill="{BLUE if value > 0 else ORANGE}" fill-opacity="{strength:.2f}"><title>{part.name}: {value:+.3g}</title></rect>'
+            f'fill="{BLUE if value > 0 else ORANGE}" fill-opacity="{strength:.2f}"><title>{escape(clean(part.name))}: {value:+.3g}</title></rect>'
         )
 
     regions = "".join(region(at, part) for at, part in enumerate(explanation.parts))

@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lepton_automl import families
-from lepton_automl.data.open import open_data
-from lepton_automl.deployment.explain import BACKGROUND, explain, explainable
+from lepton_automl.data.open import Split, open_data, open_test
+from lepton_automl.deployment.explain import BACKGROUND, explain, explain_arrays, explainable
+from lepton_automl.deployment.predictor import Predictor
 from lepton_automl.deployment.shapley import EVALUATIONS
+from lepton_automl.explanation import ExplainedRows
 from lepton_automl.reporting.explanation import ExplanationReport
+from lepton_automl.study_store import model_folder, trial_folder
+
+from .result_cache import cached_result, save_result
 
 if TYPE_CHECKING:
     from lepton_automl.arrays import Array
+    from lepton_automl.error_analysis import ErrorAnalysis
+    from lepton_automl.specs import DataSpec
 
+    from .client import StudyClient
     from .model import StudyModel
 
+WORST = 2  # answers that the report explains
+SECONDS = 1.0  # for each of them
 SEED = 0  # of the sample and of the permutations: equal questions have equal answers
 
 
@@ -33,7 +43,8 @@ def explain_examples(
     """
     predictor = model.predictor
     explainable(predictor)
-    single, background = predictor.preprocess.is_single(examples), learned_rows(model)
+    single = predictor.preprocess.is_single(examples)
+    background = sample(open_data(_spec(model.study, model.number)).train)
     limits = {"evaluations": evaluations or EVALUATIONS} | ({} if seconds is None else {"seconds": seconds})
 
     def one(example: Any) -> ExplanationReport:
@@ -45,10 +56,44 @@ def explain_examples(
     return [one(example) for example in each]
 
 
-def learned_rows(model: StudyModel) -> dict[str, Array]:
-    """A sample of a model's training rows, as its network takes them."""
-    state = model.study.state
-    spec = families.trial_spec(state.trial(model.number).proposed.config, state.settings.data)
-    train = open_data(spec).train
-    chosen = np.random.default_rng(SEED).permutation(len(train))[:BACKGROUND]
-    return {name: part[np.sort(chosen)].numpy() for name, part in train.inputs.items()}
+def explain_worst(study: StudyClient, trial: int, analysis: ErrorAnalysis) -> ExplainedRows:
+    """Explain the worst answers in a model's error analysis; cached beside its bundle.
+
+    Raises:
+        ConfigError: Answers of this modality are not explained.
+        DataError: The prepared data were removed.
+    """
+    folder, name = trial_folder(study.folder, trial), f"explained-{analysis.split}"
+    found = cached_result(folder, name, ExplainedRows)
+    if found is not None:
+        return found
+    predictor = Predictor(model_folder(study.folder, trial, refitted=False))  # whose answers were analyzed
+    spec = _spec(study, trial)
+    data = open_data(spec)
+    rows = open_test(spec) if analysis.split == "test" else data.validation if analysis.split == "validation" else data.train
+    explanations = []
+    for example in analysis.worst[:WORST]:
+        inputs = {name: part[example.row : example.row + 1].numpy() for name, part in rows.inputs.items()}
+        cells = [_text(example.cells.get(column)) for column in _columns(predictor, inputs)] if example.cells else ()
+        explanations.append(explain_arrays(predictor, inputs, sample(data.train), cells, seconds=SECONDS, seed=SEED))
+    chosen = tuple(example.row for example in analysis.worst[: len(explanations)])
+    return save_result(folder, name, ExplainedRows(rows=chosen, explanations=tuple(explanations)))
+
+
+def _text(cell: object) -> str:
+    return "?" if cell is None else f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+
+
+def _columns(predictor: Predictor, inputs: dict[str, Array]) -> tuple[str, ...]:
+    return explainable(predictor).explained_parts(predictor.preprocess, inputs).names
+
+
+def _spec(study: StudyClient, trial: int) -> DataSpec:
+    """The data as a trial's network takes them."""
+    return families.trial_spec(study.state.trial(trial).proposed.config, study.state.settings.data)
+
+
+def sample(train: Split) -> dict[str, Array]:
+    """A sample of training rows, of which unknown parts are taken."""
+    chosen = np.sort(np.random.default_rng(SEED).permutation(len(train))[:BACKGROUND])
+    return {name: part[chosen].numpy() for name, part in train.inputs.items()}

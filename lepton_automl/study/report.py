@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.errors import ConfigError, LeptonError, StudyError
+from lepton_automl.explanation import ExplainedRows
 from lepton_automl.permutation_importance import PermutationImportance
 from lepton_automl.profile import ResourceProfile
 from lepton_automl.reporting.context import ReportContext
@@ -117,7 +118,21 @@ def report_context(study: StudyClient, *, trial: int | None = None, ask: bool, p
         code = trial_code(study, number)
     except LeptonError:  # the prepared data were removed
         code = ""
-    return ReportContext(state, analysis, profile, missing, chosen_importance(study, trial), code)
+    explained = explained_worst(study, number, analysis, ask=ask) if analysis else None
+    return ReportContext(state, analysis, profile, missing, chosen_importance(study, trial), code, explained)
+
+
+def explained_worst(study: StudyClient, trial: int, analysis: ErrorAnalysis, *, ask: bool) -> ExplainedRows | None:
+    """Explanations of a model's worst answers; None if there are none, or if they are not cached and not asked for."""
+    found = cached_result(trial_folder(study.folder, trial), f"explained-{analysis.split}", ExplainedRows)
+    if found is not None or not ask:
+        return found
+    from .explain import explain_worst
+
+    try:
+        return explain_worst(study, trial, analysis)
+    except LeptonError:  # the modality has no parts, or the prepared data were removed
+        return None
 
 
 def chosen_importance(study: StudyClient, trial: int | None = None) -> PermutationImportance | None:

@@ -8,7 +8,7 @@ import pytest
 
 from lepton_automl.reporting.context import ReportContext
 from lepton_automl.reporting.report import plots_html, report_html
-from tests.reporting.hostile_study import examined, numbers_examined, state  # noqa: F401  # fixtures
+from tests.reporting.hostile_study import examined, hostile_explained, numbers_examined, state  # noqa: F401  # fixtures
 
 from .page import SHOTS
 
@@ -23,7 +23,7 @@ WIDER = """
 def pages(tmp_path, state, examined):  # noqa: F811
     made = {
         "report": report_html(ReportContext(state, examined)),
-        "numbers": report_html(ReportContext(state, numbers_examined())),
+        "numbers": report_html(ReportContext(state, numbers_examined(), explained=hostile_explained())),
         "plots": plots_html(state),
     }
     for name, page in made.items():

@@ -8,6 +8,7 @@ import pytest
 from lepton_automl import families
 from lepton_automl.error_analysis import ErrorAnalysis, Example
 from lepton_automl.events import HyperparametersRanked, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.explanation import ExplainedRows, Explanation, PartContribution
 from lepton_automl.jobs import TrialResult
 from lepton_automl.modalities.image.thumbnail import picture
 from lepton_automl.permutation_importance import PartImportance, PermutationImportance
@@ -86,6 +87,20 @@ def hostile_importance() -> PermutationImportance:
         trial=1, split="validation", metric=HOSTILE[0], score=0.9, rows=12, split_rows=12, repeats=5, parts=parts,
         left_out=HOSTILE[:2], left_out_drop=0.1,
     )  # fmt: skip
+
+
+def hostile_explained() -> ExplainedRows:
+    """The explanation of a row with hostile names and cells."""
+    parts = tuple(
+        PartContribution(name=name, value=name, contributions={HOSTILE[0]: 0.1 * at - 0.2}, errors={HOSTILE[0]: 0.01})
+        for at, name in enumerate(HOSTILE)
+    )
+    explanation = Explanation(
+        prediction=HOSTILE[1], main=HOSTILE[0], is_probability=True, base={HOSTILE[0]: 0.2}, answer={HOSTILE[0]: 0.9}, parts=parts,
+        background=64, evaluations=4096,
+    )  # fmt: skip
+    regions = explanation.replace(grid=(1, len(parts)), picture=HOSTILE[0], background=0)
+    return ExplainedRows(rows=(0, 1), explanations=(explanation, regions))
 
 
 def numbers_examined() -> ErrorAnalysis:

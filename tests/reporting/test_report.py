@@ -16,11 +16,13 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.open import open_data
 from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.events import StudyStarted
+from lepton_automl.explanation import ExplainedRows
 from lepton_automl.permutation_importance import PermutationImportance
 from lepton_automl.reporting.about_data import DataReport
 from lepton_automl.reporting.context import ReportContext
 from lepton_automl.reporting.report import plots_html, report_html
 from lepton_automl.state import StudyState
+from lepton_automl.study.explain import explain_worst
 from lepton_automl.study.report import pages, report_context
 from lepton_automl.study.result_cache import cached_result
 from lepton_automl.study_store import trial_folder
@@ -31,7 +33,7 @@ from tests.samples import (
     table_spec,
 )
 
-from .hostile_study import hostile_importance, numbers_examined
+from .hostile_study import hostile_explained, hostile_importance, numbers_examined
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,20 @@ def test_what_matters_to_the_chosen_model_is_measured_at_the_end_and_shown(study
     assert "What matters to it" in page and "each region was covered with the mean pixel" in page
 
 
+def test_the_worst_answers_are_explained_and_the_explanation_is_cached(study):
+    model = study.best()
+    analysis = model.analyze_errors(progress=False)
+    found = explain_worst(study.client, model.number, analysis)
+    assert found.rows == tuple(example.row for example in analysis.worst[:2])
+    for example, explained in zip(analysis.worst, found.explanations, strict=False):
+        assert explained.prediction == str(example.answer) and explained.answer[explained.main] == pytest.approx(
+            example.sure, abs=1e-5
+        )
+        total = sum(part.contributions[explained.main] for part in explained.parts)
+        assert explained.base[explained.main] + total == pytest.approx(explained.answer[explained.main], abs=1e-6)
+    assert cached_result(trial_folder(study.folder, model.number), "explained-validation", ExplainedRows) == found
+
+
 def test_test_rows_are_predicted_only_after_evaluate_test(study):
     model = study.best()
     with pytest.raises(StudyError, match="has not been evaluated"):
@@ -88,7 +104,7 @@ def test_the_report_describes_the_results(study, tmp_path):
     page = (tmp_path / "r.html").read_text()
     assert output.strip() == str(tmp_path / "r.html") and page.count("plotly.js v") == 1
     model, text = study.best(), re.sub(r"<[^>]+>", "", page)
-    for part in ("3 networks were tried", f"trial {model.number}", f"{100 * model.score:.1f} % accuracy", "Its worst predictions",
+    for part in ("3 networks were tried", "Why it predicted so", "blue regions raise", f"trial {model.number}", f"{100 * model.score:.1f} % accuracy", "Its worst predictions",
                  "lepton export seen", "models:/seen@champion", study.state.settings.data.digest, "held-out test split"):  # fmt: skip
         assert part in text, part
     assert study.report.write(progress=False) == study.folder / "report.html"
@@ -141,7 +157,7 @@ def test_the_report_names_the_machine_and_the_work_tree():
 def test_nothing_that_comes_from_data_is_markup(state, examined):
     for page in (
         report_html(ReportContext(state, examined)),
-        report_html(ReportContext(state, numbers_examined(), importance=hostile_importance())),
+        report_html(ReportContext(state, numbers_examined(), importance=hostile_importance(), explained=hostile_explained())),
         plots_html(state),
     ):
         page.encode()
