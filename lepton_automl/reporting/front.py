@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from lepton_automl.reference_scores import CONSTANT, TREES
 from lepton_automl.state import StudyState
 from lepton_automl.texts import many
 from lepton_automl.trial import Trial
@@ -16,9 +15,10 @@ from .ends import shown_reason
 from .front_axes import ErrorAxis, across, better, error_axis, finite_costs, in_view, up
 from .labels import label
 from .latency import latency_range, latency_text, latency_unit
+from .reference_lines import LINES, add_reference_lines, name_reference_lines
 from .references import is_linear
 from .tables import chosen_trial, last_score, network, score_interval, with_interval
-from .theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SCALE, Theme, apply_theme, linear_ends, log_ends, note
+from .theme import BLUE, GREY, ORANGE, PURPLE, SCALE, Theme, apply_theme, linear_ends, log_ends, note
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -31,11 +31,7 @@ WHOLE = {"exponentformat": "none", "separatethousands": True}  # plain tick labe
 USUAL = (0.01, 10.0)  # milliseconds: the axis range before the first measurement
 SLOWER = 50.0  # times the fastest network's latency: the initial upper end of the axis
 MOST = 2_000  # the latest stopped and the latest infeasible trials shown
-EDGE = 14  # pixels between the names of references beyond an edge
 SMALLEST, LARGEST = 8.0, 22.0  # pixels: diameters of the smallest and the largest model
-# What networks are compared with: its name, the colour and the dash of its line.
-REFERENCES = {TREES: ("trees", GREEN, "dash"), CONSTANT: ("constant", GREY, "dot")}
-SHORT = {TREES: "boosted trees", CONSTANT: "constant answer"}
 
 
 def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
@@ -81,8 +77,7 @@ def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     points("linear", marker=diamond, name="linear model")
     costs = finite_costs(cost, state.trials.values()) or USUAL
     width = log_ends(costs) if cost.log else linear_ends(costs)  # of all points, which a double click shows
-    for name, (_, colour_of, dash) in REFERENCES.items():
-        figure.add_scatter(**_reference(state, axis, name, width), line={"color": colour_of, "dash": dash, "width": 1.5})
+    add_reference_lines(figure, state, axis, width)
     return _with_layout(figure, state, axis, theme)
 
 
@@ -153,13 +148,14 @@ def _with_layout(figure: go.Figure, state: StudyState, axis: ErrorAxis, theme: T
         yaxis=up(state, axis, seen, errors),
         clickmode="event",
     )
-    _name_references(figure, axis)
-    if not any(len(trace.y) for trace in figure.data if trace.name not in {"boosted trees", "constant answer"}):
+    names = {name for name, _, _ in LINES.values()}
+    if not any(len(trace.y) for trace in figure.data if trace.name not in names):
         figure.add_annotation(
             **note("no model yet; each will appear here as a point" if state.ended is None else "no model was found")
         )
     if cost.name == LATENCY and limit is not None:
         _draw_limit(figure, limit)
+    name_reference_lines(figure, state)
     return figure
 
 
@@ -173,46 +169,13 @@ def _with_limit(state: StudyState, view: list[float]) -> list[float]:
     return [*view, limit] if limit is not None and near else view or list(USUAL)
 
 
-def _reference(state: StudyState, axis: ErrorAxis, name: str, width: tuple[float, float]) -> dict[str, Any]:
-    """A line at the score of what networks are compared with; without points if it was not scored."""
-    known = next((one for one in (state.references.references if state.references else ()) if one.name == name), None)
-    score = known.scores.get(state.settings.metric) if known else None
-    if known is None or score is None or not math.isfinite(score):
-        return {"x": [], "y": [], "mode": "lines", "name": SHORT[name], "showlegend": False}
-    text = label(f"{known.title}: {narrative.format_score(state, score)}", 120)
-    shown = {"text": [text] * 2, "hovertemplate": "%{text}<extra></extra>", "showlegend": False}
-    return {"x": list(width), "y": [axis.value(score)] * 2, "mode": "lines", "name": SHORT[name], **shown}
-
-
-def _name_references(figure: go.Figure, axis: ErrorAxis) -> None:
-    """Write the name of each reference on its line, or at the edge beyond which it is."""
-    ends, beyond = figure.layout.yaxis.range, 0
-    for trace in figure.data:
-        if trace.name not in SHORT.values() or not trace.y:
-            continue
-        y = math.log10(trace.y[0]) if axis.log else trace.y[0]
-        text, look = f"{trace.name} {axis.show(float(f'{trace.y[0]:.3g}'))}", {"showarrow": False, "xref": "paper"}
-        if ends is not None and not ends[0] <= y <= ends[1]:  # on the left, away from the names on lines
-            above = y > ends[1]
-            place = {"y": 1, "yanchor": "top"} if above else {"y": 0, "yanchor": "bottom"}
-            shift = EDGE * beyond * (-1 if above else 1)
-            figure.add_annotation(
-                text=f"{'▴' if above else '▾'} {text}", x=0, xanchor="left", yref="paper", yshift=shift, **place, **look
-            )
-            beyond += 1
-        else:
-            figure.add_annotation(text=text, x=1, xanchor="right", y=y, yanchor="bottom", **look)
-
-
 def _draw_limit(figure: go.Figure, limit: float) -> None:
     """Draw the limit as a line with a label; the label is at the nearest edge if the line is out of range."""
     at = math.log10(limit)  # annotations are placed by the logarithm, lines by the value
     low, high = figure.layout.xaxis.range
-    text, x, anchor = f"limit {latency_text(limit)}", at, "left"
-    if at > high:
-        text, x, anchor = f"{text} ▸", high, "right"
-    elif at < low:
-        text, x = f"◂ {text}", low
+    text, x = f"limit {latency_text(limit)}", min(high, max(low, at))
+    anchor = "right" if x > (low + high) / 2 else "left"  # it does not leave a narrow page
+    text = f"{text} ▸" if at > high else f"◂ {text}" if at < low else text
     figure.add_vline(limit, line={"color": ORANGE, "dash": "dash"}, annotation_text=text)
     figure.layout.annotations[-1].update(x=x, xanchor=anchor)
 

@@ -16,6 +16,7 @@ from . import narrative
 from .cost_axes import LATENCY, front_axis
 from .front import front_figure
 from .latency import latency_text
+from .reference_lines import name_reference_lines
 from .tables import network, score_interval, tested_interval, with_interval
 from .theme import Theme
 
@@ -110,6 +111,8 @@ def fronts(first: StudyState, second: StudyState, theme: Theme = "neutral") -> t
         _share(one.layout.yaxis, other.layout.yaxis)
     if axes[0] == axes[1] and (axes[0] != LATENCY or same_clock(first, second)):
         _share(one.layout.xaxis, other.layout.xaxis)
+    for figure, state in ((one, first), (other, second)):
+        name_reference_lines(figure, state)  # by the shared range
     return one, other
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 
@@ -16,6 +17,8 @@ from lepton_automl.reference_scores import Reference, ReferenceScores
 from lepton_automl.reporting import error_plots, narrative, plots, speed
 from lepton_automl.reporting.hypervolume import growth
 from lepton_automl.reporting.labels import clean, html_text, label
+from lepton_automl.reporting.reference_lines import HIGH, SHORTEST, place_names
+from lepton_automl.reporting.side_by_side import fronts
 from lepton_automl.reporting.theme import even_ticks, linear_ends
 from lepton_automl.reporting.timeline import lanes
 from lepton_automl.specs import Deployment
@@ -79,11 +82,37 @@ def test_the_picture_is_zoomed_to_the_front_and_marks_what_networks_are_compared
     lines = {trace.name: list(trace.y) for trace in figure.data if trace.mode == "lines"}
     assert lines["boosted trees"] == pytest.approx([0.015] * 2) and lines["constant answer"] == pytest.approx([0.9] * 2)
     told = [annotation.text for annotation in figure.layout.annotations]
-    assert told == ["boosted trees 1.5 %", "▴ constant answer 90 %"]
+    assert told == ["▴ constant answer 90 %", "boosted trees 1.5 %"]
     perfect = plots.front_figure(study_state([(1.0, 1.0), (0.99, 0.5)]))
     low, high = (10**end for end in perfect.layout.yaxis.range)
     assert perfect.layout.yaxis.ticktext[0] == "0 %"
     assert all(low < y < high for y in perfect.data[4].y)  # no error at all has no logarithm
+
+
+@given(
+    st.lists(st.floats(-1, 2), min_size=1, max_size=3), st.floats(SHORTEST, 800), st.sampled_from([0.0, HIGH])
+)  # fmt: skip
+def test_names_of_lines_never_overlap_in_a_plot_of_any_height(heights, pixels, reserved):
+    heights = sorted(heights, reverse=True)
+    upper = [
+        pixels * min(1.0, max(0.0, height)) + top for height, top in zip(heights, place_names(heights, reserved), strict=True)
+    ]
+    assert upper[0] <= pixels - reserved + 1e-6 and upper[-1] - HIGH >= -1e-6
+    assert all(one - HIGH >= other - 1e-6 for one, other in itertools.pairwise(upper))
+
+
+def test_a_name_is_beside_its_line(study_state):
+    assert place_names([0.7, 0.3]) == [HIGH, HIGH]  # above both lines
+    assert place_names([0.5, 0.49])[0] == HIGH and -HIGH < place_names([0.5, 0.49])[1] <= 0  # the lower one below its line
+    assert place_names([0.99]) == [0.0]  # below it at the upper edge
+    one, other = (study_state(models) for models in ([(0.9, 1.0)], [(0.6, 1.0)]))
+    scored = ReferenceScores(references=(Reference(name="constant", scores={"accuracy": 0.45}),))
+    told = []
+    for state in (one, other):
+        state.feed([ReferencesScored(at=99.0, result=scored)])
+        told.append(plots.front_figure(state).layout.annotations[-1].text)
+    assert told == ["▴ constant answer 55 %", "constant answer 55 %"]
+    assert [figure.layout.annotations[-1].text for figure in fronts(one, other)] == told[1:] * 2  # which share their axis
 
 
 def test_a_larger_model_has_a_larger_marker(study_state):
@@ -96,14 +125,14 @@ def test_a_larger_model_has_a_larger_marker(study_state):
 
 @pytest.mark.parametrize(
     ("limit", "text", "anchor", "seen"),
-    [(3.0, "limit 3 ms", "left", True), (9.0, "limit 9 ms", "left", True), (200.0, "limit 200 ms ▸", "right", False),
+    [(0.5, "limit 500 µs", "left", True), (9.0, "limit 9 ms", "right", True), (200.0, "limit 200 ms ▸", "right", False),
      (0.001, "◂ limit 1 µs", "left", False)],
 )  # fmt: skip
 def test_a_limit_is_in_view_or_its_position_is_noted(study_state, limit, text, anchor, seen):
     state = study_state([(0.9, 1.0), (0.95, 4.0)], deployment=Deployment(max_latency_ms=limit))
     layout = plots.front_figure(state).layout
     low, high = layout.xaxis.range
-    told = layout.annotations[-1]
+    (told,) = layout.annotations
     assert (low < math.log10(limit) < high) is seen and layout.shapes[-1].x0 == limit
     assert (told.text, told.xanchor) == (text, anchor) and low <= told.x <= high
 
