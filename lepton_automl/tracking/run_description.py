@@ -8,7 +8,7 @@ from lepton_automl.objective import Objective
 from lepton_automl.profile import PROFILED, Profile
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState
-from lepton_automl.texts import code_span, markdown
+from lepton_automl.texts import code_span, join_words, markdown
 from lepton_automl.trial import Trial
 from lepton_automl.variant import Variant
 
@@ -17,7 +17,6 @@ MOST = 30  # rows; a tag holds 8,000 characters
 WHERE = "The Views menu above the run list offers two views: the Pareto front, and all trials in order."
 LONGEST = 300  # characters of an arbitrary text
 ORIGINS = {
-    "ensemble": "the mean of other trials' answers",
     "first_design": "one of the initial designs",
     "sampler": "proposed by the sampler",
     "random": "drawn at random",
@@ -45,7 +44,10 @@ def trial_note(state: StudyState, trial: Trial) -> str:
         return f"Failed after {_epochs(trial, whole)}: {_short(result.reason)}. {_log_files(trial)}".strip()
     if result.status == "stopped":
         return f"Stopped after {_epochs(trial, whole)}, {_outcome(state, trial)}: {_short(result.reason)}."
-    outcome = f"{markdown(_shape(trial))}, {_origin(trial)}: {_outcome(state, trial)} after {_epochs(trial, whole)}."
+    if trial.is_ensemble:
+        outcome = f"The mean of the answers of {_members(trial)} ({markdown(_shape(trial))}): {_outcome(state, trial)}."
+    else:
+        outcome = f"{markdown(_shape(trial))}, {_origin(trial)}: {_outcome(state, trial)} after {_epochs(trial, whole)}."
     return " ".join(part for part in (outcome, _runs_in(trial), _standing(state, trial)) if part)
 
 
@@ -169,9 +171,19 @@ def _at(profile: Profile | None) -> str:
 def _origin(trial: Trial) -> str:
     if trial.proposed.parent is not None:
         return f"pruned from trial {trial.proposed.parent}"
-    if trial.is_ensemble:
-        return f"the mean of the answers of trials {', '.join(map(str, trial.proposed.members))}"
     return ORIGINS.get(trial.proposed.origin, trial.proposed.origin)
+
+
+def _members(trial: Trial) -> str:
+    """The trials of an ensemble, with how often each counts."""
+    recipe = trial.result.recipe if trial.result else {}
+    weights = recipe.get("weights") or [1] * len(trial.proposed.members)
+    counted = {1: "", 2: " (counted twice)"}
+    named = [
+        f"{member}{counted.get(weight, f' (counted {weight} times)')}"
+        for member, weight in zip(trial.proposed.members, weights, strict=False)
+    ]
+    return f"trials {join_words(named)}"
 
 
 def _epochs(trial: Trial, whole: int) -> str:

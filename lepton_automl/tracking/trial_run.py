@@ -113,6 +113,7 @@ def _tags(state: StudyState, trial: Trial) -> dict[str, str]:
         "lepton.rung": str(rung(trial)),
         "lepton.recipe": network(trial),
         "lepton.parent_trial": "" if proposed.parent is None else str(proposed.parent),
+        "lepton.members": ",".join(map(str, proposed.members)),
         "lepton.teachers": ",".join(map(str, proposed.teachers)),
         "lepton.retries": str(trial.retries) if trial.retries else "",
     }

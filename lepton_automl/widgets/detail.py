@@ -144,7 +144,7 @@ def _facts(state: StudyState, trial: Trial) -> dict[str, str]:
             "arithmetic": f"{profile.macs:,} multiply-accumulates" if profile.macs else "",
             "runs in": trial.variant.name if trial.status == "complete" else "",
         }
-    return known | {"origin": origin, "epochs": str(trial.epochs)}
+    return known | {"origin": origin, "epochs": "" if trial.is_ensemble else str(trial.epochs)}
 
 
 def _losses(state: StudyState, trial: Trial) -> str:

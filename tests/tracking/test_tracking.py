@@ -42,6 +42,18 @@ from .recorded_journals import STARTED, failed, journal_of, life, runs_of, text
 from .without_package import run_without_package
 
 
+def test_an_ensemble_names_its_members(store_folder, client, tmp_path):
+    single = [event for number in (0, 1) for event in life("mean", number, 0.9, 1.0, at=2.0 + number)]
+    proposed, *_, ended = life("mean", 2, 0.95, 2.0, at=5.0)
+    proposed = proposed.replace(config={}, origin="ensemble", members=(1, 0))
+    ended = ended.replace(result=ended.result.replace(recipe={**ended.result.recipe, "weights": [2, 1]}, epochs=0))
+    Tracker(journal_of(tmp_path, "mean", *single, proposed, ended), store_folder).catch_up()
+    tags = runs_of(client, "mean")[1][2].data.tags
+    assert tags["lepton.members"] == "1,0" and tags["lepton.origin"] == "ensemble"
+    described = tags["mlflow.note.content"]
+    assert described.startswith("The mean of the answers of trials 1 (counted twice) and 0 (") and "epochs" not in described
+
+
 def test_a_study_becomes_a_run_with_a_run_for_each_trial(store_folder, client, tmp_path):
     said = [*life("whole", 0, 0.9, 1.0, at=2.0), *life("whole", 1, 0.8, 2.0, at=3.0), *failed("whole", 2, 4.0)]
     journal = journal_of(tmp_path, "whole", *said, StudyEnded(at=9.0, reason="the budget is spent", chosen=0))
