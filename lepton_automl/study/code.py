@@ -41,9 +41,10 @@ def trial_code(study: StudyClient, trial: int, out: str | Path | None = None) ->
         The script.
 
     Raises:
-        ConfigError: There is no such trial, or the file has another ending or cannot be written.
+        ConfigError: There is no such trial; or the file has another ending, has other content already (it may have been
+            edited), or cannot be written.
     """
-    file = None if out is None else Path(out)
+    file = None if out is None else Path(out).expanduser()
     if file is not None and file.suffix not in ENDINGS:
         fix = f"Give a name that ends in .py or .ipynb, such as trial_{trial}.py."
         raise ConfigError(f"{file} ends in {file.suffix or 'nothing'}", where="code", fix=fix)
@@ -51,13 +52,20 @@ def trial_code(study: StudyClient, trial: int, out: str | Path | None = None) ->
     cells = _cells(study, known)
     script = joined(cells)
     if file is not None:
-        content = script if file.suffix == ".py" else notebook(cells)
-        try:
-            file.write_text(content, encoding="utf-8")
-        except OSError as error:
-            what = f"{file} cannot be written: {error.strerror}"
-            raise ConfigError(what, where="code", fix="Give a file in a folder that you may write to.") from error
+        _write(file, script if file.suffix == ".py" else notebook(cells))
     return script
+
+
+def _write(file: Path, content: str) -> None:
+    """Write a file; code that somebody may have edited is not replaced."""
+    try:
+        if file.exists() and file.read_bytes() != content.encode():
+            fix = "Give another file, or delete this one: it may contain your own changes."
+            raise ConfigError(f"{file} exists and has other content", where="code", fix=fix)
+        file.write_text(content, encoding="utf-8")
+    except OSError as error:
+        what = f"{file} cannot be written: {error.strerror}"
+        raise ConfigError(what, where="code", fix="Give a file in a folder that you may write to.") from error
 
 
 def _cells(study: StudyClient, trial: Trial) -> list[str]:

@@ -293,7 +293,7 @@ class StudyModel:
             The script.
 
         Raises:
-            ConfigError: The file has another ending, or cannot be written.
+            ConfigError: The file has another ending, has other content already, or cannot be written.
         """
         from .code import trial_code
 
@@ -315,7 +315,7 @@ class StudyModel:
             ExtraError: A key is given, and the package `cryptography` is not installed.
         """
         signer = None if key is None else private_key(key)
-        folder = Path(out)
+        folder = Path(out).expanduser()
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             what = "is not empty" if folder.is_dir() else "is a file"
             raise ConfigError(f"{folder} {what}", where="export", fix="Give a new folder.")

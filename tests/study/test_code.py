@@ -108,6 +108,16 @@ def test_the_ending_of_the_file_decides_its_form(study, tmp_path):
         study.code(7)
 
 
+def test_an_edited_script_is_not_replaced(study, tmp_path):
+    file = tmp_path / "trial.py"
+    for _ in range(2):
+        study.code(1, file)
+    file.write_text(file.read_text() + "# mine\n")
+    with pytest.raises(ConfigError, match=r"trial\.py exists and has other content"):
+        study.code(1, file)
+    assert file.read_text().endswith("# mine\n")
+
+
 def test_the_shell_writes_it(study, tmp_path, monkeypatch):
     monkeypatch.setenv("LEPTON_HOME", str(study.home.folder))
     assert CliRunner().invoke(app, ["code", "study", "--trial", "1"]).output == study.code(1)
