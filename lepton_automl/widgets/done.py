@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import ipywidgets as w
 
 from lepton_automl.reporting import narrative
@@ -16,6 +14,7 @@ from lepton_automl.task import task_of
 from lepton_automl.texts import many
 from lepton_automl.trial import Trial
 
+from .code import CodeView
 from .drawing import DIM, LINE, Drawing
 from .model_actions import ModelActions
 from .protocols import StudySnapshot
@@ -23,6 +22,8 @@ from .view import View, button
 
 SURE = "open it now, once"
 TEST = "open the test split"
+SHOW, HIDE = "show code", "hide code"
+CHAMPION = "champion"
 Fact = tuple[str, str]  # a figure, and what it is
 
 
@@ -36,23 +37,23 @@ class DoneView(View):
 
     def __init__(self, do: ModelActions, export_to: str) -> None:
         self._do, self._trial = do, -1
-        self.text, self.code_text = w.HTML(), w.HTML()
+        self.text, self.code_view = w.HTML(), CodeView(do)
         self.folder = w.Text(export_to, layout={"width": "150px"}, tooltip="The folder to export to")
         self.test = button(TEST, self._test, tip="Score the whole front on the sealed test split. This can be done once.")
         self.export = button(
             "export to", lambda: do.export(self._trial, self.folder.value), tip="Copy its bundle to the folder"
         )
-        self.register = button(
-            "register", lambda: do.register(self._trial, "champion"), tip="Register it in MLflow as champion"
-        )
+        self.register = button("register", lambda: do.register(self._trial, CHAMPION), tip="Register it in MLflow as champion")
         self.report = button("write the report", do.report, tip="Write report.html to the study's folder")
-        self.code = button("show code", lambda: do.code(self._trial, self._show_code), tip="The code that trains this network")
+        self.code = button(SHOW, self._code, tip="The code that trains this network")
+        self.cancel = button("cancel", self._leave_sealed, tip="Leave the test split sealed")
+        self.cancel.layout.display = "none"
         row = w.Box(
-            [w.HBox([self.export, self.folder]), self.test, self.register, self.report, self.code],
+            [w.HBox([self.export, self.folder]), self.test, self.cancel, self.register, self.report, self.code],
             layout={"flex_flow": "row wrap"},
         )
         self._row = row
-        super().__init__(self.text, row, self.code_text, classes=("l-done",))
+        super().__init__(self.text, row, self.code_view, classes=("l-done",))
         self.layout.display = "none"
 
     def draw(self, snapshot: StudySnapshot) -> None:
@@ -67,23 +68,39 @@ class DoneView(View):
         if model is None:
             return
         if model.number != self._trial:
-            self._trial, self.code_text.value = model.number, ""
+            self._trial = model.number
+            self._hide_code()
             self.code.layout.display = "" if self._do.has_code(model.number) else "none"
         self.test.layout.display = "" if state.settings.data.test and state.tested is None else "none"
-        known = registration(state, model)
-        self.register.description = "registered" if known else "register"
-        self.register.disabled = bool(known)
+        champion = CHAMPION in aliases(state, model)
+        self.register.description = "registered" if champion else "register"
+        self.register.disabled = champion
 
     def _test(self) -> None:
         """Ask once more before the test split is opened."""
         if self.test.description == TEST:
-            self.test.description, self.test.button_style = SURE, "warning"
+            self.test.description, self.test.button_style, self.cancel.layout.display = SURE, "warning", ""
             return
-        self.test.description, self.test.button_style = TEST, ""
+        self._leave_sealed()
         self._do.test()
 
+    def _leave_sealed(self) -> None:
+        self.test.description, self.test.button_style, self.cancel.layout.display = TEST, "", "none"
+
+    def _code(self) -> None:
+        """Show the code, or hide it."""
+        if self.code.description == HIDE:
+            self._hide_code()
+        else:
+            self._do.code(self._trial, self._show_code)
+
     def _show_code(self, code: str) -> None:
-        self.code_text.value = code_html(code)
+        self.code_view.show(self._trial, code)
+        self.code.description = HIDE
+
+    def _hide_code(self) -> None:
+        self.code_view.hide()
+        self.code.description = SHOW
 
 
 def done_html(state: StudyState) -> str:
@@ -119,7 +136,7 @@ def facts(state: StudyState, model: Trial) -> list[Fact]:
     if tested is not None:
         shown.append((narrative.format_score(state, tested), f"{name}, test{_ends(state, tested_interval(state, model))}"))
     elif state.settings.data.test:
-        shown.append(("sealed", f"{name} on {state.settings.data.test:,} test rows"))
+        shown.append(("sealed", f"{name} on {many(state.settings.data.test, 'test row')}"))
     ends = latency_range(latency.low, latency.high)
     return [
         *shown,
@@ -138,9 +155,18 @@ def registration(state: StudyState, model: Trial) -> str:
     """Under which version the model is registered, in a sentence; empty if it is not."""
     for event in reversed(state.registered):
         if event.trial == model.number:
-            alias = f", alias {event.alias}" if event.alias else ""
+            named = sorted(aliases(state, model))
+            alias = f", alias {' and '.join(named)}" if named else ""
             return f"Registered in MLflow as {event.model}, version {event.version}{alias}."
     return ""
+
+
+def aliases(state: StudyState, model: Trial) -> set[str]:
+    """The aliases of a registered model, as far as the journal knows: they are moved from version to version."""
+    versions = {(event.model, event.version) for event in state.registered if event.trial == model.number}
+    moves = sorted((*state.registered, *state.alias_moves), key=lambda event: event.at)
+    holders = {(event.model, event.alias): event.version for event in moves}
+    return {alias for (name, alias), version in holders.items() if alias and (name, version) in versions}
 
 
 def draw_done(drawing: Drawing, state: StudyState) -> None:
@@ -159,12 +185,6 @@ def draw_done(drawing: Drawing, state: StudyState) -> None:
     )
     for line in remarks(state, model):
         drawing.paragraph(line)
-
-
-def code_html(code: str) -> str:
-    """Lines of code as HTML without scripts."""
-    lines = "\n".join(clean(line, 400) for line in code.splitlines())
-    return f'<pre class="l-code">{escape(lines)}</pre>'
 
 
 def _ends(state: StudyState, ends: tuple[float, float] | None) -> str:

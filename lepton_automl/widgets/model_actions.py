@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lepton_automl.error_analysis import ErrorAnalysis
-from lepton_automl.errors import LeptonError
+from lepton_automl.errors import ConfigError, LeptonError
 from lepton_automl.permutation_importance import PermutationImportance
 
 from .actions import Actions
@@ -32,7 +32,7 @@ class ModelActions:
             self._loaded(self._drive.model(trial))
             return f"dashboard.model is trial {trial}"
 
-        self._actions.start("loading", use, code=f"model = {self._code(trial)}")
+        self._start("loading", use, code=f"model = {self._code(trial)}")
 
     def register(self, trial: int, alias: str) -> None:
         """Register a model in MLflow."""
@@ -41,15 +41,18 @@ class ModelActions:
             version = self._drive.model(trial).register(alias=alias)
             return f"trial {trial} registered as {self._drive.name} version {version} ({alias})"
 
-        self._actions.start("registering", register, code=self._code(trial, f'.register(alias="{alias}")'))
+        self._start("registering", register, code=self._code(trial, f'.register(alias="{alias}")'))
 
     def export(self, trial: int, folder: str) -> None:
         """Export a model's bundle to a folder."""
+        folder = folder.strip()
 
         def export() -> str:
+            if not folder:
+                raise ConfigError("no folder is given", where="export", fix="Enter a new folder beside the button.")
             return f"bundle exported to {self._drive.model(trial).export(folder)}"
 
-        self._actions.start("exporting", export, code=self._code(trial, f".export({folder!r})"))
+        self._start("exporting", export, code=self._code(trial, f".export({folder!r})"))
 
     def retune(self, trial: int) -> None:
         """Try variations of a trial next."""
@@ -58,7 +61,7 @@ class ModelActions:
             self._drive.control.retune(trial)
             return f"variations of trial {trial} will be tried next"
 
-        self._actions.start("retuning", retune, code=f"study.control.retune({trial})")
+        self._start("retuning", retune, code=f"study.control.retune({trial})")
 
     def examine(self, trial: int, show: Callable[[ErrorAnalysis], None]) -> None:
         """Analyze a model's errors."""
@@ -67,7 +70,7 @@ class ModelActions:
             show(self._drive.model(trial).analyze_errors(progress=False))
             return f"errors of trial {trial} shown"
 
-        self._actions.start("analyzing errors", examine, code=self._code(trial, ".analyze_errors()"))
+        self._start("analyzing errors", examine, code=self._code(trial, ".analyze_errors()"))
 
     def importance(self, trial: int, show: Callable[[PermutationImportance], None]) -> None:
         """Measure what matters to a model."""
@@ -76,11 +79,11 @@ class ModelActions:
             show(self._drive.model(trial).permutation_importance(progress=False))
             return f"importance for trial {trial} shown"
 
-        self._actions.start("measuring importance", measure, code=self._code(trial, ".permutation_importance()"))
+        self._start("measuring importance", measure, code=self._code(trial, ".permutation_importance()"))
 
     def mlflow(self, trial: int) -> None:
         """Open a trial's run in MLflow."""
-        self._actions.start("opening MLflow", lambda: self._drive.tracking.page(trial))
+        self._start("opening MLflow", lambda: self._drive.tracking.page(trial))
 
     def test(self) -> None:
         """Open the sealed test split."""
@@ -89,7 +92,7 @@ class ModelActions:
             self._drive.evaluate_test()
             return "the front was scored on the test split"
 
-        self._actions.start("scoring on the test split", test, code="study.evaluate_test()")
+        self._start("scoring on the test split", test, code="study.evaluate_test()")
 
     def report(self) -> None:
         """Write the report."""
@@ -97,7 +100,7 @@ class ModelActions:
         def report() -> str:
             return f"report written to {self._drive.report.write(progress=False)}"
 
-        self._actions.start("writing the report", report, code="study.report.write()")
+        self._start("writing the report", report, code="study.report.write()")
 
     def note(self, text: str, trial: int | None) -> None:
         """Write a note into the study's journal."""
@@ -107,7 +110,7 @@ class ModelActions:
             return "note added"
 
         about = "" if trial is None else f", trial={trial}"
-        self._actions.start("adding the note", note, code=f"study.add_note({text.strip()!r}{about})")
+        self._start("adding the note", note, code=f"study.add_note({text.strip()!r}{about})")
 
     def has_code(self, trial: int) -> bool:
         """Whether the code of a model's training can be written."""
@@ -123,7 +126,21 @@ class ModelActions:
             show(str(self._drive.model(trial).code()))
             return f"code of trial {trial} shown"
 
-        self._actions.start("writing the code", write, code=self._code(trial, ".code()"))
+        self._start("writing the code", write, code=self._code(trial, ".code()"))
+
+    def save_code(self, trial: int, file: str) -> None:
+        """Write a model's training as code to a file."""
+        file = file.strip()
+
+        def save() -> str:
+            self._drive.model(trial).code(file)
+            return f"code written to {file}"
+
+        self._start("saving the code", save, code=self._code(trial, f".code({file!r})"))
+
+    def _start(self, doing: str, act: Callable[[], str], *, code: str = "") -> None:
+        """Start an action; a second click while it runs is ignored."""
+        self._actions.start(doing, act, code=code, once=True)
 
     def _code(self, trial: int, rest: str = "") -> str:
         return f"open_study({self._drive.name!r}).model({trial}){rest}"

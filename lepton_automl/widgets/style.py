@@ -93,6 +93,7 @@ CSS = """
 .lepton .l-done{border:1px solid #009E73;border-left-width:4px;border-radius:4px;padding:6px 12px 8px;margin:4px 0 8px}
 .lepton .l-done .l-name{font-size:15px}
 .lepton .l-done button{padding:0 9px}
+.lepton .l-done pre.l-code{max-height:360px;overflow:auto}
 .lepton .l-cards{display:flex;flex-wrap:wrap;gap:6px 28px;margin:8px 0}
 .lepton .l-cards>div{display:flex;flex-direction:column}
 .lepton .l-cards b{font-size:18px;font-variant-numeric:tabular-nums}

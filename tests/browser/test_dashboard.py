@@ -15,6 +15,7 @@ from benchmarks import streamed
 from lepton_automl.events import HostBenchmarked, StudyStarted
 from lepton_automl.journal import Journal
 from lepton_automl.specs import Budget
+from lepton_automl.study.registry import Registry
 from lepton_automl.study_store import StudyStore
 from tests.samples import benchmarked_host, config
 from tests.widgets.recorded_studies import HOSTILE, hostile
@@ -112,12 +113,47 @@ def test_a_search_is_watched_and_controlled(server, opened, face):
     press("show importance", "importance for trial")
     press("MLflow", "http://127.0.0.1:")
     press("load in notebook", ".model(", "code")
+    click_the_cards_buttons(own, folder, name, page)
     own.evaluate("element => element.scrollIntoView()")
     page.picture("registered")
     page.run(3)
     page.finished(3)
     assert f"<StudyModel {name}/" in (page.cell(3).locator(".jp-OutputArea").text_content() or "")
     assert not page.errors
+
+
+def click_the_cards_buttons(own, folder, name, page):
+    """The card of an ended study: each button does what it says, and an error says what to do."""
+    card = own.locator(".l-done")
+
+    def press(button, told):
+        card.get_by_role("button", name=button, exact=True).click()
+        own.locator("[role=status]").filter(has_text=told).first.wait_for(timeout=PATIENCE)
+
+    assert card.get_by_role("button", name="registered").is_disabled()  # the study has registered its choice
+    card.get_by_text(f"Registered in MLflow as {name}, version 1, alias").wait_for()
+    assert "1" in set(Registry(folder / "mlruns").versions(name)["version"].astype(str))
+    card.get_by_role("textbox").fill(f"{name}-card")
+    press("export to", f"bundle exported to {name}-card")
+    assert (folder / f"{name}-card" / "predict.py").is_file()
+    press("export to", f"{name}-card is not empty")
+    own.locator("[role=status]").filter(has_text="Give a new folder.").wait_for()
+    press("write the report", "report written to")
+    assert (folder / "mlruns" / "studies" / name / "report.html").stat().st_size > 1e5
+    press("show code", "shown")
+    card.get_by_role("textbox").last.fill(f"{name}.py")
+    press("save to", f"code written to {name}.py")
+    assert card.locator("pre").text_content() == (folder / f"{name}.py").read_text().rstrip("\n")
+    page.shot("card-code")
+    card.get_by_role("button", name="hide code").click()
+    card.locator("pre").wait_for(state="hidden")
+    card.get_by_role("button", name="open the test split").click()
+    card.get_by_role("button", name="cancel").click()
+    card.get_by_role("button", name="open the test split").click()
+    press("open it now, once", "scored on the test split")
+    card.get_by_text("accuracy, test").wait_for()
+    assert not card.get_by_role("button", name="open", exact=False).count()
+    page.shot("card")
 
 
 def test_a_limit_is_typed_and_dragged(server, opened):
@@ -217,6 +253,7 @@ def test_without_its_kernel_it_keeps_its_place_and_shows_what_to_run(server, ope
     page.appears()
     page.choose()
     page.finished(0)
+    assert page.live(".l-done").is_visible()  # the card is part of what stays
     page.live().evaluate("element => element.scrollIntoView()")
     page.tab.wait_for_timeout(1000)
     before = page.live().evaluate(PLACES)

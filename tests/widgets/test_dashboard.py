@@ -257,6 +257,7 @@ def written(view, monkeypatch):
 def test_the_static_image_has_numbers_on_both_axes_of_a_single_point(tmp_path, monkeypatch):
     study, _ = lived(tmp_path, [(0.9, 0.0338)])
     told = written(study.dashboard(), monkeypatch)
+    assert any(text.startswith("Done: trial 0 predicts") for _, text in told)  # the card is in the saved picture too
     across = [text for side, text in told if side == "ms" and text[0].isdigit()]
     up = [text for side, text in told[: [text for _, text in told].index("trial")] if side == "rs"]
     assert len(across) > 2 and all(17 < float(tick) < 68 for tick in across)  # µs

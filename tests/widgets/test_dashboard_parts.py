@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import threading
+from functools import partial
 
 import pandas as pd
 import pytest
 
-from lepton_automl.events import StudyEnded
+from lepton_automl.errors import ConfigError
+from lepton_automl.events import AliasMoved, ModelRegistered, StudyEnded
 from tests.samples import until
 
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
@@ -109,8 +112,53 @@ def test_the_chosen_model_is_open_and_a_card_says_what_to_do_with_it(tmp_path):
     assert "trial 2: " in dashboard.detail.text.value and "trial 1 predicts" in dashboard.done.text.value
     dashboard.done.test.click()  # it can be opened once: a second click confirms
     assert dashboard.done.test.description == "open it now, once" and study.state.tested is None
+    dashboard.done.cancel.click()
+    assert dashboard.done.test.description == "open the test split" and dashboard.done.cancel.layout.display == "none"
     assert dashboard.done.code.layout.display == ("" if hasattr(study.model(1), "code") else "none")
     assert "Done: " not in repr(dashboard) and dashboard.png().startswith(PNG)
+
+
+def test_the_card_knows_who_is_champion(tmp_path):
+    study, journal = lived(tmp_path, MODELS)
+    done, registered = study.dashboard().done, partial(ModelRegistered, trial=0, model="sample", version="1")
+    assert done.register.description == "register" and "Registered" not in done.text.value
+    for event, named, label in (
+        (registered(at=101.0, alias="challenger"), "alias challenger.", "register"),
+        (registered(at=102.0, alias="champion"), "alias challenger and champion.", "registered"),
+        (
+            AliasMoved(at=103.0, model="sample", version="2", alias="champion", history=("1", "2")),
+            "alias challenger.",
+            "register",
+        ),
+    ):
+        journal.append(event)
+        until(lambda named=named: f"Registered in MLflow as sample, version 1, {named}" in done.text.value)
+        assert done.register.description == label and done.register.disabled == (label == "registered")
+
+
+def test_results_are_shown_one_a_line_and_a_second_click_is_ignored():
+    from lepton_automl.widgets.actions import Actions
+
+    actions, go, begun = Actions(), threading.Event(), []
+
+    def slow():
+        begun.append(1)
+        go.wait(20)
+        return "bundle exported"
+
+    def refused():
+        raise ConfigError("model is not empty", where="export", fix="Give a new folder.")
+
+    first = actions.start("exporting", slow, code=".export()", once=True)
+    assert actions.start("exporting", slow, code=".export()", once=True) is first
+    actions.start("exporting", refused, code=".export('model')", once=True).join()
+    told = actions.message.value
+    assert "exporting: model is not empty" in told and "Give a new folder." in told and "exporting …" in told
+    go.set()
+    first.join()
+    assert begun == [1] and "bundle exported (" in actions.message.value and "not empty" in actions.message.value
+    actions.show("paused")  # the next message replaces them
+    assert "paused" in actions.message.value and "exported" not in actions.message.value
 
 
 def test_a_card_without_a_model_says_what_to_do(tmp_path):
