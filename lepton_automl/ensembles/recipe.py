@@ -35,13 +35,13 @@ class EnsembleRecipe(FixedRecipe):
         return f"ensemble of {many(len(self.networks), 'network')}: {'; '.join(map(describe, self.networks))}"
 
     def diagram(self) -> tuple[Box, ...]:
-        """One box for each network, then the average."""
+        """One box for each network, named by its weight, then the average."""
         total = sum(self.weights)
         boxes = [
             (
-                f"{number}",
+                f"{weight} of {total}",
                 max(recipe.widths.values(), default=recipe.outputs),
-                f"{weight} of {total}: {describe(recipe)}",
+                describe(recipe),
                 number,
             )
             for number, (recipe, weight) in enumerate(zip(self.networks, self.weights, strict=True))

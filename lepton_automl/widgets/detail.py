@@ -188,6 +188,8 @@ def _hyperparameters(trial: Trial) -> str:
         f"<tr><th>{html_text(name)}</th><td>{html_text(f'{value:.4g}' if isinstance(value, float) else value)}</td></tr>"
         for name, value in trial.proposed.config.items()
     )
+    if not rows:
+        return ""
     return f'<details><summary>hyperparameters</summary><table class="l-plain">{rows}</table></details>'
 
 
