@@ -111,6 +111,6 @@ def _failure(doing: str, error: Exception) -> str:
     """What failed, and on the next line what to do."""
     if not isinstance(error, LeptonError):
         return f"{doing}: {type(error).__name__}: {error}"
-    if doing.startswith(error.where):  # "exporting" says where already
+    if error.where in doing:  # "exporting" says "export" already
         return f"{doing}: {error.what}\n{error.fix}"
     return f"{doing}: {error}"
