@@ -11,7 +11,7 @@ from lepton_automl.profile import Profile
 from lepton_automl.recipe import Recipe, describe
 from lepton_automl.specs import DataSpec, Deployment
 from lepton_automl.task import task_of
-from lepton_automl.texts import code_span, join_words, markdown
+from lepton_automl.texts import code_span, join_words, many, markdown
 from lepton_automl.variant import Variant
 
 LONGEST = 1000  # characters of a warning
@@ -130,7 +130,7 @@ def _titled(name: str) -> str:
 
 def _data(spec: DataSpec) -> str:
     lines = [
-        f"- data: {markdown(spec.name)} ({spec.train} training, {spec.validation} validation, {spec.test} held-out test rows)",
+        f"- data: {markdown(spec.name)} ({spec.train:,} training, {spec.validation:,} validation, {many(spec.test, 'held-out test row')})",
         f"- fingerprint: `{spec.digest}`",
         *(f"- warning: {markdown(warning, LONGEST)}" for warning in spec.warnings),
     ]

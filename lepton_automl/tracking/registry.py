@@ -90,11 +90,16 @@ def register(
 def add_version(store: Store, name: str, logged: LoggedModel, bundle: Path) -> str:
     """Add a logged model as the next version of a registered model; return the version."""
     known = json.loads(logged.tags.get(VERSIONS, "[]"))
-    version = _version(store, name, logged, _readme(bundle))
+    version = _version(store, name, logged, _untitled(_readme(bundle)))
     listed = [*(entry for entry in known if entry["name"] != name), {"name": name, "version": int(version)}]
     store.client.set_logged_model_tags(logged.model_id, {VERSIONS: json.dumps(listed)})  # used by the links in the MLflow UI
     show_at_parent(store, logged)
     return version
+
+
+def _untitled(card: str) -> str:
+    """A model card without its title: MLflow's list of versions shows the first line as it is."""
+    return card.partition("\n")[2].lstrip() if card.startswith("# ") else card
 
 
 def _version(store: Store, name: str, logged: LoggedModel, text: str) -> str:

@@ -53,6 +53,7 @@ def test_a_registered_table_model_predicts_raw_rows_anywhere(store_folder, clien
     version = client.get_model_version_by_alias("clerk", "champion")
     _, trials = runs_of(client, "origin")
     assert version.run_id == trials[0].info.run_id and version.tags["score"] == "0.9" and version.tags["by"] == "me"
+    assert not (version.description or "").startswith("#")  # MLflow's list of versions shows the first line as it is
     logged = client.get_logged_model(trials[0].outputs.model_outputs[0].model_id)
     assert {metric.key: metric.value for metric in logged.metrics}["latency_ms.p50"] == 1.0
 
