@@ -71,7 +71,10 @@ class DoneView(View):
             self._trial = model.number
             self._hide_code()
             self.code.layout.display = "" if self._do.has_code(model.number) else "none"
-        self.test.layout.display = "" if state.settings.data.test and state.tested is None else "none"
+        sealed = bool(state.settings.data.test) and state.tested is None
+        self.test.layout.display = "" if sealed else "none"
+        if not sealed:
+            self._leave_sealed()
         champion = CHAMPION in aliases(state, model)
         self.register.description = "registered" if champion else "register"
         self.register.disabled = champion
