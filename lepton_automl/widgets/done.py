@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipywidgets as w
 
+from lepton_automl.events import AliasMoved, ModelRegistered
 from lepton_automl.reporting import narrative
 from lepton_automl.reporting.labels import clean, html_text
 from lepton_automl.reporting.latency import latency_range, latency_text
@@ -167,8 +168,8 @@ def registration(state: StudyState, model: Trial) -> str:
 def aliases(state: StudyState, model: Trial) -> set[str]:
     """The aliases of a registered model, as far as the journal knows: they are moved from version to version."""
     versions = {(event.model, event.version) for event in state.registered if event.trial == model.number}
-    moves = sorted((*state.registered, *state.alias_moves), key=lambda event: event.at)
-    holders = {(event.model, event.alias): event.version for event in moves}
+    moves: list[ModelRegistered | AliasMoved] = [*state.registered, *state.alias_moves]
+    holders = {(event.model, event.alias): event.version for event in sorted(moves, key=lambda event: event.at)}
     return {alias for (name, alias), version in holders.items() if alias and (name, version) in versions}
 
 
