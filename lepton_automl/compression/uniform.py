@@ -16,7 +16,7 @@ from lepton_automl.recipe import narrowed
 
 from .anynet import groups_of, trace
 from .copies import deep_copy
-from .group import Removals, remove_channels
+from .group import Group, Removals, remove_channels
 from .importance import score
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -36,7 +36,8 @@ def prune_uniformly(model: Network, ratio: float, sample: Tensor, *, multiple: i
         multiple: Widths are rounded to multiples of this, as those of RecipeNets are.
 
     Returns:
-        The smaller network, on the same device and in the same mode.
+        The smaller network, on the same device and in the same mode; of the same size if the ratio is less than one step of every
+        width.
 
     Raises:
         ConfigError: The graph cannot be traced, nothing in it can be pruned, or the pruned network does not run.
@@ -56,10 +57,11 @@ def _cut(model: Network, ratio: float, rows: Tensor, multiple: int) -> Network:
     model.eval().requires_grad_(requires_grad=True)  # the trace reads autograd's graph
     before = model(rows).shape
     graph = trace(model, rows)
-    leaving = _removals(graph, ratio, multiple)
-    if not leaving:
+    groups = _prunable_groups(graph)
+    if not groups:
         raise _cannot_prune("the graph shows no layer that could lose a channel")
-    remove_channels(model, leaving)
+    if leaving := _removals(groups, ratio, multiple):  # a small ratio may be less than one step of every width
+        remove_channels(model, leaving)
     with torch.no_grad():
         after = model(rows).shape
     if after != before:
@@ -72,12 +74,19 @@ def _cut(model: Network, ratio: float, rows: Tensor, multiple: int) -> Network:
     return model
 
 
-def _removals(graph: Any, ratio: float, multiple: int) -> Removals:
-    """The channels to remove from each group of layers that can lose any."""
+def _prunable_groups(graph: Any) -> list[Group]:
+    """The groups of layers that can lose channels."""
+    return [
+        group
+        for group, reason in groups_of(graph)
+        if not (reason or group.parts > 1 or any(isinstance(member.layer, nn.Parameter) for member in group.members))
+    ]
+
+
+def _removals(groups: list[Group], ratio: float, multiple: int) -> Removals:
+    """The channels to remove from each group of layers."""
     leaving = []
-    for group, reason in groups_of(graph):
-        if reason or group.parts > 1 or any(isinstance(member.layer, nn.Parameter) for member in group.members):
-            continue
+    for group in groups:
         kept = narrowed(group.width, 1 - ratio, multiple)
         leave = score(group, Tensor.square).argsort(stable=True)[: group.width - kept].tolist()
         leaving += [(group, sorted(leave))] if leave else []

@@ -248,6 +248,17 @@ def test_a_uniform_cut_depends_on_widths_alone_and_keeps_a_valid_network(ratio):
     cut(sample).square().sum().backward()
 
 
+def test_a_ratio_of_less_than_a_step_removes_nothing():
+    sample = torch.randn(2, 3, 6, 6)
+    net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16 * 16, 4))
+    net[0].weight.requires_grad_(False)
+    cut = prune_uniformly(net, 0.04, sample)
+    assert cut is not net and cut[0].out_channels == 16 and cut.training and not cut[0].weight.requires_grad
+    torch.testing.assert_close(cut(sample), net(sample))
+    with pytest.raises(ConfigError, match="no layer that could lose a channel"):
+        prune_uniformly(nn.Sequential(nn.Flatten(), nn.Linear(108, 4)), 0.04, sample)
+
+
 def test_masked_channels_are_pruned_first():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16 * 16, 32), nn.ReLU(), nn.Linear(32, 4))
