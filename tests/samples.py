@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import fields
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lepton_automl import families
 from lepton_automl.events import (
     AliasMoved,
@@ -55,6 +58,13 @@ def image_spec(side: int = 8, channels: int = 1, **changes: object) -> DataSpec:
         digest="0",
     )
     return with_fields(spec, **changes)
+
+
+def two_classes(rows: int = 500) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Rows [N, 6] and their classes [N], which no linear model separates."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows, 6)).astype(np.float32)
+    return x, (x[:, 0] * x[:, 1] + x[:, 2] + rng.normal(scale=0.5, size=rows) > 0).astype(np.int64)
 
 
 def trial_job(trial: int, spec: DataSpec, folder: object, **changes: object) -> TrialJob:

@@ -23,15 +23,14 @@ from lepton_automl.plans import TrainPlan
 from lepton_automl.study.code_custom import _own_code
 from lepton_automl.study.code_values import WIDTH, Imports, written
 from tests.custom_networks import make
+from tests.samples import two_classes
 
 TOLERANCE = 0.02  # of accuracy: on the machine of the study the weights are usually equal
 
 
 @pytest.fixture(scope="module")
 def table():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(500, 6)).astype(np.float32)
-    return x, (x[:, 0] * x[:, 1] + x[:, 2] + rng.normal(scale=0.5, size=500) > 0).astype(int)
+    return two_classes()
 
 
 @pytest.fixture(scope="module")

@@ -23,14 +23,12 @@ from lepton_automl.study.refit_plan import kept_epoch, lineage, refit_job, refit
 from lepton_automl.study_store import BUNDLE, REFIT
 from lepton_automl.variant import Variant
 from tests.api.test_import_and_arguments import lepton
-from tests.samples import trial_job
+from tests.samples import trial_job, two_classes
 
 
 @pytest.fixture(scope="module")
 def table():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(500, 6)).astype(np.float32)
-    return x, (x[:, 0] * x[:, 1] + x[:, 2] + rng.normal(scale=0.5, size=500) > 0).astype(int)
+    return two_classes()
 
 
 @pytest.fixture(scope="module")
