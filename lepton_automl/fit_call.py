@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .configure import study_config
 from .data.options import DataOptions, options_for_metric
 from .specs import DataSpec
+from .stored_query import stored_query
 from .study.commands import command
 from .study.study import Study
 from .study_store import JOURNAL, TEACHER_FILE, StudyStore
@@ -81,7 +82,7 @@ class FitCall:
             try:
                 source = data if y is None else (data, y)
                 spec = self._prepared(source, folder / "data", data_settings, test)
-                config = study_config(request, spec, name).replace(tracking=place)
+                config = study_config(request, spec, name).replace(tracking=place, query=stored_query(data))
                 check_search(config.space, request.grid, request.initial_configs)
                 commands = [command("enqueue", config=dict(config)) for config in request.initial_configs]
                 if config.teacher == "given":

@@ -194,6 +194,19 @@ class Tracking(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Query(Value):
+    """The SQL query whose rows a study's data are; it is stored in the journal, so it must not contain a password.
+
+    Args:
+        sql: The query.
+        connection: The database's SQLAlchemy URL without secrets; empty if it is not known.
+    """
+
+    sql: str
+    connection: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class InputSpec(PluginValue):
     """What one example is: the part of a `DataSpec` that belongs to its modality."""
 

@@ -11,7 +11,7 @@ from .objective import Objective, known_costs
 from .plans import PrunePlan, TrainPlan
 from .profile import PROFILED
 from .space import Space
-from .specs import Budget, DataSpec, Deployment, PriorTrial, Tracking
+from .specs import Budget, DataSpec, Deployment, PriorTrial, Query, Tracking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,7 @@ class StudyConfig(Value):
         refit: Whether the chosen model is trained again at the end, on training and validation rows: `"auto"` if there is time,
             or `"none"`.
         ensemble: Whether finished networks are averaged at the end, if that is more accurate: `"auto"` or `"none"`.
+        query: The SQL query that the data come from; None if they come from elsewhere.
     """
 
     name: str
@@ -65,6 +66,7 @@ class StudyConfig(Value):
     teacher: Literal["auto", "given", "none"] = "none"
     refit: Literal["auto", "none"] = "none"
     ensemble: Literal["auto", "none"] = "none"
+    query: Query | None = None
 
     @property
     def code(self) -> tuple[Factory, ...]:

@@ -49,10 +49,12 @@ def _option(goal: Objective) -> str:
 
 
 def config_text(config: StudyConfig) -> str:
-    """The settings of a study as TOML, for `lepton search --config`; families, hyperparameters and how data are read are not in it."""
+    """The settings of a study as TOML, for `lepton search --config`; families, hyperparameters, passwords and how data are read are not in it."""
     device, budget = config.deployment, config.budget
     size = None if device.max_size_bytes is None else device.max_size_bytes / 1000
     settings: dict[str, Any] = {
+        "sql": config.query.sql if config.query else None,
+        "connection": config.query.connection if config.query else None,
         "target": config.data.target,
         "task": config.data.task,
         "metric": config.metric,
@@ -80,6 +82,11 @@ def config_text(config: StudyConfig) -> str:
         f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items() if value not in (None, [], "")
     ]
     return (
-        "\n".join([f"# Settings of the study {config.name}, without families, hyperparameters and how data are read", *lines])
+        "\n".join(
+            [
+                f"# Settings of the study {config.name}, without families, hyperparameters, passwords and how data are read",
+                *lines,
+            ]
+        )
         + "\n"
     )

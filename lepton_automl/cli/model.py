@@ -25,6 +25,7 @@ from .shared import (
     print_front,
     show_end,
 )
+from .source import CONNECTION, SQL, VARIABLE, source_of
 
 
 @app.command(rich_help_panel="Models")
@@ -51,8 +52,13 @@ def _front_json(handle: Any, *, merged: bool) -> dict[str, Any]:
 
 @app.command(rich_help_panel="Models")
 def predict(  # noqa: PLR0917  # one parameter an option
+    context: typer.Context,
     study: StudyName,
-    file: Annotated[str, typer.Argument(help="An image or a folder of images; a table, or one row as JSON.", metavar="FILE")],
+    file: Annotated[
+        str | None, typer.Argument(help="An image or a folder of images; a table, or one row as JSON.", metavar="FILE")
+    ] = None,
+    sql: Annotated[str | None, typer.Option(help=SQL)] = None,
+    connection: Annotated[str | None, typer.Option(help=CONNECTION, envvar=VARIABLE)] = None,
     trial: TrialNumber = None,
     min_score: MinScore = None,
     max_latency_ms: MaxLatency = None,
@@ -72,12 +78,13 @@ def predict(  # noqa: PLR0917  # one parameter an option
 
     from .predictions import check_file, save_predictions
 
+    source = source_of(context, "file", file, sql, connection)
     if out is not None:
         check_file(out)
     handle = opened(study)
     model = picked(handle, trial, min_score, max_latency_ms, knee=knee)
-    with opened_examples(file, model.predictor.modality, model.predictor.preprocess) as rows:
-        names = example_names(file, rows)
+    with opened_examples(source, model.predictor.modality, model.predictor.preprocess) as rows:
+        names = example_names(source, rows) if isinstance(source, str) else []
         if out is not None:
             count = save_predictions(out, model.predictor, rows, names, proba=proba, coverage=coverage)
             print(f"{out}: {many(count, 'prediction')} of {model}")

@@ -13,6 +13,7 @@ from lepton_automl.errors import Complaints, ConfigError
 
 from .config import read_config
 from .shared import app, listed, named_values, show_end
+from .source import CONNECTION, SQL, VARIABLE, source_of
 
 # Options in groups of the help.
 data_option = partial(typer.Option, rich_help_panel="Data")
@@ -51,18 +52,21 @@ def demo(
 
 @app.command(rich_help_panel="Search")
 def search(  # noqa: PLR0917  # command-line options, which are passed by name
+    context: typer.Context,
     data: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="A folder or zip file of images, a table's file (CSV, Parquet, Excel and others), or a URL.", metavar="DATA"
         ),
-    ],
+    ] = None,
     config: Annotated[  # noqa: ARG001  # its callback sets the defaults of the other options
         Path | None,
         study_option(
             help="A TOML file with these options by name; see lepton show-config.", callback=read_config, is_eager=True
         ),
     ] = None,
+    sql: Annotated[str | None, data_option(help=SQL)] = None,
+    connection: Annotated[str | None, data_option(help=CONNECTION, envvar=VARIABLE)] = None,
     target: Annotated[str | None, data_option(help="The column to predict.")] = None,
     task: Annotated[str | None, data_option(help="The task, such as regression or multilabel; default: by the column.")] = None,
     quantiles: Annotated[str | None, data_option(help="Quantiles to predict, such as `0.1,0.5,0.9`.")] = None,
@@ -173,6 +177,7 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
             where="--detach",
             fix="Evaluate the test split later: study.evaluate_test().",
         )
+    source = source_of(context, "data", data, sql, connection)
     amounts = {"minutes": minutes, "trials": trials, "epochs": epochs, "cost": cost}
     limits = {unit: amount for unit, amount in amounts.items() if amount is not None} or {"minutes": 10}
     budget = Budget(**limits, prices=_prices(price or []))  # type: ignore[arg-type]  # the shell has checked their types
@@ -234,7 +239,7 @@ def search(  # noqa: PLR0917  # command-line options, which are passed by name
         arguments["folds"] = folds
     if split is not None:
         arguments["split"] = False if split == "none" else dict(part.partition("=")[::2] for part in split.split(","))
-    study = automl.fit(data, target=target, wait=not detach, resume=resume, **arguments)
+    study = automl.fit(source, target=target, wait=not detach, resume=resume, **arguments)
     if detach:
         print(f"{study.name} is running in the background. Next: lepton status {study.name}; lepton stop {study.name}")
         return

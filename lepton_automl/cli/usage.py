@@ -50,6 +50,18 @@ class Shell(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+def missing(context: typer.Context, name: str) -> Exception:
+    """The error about an argument that is needed with these options.
+
+    Args:
+        context: The command line.
+        name: The parameter's name in the function of the command.
+    """
+    parameter = next(known for known in context.command.params if known.name == name)
+    error: Exception = _errors.MissingParameter(ctx=context, param=parameter)
+    return error
+
+
 def explained(error: Any) -> ConfigError:
     """An error of the command line's parser in this package's own words."""
     context = error.ctx

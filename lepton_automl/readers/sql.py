@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from lepton_automl.errors import ConfigError, DataError, ExtraError, LeptonError, in_one_line
 from lepton_automl.source import ReadRequest, SqlQuery
 from lepton_automl.unpacked import check_memory
 
 ROWS_AT_ONCE = 50_000
+SECRET = 6  # characters of a parameter that may be a secret
 CELL_BYTES = 120  # of memory, over all steps until the data are prepared
 WHERE = "sql"
 CONNECTIONS = "Pass a SQLAlchemy URL such as 'sqlite:///shop.db', an engine or a connection."
@@ -71,6 +73,19 @@ def _chunks(query: SqlQuery, connection: Any) -> Iterator[Any]:
     yield from pd.read_sql_query(statement, connection, params=parameters, chunksize=ROWS_AT_ONCE)
 
 
+def without_password(text: str, url: Any) -> str:
+    """A driver's message without the URL's password and parameters.
+
+    Args:
+        text: The message.
+        url: The URL, as SQLAlchemy has parsed it.
+    """
+    values = [value for found in url.query.values() for value in (found if isinstance(found, tuple) else (found,))]
+    for secret in filter(None, (str(url.password or ""), *(value for value in values if len(value) >= SECRET))):
+        text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
+    return text
+
+
 @contextmanager
 def _connected(connection: Any) -> Iterator[Any]:
     """An open connection; it is closed only if it was opened here.
@@ -94,13 +109,15 @@ def _connected(connection: Any) -> Iterator[Any]:
         raise ExtraError(
             f"the database's driver is not installed: {in_one_line(error)}", where=WHERE, fix="Install it."
         ) from error
-    except sqlalchemy.exc.ArgumentError as error:
-        raise ConfigError("connection is no URL of a database that SQLAlchemy knows", where=WHERE, fix=CONNECTIONS) from error
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # its message may contain a part of the URL
+        fix = f"{CONNECTIONS} Special characters of a password are written as in URLs: @ is %40, and : is %3A."
+        raise ConfigError("connection is no URL of a database that SQLAlchemy knows", where=WHERE, fix=fix) from None
     try:
         opened = engine.connect()
-    except Exception as error:  # as above
+    except Exception as error:  # as above; a driver may quote what it was given
         fix = "Check the address, the user and the password."
-        raise DataError(f"the database cannot be reached: {type(error).__name__}", where=WHERE, fix=fix) from error
+        what = f"the database cannot be reached: {without_password(in_one_line(getattr(error, 'orig', None) or error), engine.url)}"
+        raise DataError(what, where=WHERE, fix=fix) from None
     try:
         yield opened
     finally:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import tomllib
 from pathlib import Path
 
@@ -92,6 +94,52 @@ def test_the_settings_of_a_study_start_another(study, tmp_path):
     assert len(again.state.trials) == 1 and again.state.settings.refit == "none"
 
 
+@pytest.fixture
+def shop(tmp_path):
+    """The URL of a database with a table `people`."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.db")) as database:
+        pd.DataFrame({"a": range(200), "target": [0, 1] * 100}).to_sql("people", database, index=False)
+    return f"sqlite:///{tmp_path}/shop.db"
+
+
+SQL = "select * from people"
+
+
+def test_a_query_is_searched_predicted_and_written_into_a_config_file(shop, tmp_path, monkeypatch):
+    settings = ["--trials", "1", "--folds", "0", "--refit", "none"]
+    run("search", "--sql", SQL, "--connection", f"{shop}?password=hunter2", "--name", "people", "--target", "target", *settings)
+    assert all("hunter2" not in path.read_text(errors="replace") for path in open_study("people").folder.rglob("*.json*"))
+    assert len(run("predict", "people", "--sql", f"{SQL} limit 3", "--connection", shop).splitlines()) == 3
+    file = tmp_path / "study.toml"
+    file.write_text(run("show-config", "people"))
+    settings = tomllib.loads(file.read_text())
+    assert settings["sql"] == SQL and settings["connection"] == shop and settings["target"] == "target"
+    monkeypatch.setenv("LEPTON_CONNECTION", shop)
+    file.write_text(file.read_text().replace(shop, "sqlite:///nowhere/shop.db"))  # the environment has the password, so it wins
+    run("search", "--config", str(file), "--name", "again-people")
+    assert len(run("predict", "people", "--sql", SQL, "--out", str(tmp_path / "out.csv")).splitlines()) == 1
+    assert len(pd.read_csv(tmp_path / "out.csv")) == 200
+
+
+def test_a_password_on_the_command_line_is_warned_of(monkeypatch):
+    words, url = ["predict", "nothing", "--sql", "select 1"], "postgresql://me:hunter2@host/shop"
+    shown = RUNNER.invoke(app, [*words, "--connection", url]).output
+    assert "can see the password" in shown and "hunter2" not in shown
+    monkeypatch.setenv("LEPTON_CONNECTION", url)
+    assert "password" not in RUNNER.invoke(app, words).output
+
+
+def test_a_query_and_its_connection_belong_together(monkeypatch):
+    for words, what in (
+        (["predict", "study", "rows.csv", "--sql", "select 1"], "both a file and --sql are given"),
+        (["search", "--sql", "select 1"], "--sql is given without --connection"),
+        (["search", "rows.csv", "--connection", "sqlite://"], "--connection is given without --sql"),
+    ):
+        assert what in str(RUNNER.invoke(app, words).exception)
+    monkeypatch.setenv("LEPTON_CONNECTION", "sqlite://")
+    assert "no such file" in str(RUNNER.invoke(app, ["search", "rows.csv"]).exception)  # the variable is for queries alone
+
+
 def test_unknown_settings_are_all_listed(tmp_path):
     file = tmp_path / "study.toml"
     file.write_text('trails = 3\nmetrics = "f1"\n')
@@ -108,6 +156,7 @@ def test_unknown_settings_are_all_listed(tmp_path):
             ["lepton front: there is no option '--josn'. Did you mean '--json'?", "lepton front STUDY"],
         ),
         (["predict", "study"], ["FILE is missing", "lepton predict STUDY FILE"]),
+        (["search"], ["DATA is missing", "lepton search DATA"]),
         (["export", "study"], ["--out is missing", "lepton export STUDY --out OUT"]),
         (["export", "study", "--out"], ["--out"]),
         (["search", "data.csv", "--minutes", "long"], ["--minutes: 'long' is not a number"]),

@@ -8,6 +8,7 @@ import io
 import re
 import sqlite3
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,10 @@ from lepton_automl.data.open import open_data
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.errors import DataError
+from lepton_automl.readers.sql import without_password
 from lepton_automl.source import shown_url
+from lepton_automl.specs import Query
+from lepton_automl.stored_query import stored_query
 from lepton_automl.validate import name_of
 
 from . import inputs
@@ -200,6 +204,21 @@ def test_a_query_takes_an_engine_or_a_connection(tmp_path: Path) -> None:
         assert not connection.closed
     assert len({spec.digest for spec in specs}) == 1 and specs[0].train < ROWS / 2
     assert "shop" not in repr(SqlQuery(sql="select 1", connection="sqlite:///shop.db"))
+
+
+def test_passwords_are_neither_stored_nor_shown(tmp_path: Path) -> None:
+    url = "postgresql+psycopg2://me:hunter%402@127.0.0.1:1/shop?sslpassword=hunter3&connect_timeout=5"
+    engine = sqlalchemy.create_engine(url)
+    for connection in (url, engine):
+        stored = stored_query(SqlQuery(sql="select 1", connection=connection))
+        assert stored == Query(sql="select 1", connection="postgresql+psycopg2://me@127.0.0.1:1/shop?connect_timeout=5")
+        with pytest.raises(DataError, match=r"cannot be reached: .*refused") as caught:
+            prepare(SqlQuery(sql="select 1", connection=connection), tmp_path)
+        assert "hunter" not in "".join(traceback.format_exception(caught.value))
+    shown = without_password("bad dsn: me:hunter%402@host, hunter@2, hunter3", engine.url)
+    assert shown == "bad dsn: me:***@host, ***, ***"
+    assert stored_query(SqlQuery(sql="select :a", connection=engine, parameters={"a": "hunter2"})) is None
+    assert stored_query(SqlQuery(sql="select 1", connection=sqlite3.connect(":memory:"))).connection == ""
 
 
 def test_files_and_folders_at_urls(tmp_path: Path) -> None:

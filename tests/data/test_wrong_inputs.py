@@ -184,6 +184,14 @@ WRONG: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
         fit(SqlQuery(sql="select 1", connection=5)),
         ["connection is of the type int", "sqlite:///shop.db"],
     ),
+    "a password that is no part of a URL": (
+        fit(SqlQuery(sql="select 1", connection="sqlite://me:hunter@2:x@host/shop")),
+        ["no URL of a database", "%40"],
+    ),
+    "a database that cannot be opened": (
+        fit(SqlQuery(sql="select 1", connection="sqlite:////nowhere/shop.db")),
+        ["cannot be reached: OperationalError: unable to open database file"],
+    ),
     "a database that is unknown": (fit(SqlQuery(sql="select 1", connection="me:secret@host")), ["no URL of a database"]),
     "a URL of nothing": (fit("memory://nowhere/rows.csv"), ["memory://nowhere/rows.csv: there is no such file"]),
     "a URL of an unknown kind": (fit("ftpx://host/rows.csv"), ["Protocol not known", "https:// or s3://"]),
