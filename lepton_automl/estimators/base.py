@@ -20,6 +20,7 @@ from lepton_automl.specs import Budget, Deployment
 
 from .rows import TARGET, WEIGHT, as_frame, paired, training_table
 from .search import chosen_bundle, opened, packed, task_of_numbers
+from .tables import as_rows
 
 FEWEST = 2  # rows
 
@@ -102,7 +103,8 @@ class LeptonEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has 
         return [f"x{number}" for number in range(self.n_features_in_)]
 
     def _input(self, x: Any, y: Any = "no_validation", *, reset: bool) -> Any:
-        """Checked columns, and checked targets if there are some; DataFrames keep the types of their columns."""
+        """Checked columns, and checked targets if there are some; tables keep the types of their columns."""
+        x = as_rows(x)
         frame = isinstance(x, pd.DataFrame)
         checks: dict[str, Any] = {"skip_check_array": True} if frame else {"dtype": "numeric", "ensure_all_finite": "allow-nan"}
         checked = validate_data(self, x, y, reset=reset, **checks)

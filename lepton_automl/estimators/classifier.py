@@ -14,6 +14,7 @@ from sklearn.utils.validation import column_or_1d
 from lepton_automl.configure import custom_metric
 
 from .base import LeptonEstimator
+from .tables import check_single_labels
 
 
 class LeptonClassifier(ClassifierMixin, LeptonEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -39,7 +40,7 @@ class LeptonClassifier(ClassifierMixin, LeptonEstimator):  # type: ignore[misc] 
     Attributes:
         classes_: The classes, sorted.
         n_features_in_: Number of columns.
-        feature_names_in_: Their names, if the rows were a DataFrame.
+        feature_names_in_: Their names, if the rows were a table.
         bundle_: The chosen model's bundle, as a zip archive.
 
     Example:
@@ -81,7 +82,8 @@ class LeptonClassifier(ClassifierMixin, LeptonEstimator):  # type: ignore[misc] 
         """Search networks for rows and their classes.
 
         Args:
-            X: A DataFrame, or numbers [N, F]; NaN is a missing value.
+            X: A table of pandas, polars, Arrow or DuckDB, a dict of columns, a dataset of rows; or numbers [N, F]. NaN is a missing
+                value.
             y: The classes, [N].
             sample_weight: The weights of the rows, [N]; None if all count alike.
 
@@ -89,6 +91,7 @@ class LeptonClassifier(ClassifierMixin, LeptonEstimator):  # type: ignore[misc] 
             ValueError: The rows or classes cannot be used.
             LeptonError: No network was finished.
         """
+        check_single_labels(y, numbers=False)
         columns, classes = self._input(X, y, reset=True)
         check_classification_targets(classes)
         self.classes_, codes = np.unique(column_or_1d(classes, warn=True), return_inverse=True)

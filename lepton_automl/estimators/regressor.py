@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import assert_all_finite, column_or_1d
 
 from .base import LeptonEstimator
+from .tables import check_single_labels
 
 
 class LeptonRegressor(RegressorMixin, LeptonEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -30,7 +31,7 @@ class LeptonRegressor(RegressorMixin, LeptonEstimator):  # type: ignore[misc]  #
 
     Attributes:
         n_features_in_: Number of columns.
-        feature_names_in_: Their names, if the rows were a DataFrame.
+        feature_names_in_: Their names, if the rows were a table.
         bundle_: The chosen model's bundle, as a zip archive.
 
     Example:
@@ -41,7 +42,8 @@ class LeptonRegressor(RegressorMixin, LeptonEstimator):  # type: ignore[misc]  #
         """Search networks for rows and their numbers.
 
         Args:
-            X: A DataFrame, or numbers [N, F]; NaN is a missing value.
+            X: A table of pandas, polars, Arrow or DuckDB, a dict of columns, a dataset of rows; or numbers [N, F]. NaN is a missing
+                value.
             y: The numbers, [N].
             sample_weight: The weights of the rows, [N]; None if all count alike.
 
@@ -49,6 +51,7 @@ class LeptonRegressor(RegressorMixin, LeptonEstimator):  # type: ignore[misc]  #
             ValueError: The rows or numbers cannot be used.
             LeptonError: No network was finished.
         """
+        check_single_labels(y, numbers=True)
         columns, numbers = self._input(X, y, reset=True)
         targets = column_or_1d(numbers, dtype=np.float64, warn=True)
         assert_all_finite(targets, input_name="y")

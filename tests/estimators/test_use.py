@@ -9,8 +9,11 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import datasets
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -21,8 +24,9 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from lepton_automl import LeptonClassifier, LeptonRegressor, StudyError, open_study
+from lepton_automl import DataError, LeptonClassifier, LeptonRegressor, StudyError, open_study
 from lepton_automl.estimators.rows import paired, training_table
+from lepton_automl.estimators.tables import as_rows
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +83,43 @@ def test_a_dataframe_keeps_its_categories_and_gaps():
     y = np.where(people.city == "a", 3.0, 1.0) + people.target.fillna(0)
     model = LeptonRegressor(trials=1, random_state=0).fit(people, y)
     assert model.score(people, y) > 0.9 and model.feature_names_in_.tolist() == ["city", "target"]
+
+
+FORMS = {
+    "polars": pl.from_pandas,
+    "a polars query": lambda frame: pl.from_pandas(frame).lazy(),
+    "Arrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
+    "Hugging Face": lambda frame: datasets.Dataset.from_pandas(frame, preserve_index=False),
+    "a dict of columns": lambda frame: {name: frame[name].tolist() for name in frame},
+    "pandas": lambda frame: frame,
+}
+
+
+def test_tables_of_other_libraries_are_rows(iris):
+    flowers = pd.DataFrame(iris[0], columns=["a", "b", "c", "d"]).assign(place=np.where(np.arange(150) % 3, "x", "y"))
+    for make in FORMS.values():
+        pd.testing.assert_frame_equal(as_rows(make(flowers)), flowers)
+    model = LeptonClassifier(trials=1, random_state=0).fit(FORMS["polars"](flowers), pl.Series(iris[1]))
+    assert model.feature_names_in_.tolist() == [*flowers] and model.score(flowers, iris[1]) > 0.9
+    for make in FORMS.values():
+        assert np.array_equal(model.predict(make(flowers)), model.predict(flowers))
+    assert cross_val_score(model, FORMS["polars"](flowers), iris[1], cv=2).mean() > 0.8
+
+
+def test_labels_are_a_column_of_any_library(iris):
+    columns = [pl.Series(iris[1]), pa.chunked_array([iris[1]]), datasets.Dataset.from_dict({"y": iris[1]})["y"]]
+    for labels in columns:
+        assert LeptonClassifier(trials=1, random_state=0).fit(iris[0], labels).classes_.tolist() == [0, 1, 2]
+
+
+def test_what_an_estimator_does_not_take_is_explained(iris):
+    with pytest.raises(ValueError, match=r"one-hot rows\. Pass np\.argmax"):
+        LeptonClassifier(trials=1).fit(iris[0], np.eye(3)[iris[1]])
+    with pytest.raises(ValueError, match=r"several labels"):
+        LeptonRegressor(trials=1).fit(iris[0], iris[0][:, :2])
+    pictures = datasets.Dataset.from_dict({"image": [b""] * 150}).cast_column("image", datasets.Image())
+    with pytest.raises(DataError, match="takes rows of a table"):
+        LeptonClassifier(trials=1).fit(pictures, iris[1])
 
 
 def test_it_works_in_pipelines_and_searches(iris):
