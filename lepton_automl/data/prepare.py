@@ -56,7 +56,7 @@ def prepare(
     """
     options = options or DataOptions()
     test = options.test if test is None else test
-    folder, name = Path(folder), _name(source)
+    folder, name = Path(folder), shown_name(source)
     with opened(source, test, options) as (data, test_data):
         _check_exists(data)
         _check_exists(test_data)
@@ -160,8 +160,8 @@ def _check_exists(source: Any) -> None:
         raise DataError(f"there is no such file or folder.{did_you_mean(path.name, siblings)}", where=str(path), fix=KNOWN)
 
 
-def _name(source: Any) -> str:
-    """A short display name."""
+def shown_name(source: Any) -> str:
+    """A short display name of a source."""
     if isinstance(source, str | Path):
         source = shown_url(str(source)).rstrip("/")
         return Path(source).resolve().name.split(".")[0] or "data"

@@ -35,7 +35,7 @@ def read_source(source: Any, request: ReadRequest) -> Any:
     """
     where = source
     for _ in range(DEEPEST):
-        reader = _reader_of(source, request)
+        reader = reader_of(source, request)
         if reader is None:
             return source
         try:
@@ -45,7 +45,8 @@ def read_source(source: Any, request: ReadRequest) -> Any:
     raise DataError("it is nested too deeply", where="data", fix="Pass what it holds.")
 
 
-def _reader_of(source: Any, request: ReadRequest) -> SourceReader | None:
+def reader_of(source: Any, request: ReadRequest) -> SourceReader | None:
+    """The reader that recognises a source; None if it stays as it is."""
     return next((reader for reader in _readers(plugins.names("readers")) if reader.recognize(source, request)), None)
 
 
@@ -116,7 +117,7 @@ def opened_examples(raw: Any, modality: str, preprocess: Preprocess) -> Iterator
 
 def _is_plain(raw: Any, preprocess: Preprocess) -> bool:
     """Whether raw examples are for the preprocessing as they are."""
-    if isinstance(raw, str | Path) or _reader_of(raw, IN_MEMORY):
+    if isinstance(raw, str | Path) or reader_of(raw, IN_MEMORY):
         return False
     if not hasattr(raw, "columns"):
         return True

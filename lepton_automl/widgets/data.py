@@ -36,7 +36,7 @@ class DataView(View):
         path = w.Combobox(
             description="or a path",
             placeholder="photos/  or  table.csv",
-            tooltip="A CSV or Parquet file, a folder with one folder of images per class, or a zip of one",
+            tooltip="A table's file, a folder with one folder of images per class, a zip of one, or a URL",
             style=LABEL,
             layout={"width": "290px"},
         )

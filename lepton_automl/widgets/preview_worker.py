@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl.data.options import DataOptions
-from lepton_automl.data.prepare import prepare
+from lepton_automl.data.prepare import prepare, shown_name
 from lepton_automl.data.preview import DatasetPreview
 from lepton_automl.data.preview import preview as preview_dataset
 from lepton_automl.data.reading import column_names
+from lepton_automl.data.sources import opened
 from lepton_automl.errors import DataError, LeptonError
 from lepton_automl.specs import DataSpec
 
@@ -110,10 +111,11 @@ class PreviewWorker:
         (source, options, test), columns = request, tuple[str, ...]()
         try:
             self._tell("reading")
-            columns = tuple(column_names(source.whole))
-            folder, mark, test_data = self._folder(), _marks(source, test), test.whole if test else None
-            progress = self._progress(request)
-            spec = prepare(source.whole, folder / "data", DataOptions(**options), test=test_data, progress=progress)
+            folder, mark, progress = self._folder(), _marks(source, test), self._progress(request)
+            settings = DataOptions(**options).replace(name=shown_name(source.whole))
+            with opened(source.whole, test.whole if test else None, settings) as (data, test_data):
+                columns = tuple(column_names(data))
+                spec = prepare(data, folder / "data", settings, test=test_data, progress=progress)
             return Preview(source, options, columns, spec, preview_dataset(spec), None, mark, test)
         except LeptonError as error:
             return Preview(source, options, columns, error=error)

@@ -1,4 +1,4 @@
-"""Data sources: variables of the notebook, paths, and uploaded files."""
+"""Data sources: variables of the notebook, paths, URLs, and uploaded files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from lepton_automl.data.sources import IN_MEMORY, reader_of
+from lepton_automl.source import SourceReader
+
 from .plan import python_literal
 
 ROWS = 20  # minimum to count as training data
 OFFERED = 60  # entries of a folder offered at most
 NAME = re.compile(r"[^\w.-]+")
 PAIRED = ("x", "y"), ("images", "labels"), ("features", "labels"), ("data", "target"), ("inputs", "targets")
+ARRAYS = ("to_pandas", "iloc", "detach", "__array__")  # tables and arrays in memory have one of these
 BUNCH = ("images", "data")  # of scikit-learn's bundled sets, with `target` beside them
 
 
@@ -53,16 +57,18 @@ class Source:
 
 
 def find_sources(names: Mapping[str, Any]) -> list[Source]:
-    """The training data in a namespace: tables, pairs of rows and labels, datasets of scikit-learn.
+    """The training data in a namespace: tables, datasets, queries, pairs of rows and labels, datasets of scikit-learn.
 
     Args:
         names: Variables by name; names with a leading underscore are skipped.
     """
-    open_names = {
-        name: value for name, value in list(names.items()) if name[0] != "_" and name.isidentifier() and _is_data(value)
-    }
+    offered = {name: value for name, value in list(names.items()) if name[0] != "_" and name.isidentifier()}
+    open_names = {name: value for name, value in offered.items() if _is_data(value)}
     tables = [Source(name, (value,), _size(value)) for name, value in open_names.items() if _is_table(value)]
-    return [*tables, *_bundles(open_names), *_tuples(open_names), *_pairs(open_names)]
+    known = {source.code for source in tables}
+    others = {name: reader for name, value in offered.items() if name not in known and (reader := _reader_of(value))}
+    read = [Source(name, (offered[name],), reader.accepts) for name, reader in others.items()]
+    return [*tables, *read, *_bundles(open_names), *_tuples(open_names), *_pairs(open_names)]
 
 
 def same_objects(source: Source, other: Source) -> bool:
@@ -111,6 +117,16 @@ def keep(files: Iterable[Mapping[str, Any]], folder: Path, label: str = "") -> P
 def _safe(name: str) -> str:
     """A file name that cannot lead out of its folder."""
     return NAME.sub("-", name.replace("\\", "/").rpartition("/")[2]).strip("-.")[-120:] or "file"
+
+
+def _reader_of(value: Any) -> SourceReader | None:
+    """The reader of a dataset or a query; None for a single part of a pair, a text, and what can be read only once."""
+    if isinstance(value, str | Path | list | tuple | Iterator | type | ModuleType) or callable(value):
+        return None
+    try:
+        return reader_of(value, IN_MEMORY)
+    except Exception:  # as below
+        return None
 
 
 def _is_data(value: Any) -> bool:
@@ -192,8 +208,10 @@ def _mark(part: Any) -> Any:
         return (path.stat().st_mtime_ns, path.stat().st_size, *sorted(_inside(path))) if path.exists() else ()
     if isinstance(part, tuple | list) and len(part) == 2 and _is_rows(part[0]):
         return tuple(map(_mark, part))
-    if isinstance(part, dict):
-        return object()
+    if (content := getattr(part, "_fingerprint", None)) is not None:  # of a Hugging Face dataset, which does not change
+        return content
+    if isinstance(part, dict) or not (isinstance(part, list | tuple) or any(hasattr(part, way) for way in ARRAYS)):
+        return object()  # never equal, so it is read again
     if hasattr(part, "to_pandas"):
         part = part.to_pandas()
     if hasattr(part, "iloc"):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import zipfile
 from datetime import UTC, datetime
 
+import fsspec
 import numpy as np
 import pytest
 
@@ -36,6 +39,34 @@ def test_it_finds_the_notebooks_variables(digits):
     found = [one.code for one in find_sources(names)]
     assert found[:1] == ["df"] and {"x, y", "pair", "iris.data, iris.target"} <= set(found)
     assert not {one for one in found if one.startswith(("_hidden", "few", "np", "rude", "text", "empty"))}
+
+
+def test_it_reads_datasets_queries_and_urls(home, tmp_path, launched):
+    datasets, pl = pytest.importorskip("datasets"), pytest.importorskip("polars")
+    frame, url = table(), f"sqlite:///{tmp_path}/shop.db?password=hunter2"
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.db")) as database:
+        frame.to_sql("rows", database, index=False)
+    names = {
+        "query": lepton_automl.SqlQuery(sql="select * from rows", connection=url),
+        "rows": datasets.Dataset.from_pandas(frame), "lazy": pl.from_pandas(frame).lazy(),
+        "splits": {"train": frame[:300], "test": frame[300:]}, "numbers": iter([1]), "place": "data.npz",
+    }  # fmt: skip
+    assert [source.code for source in find_sources(names)] == ["query", "rows", "lazy", "splits"]
+    made = lepton_automl.builder(names)
+    for name in ("rows", "lazy", "splits"):
+        choose(made, name)
+        assert [value for _, value in made.data.target.control.options][:4] == [None, "size", "colour", "price"]
+    choose(made, "query")
+    made.data.target.control.value = "price"
+    assert "regression of price" in [seen(made), made.inferred.value][1] and ".fit(query, " in made.plan.code
+    stored = config(begun(made, launched))
+    assert stored["query"] == {"sql": "select * from rows", "connection": f"sqlite:///{tmp_path}/shop.db"}
+    made._reopen()
+    with fsspec.open(place := f"memory://{tmp_path.name}/rows.csv", "w") as file:
+        frame.to_csv(file, index=False)
+    made.data.path.control.value = place
+    made.data.reach.click()
+    assert seen(made).columns == ("size", "colour", "price", "sold") and seen(made).spec.name == "rows"
 
 
 def test_it_shows_what_was_inferred_and_offers_to_correct_it(home):
