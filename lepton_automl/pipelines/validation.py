@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,11 @@ def validation_scores(network: nn.Module, data: Data) -> dict[str, float]:
     answers, targets = predict_rows(network, chunks, next(network.parameters()).device, spec)
     found = scores(in_target_unit(answers, spec), in_target_unit(targets, spec), spec, weights=row_weights(chunks))
     return {"val_loss": task_of(spec).validation_loss(found, spec.output)} | {f"val_{name}": at for name, at in found.items()}
+
+
+def scorer(network: nn.Module, data: Data) -> Callable[[], dict[str, float]] | None:
+    """A function that returns `validation_scores` of a network in training; None if there are no rows to score it on."""
+    return functools.partial(validation_scores, network, data) if len(data.validation) else None
 
 
 def final_scores(trained: Iterable[tuple[Network, Split]], spec: DataSpec) -> dict[str, float]:

@@ -14,7 +14,7 @@ from .code_values import Imports, written
 MAIN = """\
 def train(network, rows, first, last):
     batches = PairModule(rows, plan, network.rows)
-    keep = KeepBest(network.module, batches, lambda: validation_scores(network, rows), seed=plan.seed, first=first)
+    keep = KeepBest(network.module, batches, scorer(network, rows), seed=plan.seed, first=first)
     trainer = pl.Trainer(
         max_epochs=last - first,
         callbacks=[keep],
@@ -64,7 +64,7 @@ def custom_cells(job: TrialJob, head: tuple[str, ...], *, epochs: int, study: tu
         "lepton_automl.data.pairs.PairModule",
         "lepton_automl.models.custom.CustomNet",
         "lepton_automl.pipelines.validation.final_scores",
-        "lepton_automl.pipelines.validation.validation_scores",
+        "lepton_automl.pipelines.validation.scorer",
         "lepton_automl.training.keep_best.KeepBest",
     )
     values = [

@@ -157,7 +157,7 @@ class Training(pl.LightningModule):
 
 def train(network, rows, {arguments}):
     batches, gpu = Batches(rows, plan), torch.cuda.is_available()
-    keep = KeepBest(network, batches, lambda: validation_scores(network, rows), seed=plan.seed{first})
+    keep = KeepBest(network, batches, scorer(network, rows), seed=plan.seed{first})
     trainer = pl.Trainer(
         max_epochs={epochs},
         callbacks=[keep],
@@ -176,7 +176,7 @@ def _module(trial: TrialCode, imports: Imports) -> str:
     """The LightningModule and its Trainer; a training that is interrupted by pruning has a first epoch."""
     imports.add(
         "lepton_automl.data.batches.Batches",
-        "lepton_automl.pipelines.validation.validation_scores",
+        "lepton_automl.pipelines.validation.scorer",
         "lepton_automl.training.averaging.parameter_groups",
         "lepton_automl.training.joined.JoinedAdamW",
         "lepton_automl.training.keep_best.KeepBest",

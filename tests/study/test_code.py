@@ -9,7 +9,6 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -143,7 +142,7 @@ def test_the_script_of_a_pruned_network_for_images_reaches_the_score_of_the_tria
 def test_the_script_of_a_cross_validated_trial_reaches_its_score(table, tmp_path):
     request = AutoML(home=tmp_path, budget=Budget(trials=2), progress=False, refit="none")
     study = request.fit(table[0][:200], table[1][:200], folds=3)
-    check_scores(study, 1, tmp_path)
+    assert check_scores(study, 1, tmp_path) == pytest.approx(study.state.trial(1).result.scores, abs=1e-6)
 
 
 @pytest.mark.slow
