@@ -58,7 +58,7 @@ def chosen_bundle(table: pd.DataFrame, request: AutoML, options: dict[str, Any],
         with POOL.executor(workers) as executor:
             # Timings would make the choice of a runtime differ from fit to fit, where trials limit a search.
             timed = request.budget.minutes is not None
-            state = search(config, folder, executor, since=began, finish=timed)
+            state = search(config, folder, executor, since=began, finish=timed, chosen_only=True)
             if not timed and request.refit == "auto" and state.front():
                 _refit(state, state.choose(), executor, folder)
         chosen = state.choose()

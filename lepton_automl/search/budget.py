@@ -57,7 +57,7 @@ class BudgetTracker:
     def _end_reserve(self, seconds: float) -> float:
         """Seconds reserved for the end of the study."""
         if self._reserve is None:
-            return max(seconds * RESERVE, min(LEAST_RESERVE, seconds / 30))
+            return usual_reserve(seconds)
         return min(self._reserve(), largest_reserve(seconds))
 
     @property
@@ -97,6 +97,11 @@ class BudgetTracker:
 def _trained(state: StudyState) -> int:
     """How many trials there are besides ensembles, which are not trained."""
     return sum(not trial.is_ensemble for trial in state.trials.values())
+
+
+def usual_reserve(seconds: float) -> float:
+    """Seconds of a budget that are reserved for the end of the study unless it was measured."""
+    return max(seconds * RESERVE, min(LEAST_RESERVE, seconds / 30))
 
 
 def largest_reserve(seconds: float) -> float:

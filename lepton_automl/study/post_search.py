@@ -22,6 +22,7 @@ from lepton_automl.trial import Trial
 
 from .ensemble_plan import candidates, ensemble_events, ensemble_job, ensemble_seconds
 from .refit_plan import (
+    finish_room,
     fitting,
     members_of,
     refit_job,
@@ -52,10 +53,13 @@ class FinalistAccelerator:
         state: The study.
         executor: Runs the requests.
         job: Returns the job of a trial.
+        chosen_only: Whether only the chosen model is kept: others are not accelerated, and nothing is measured for a report.
     """
 
-    def __init__(self, state: StudyState, executor: Executor, job: Callable[[Trial], TrialJob]) -> None:
-        self._state, self._executor, self._job = state, executor, job
+    def __init__(
+        self, state: StudyState, executor: Executor, job: Callable[[Trial], TrialJob], *, chosen_only: bool = False
+    ) -> None:
+        self._state, self._executor, self._job, self._chosen_only = state, executor, job, chosen_only
         self._pace = 1.0  # seconds that the last model took, as a multiple of those assumed
         self._known: tuple[tuple[int, int, int] | None, tuple[float, float]] = (
             None,
@@ -64,10 +68,12 @@ class FinalistAccelerator:
         self._until: Callable[[], float | None] = lambda: None
 
     def seconds(self) -> float:
-        """Estimated seconds for the current front."""
-        models, (ensemble, refit) = self._state.front(), self._estimates()
-        before = ensemble + sum(map(self._expected, self._remaining()))
-        return before + refit * (refit <= refit_room(self._state)) + (LOOK + IMPORTANCE) * bool(models)
+        """Estimated seconds for the current front; what a short budget has no room for takes none."""
+        models, (ensemble, refit), room = self._state.front(), self._estimates(), finish_room(self._state)
+        each = [self._expected(trial) for trial in self._remaining()]
+        before = ensemble * (ensemble + GUESS <= room) + sum(each) * (not each or each[0] + LOOK <= room)
+        measured = (LOOK + IMPORTANCE) * bool(models and not self._chosen_only)
+        return before + refit * (refit <= refit_room(self._state)) + measured
 
     def _estimates(self) -> tuple[float, float]:
         """Estimated seconds of the ensemble, and of the refit of the model that would be chosen now or of some of its networks.
@@ -119,6 +125,8 @@ class FinalistAccelerator:
             self._pace *= (self._executor.now() - began) / expected
         if self._refits():
             yield self._refitted(self._state.choose(), watch)
+        if self._chosen_only:
+            return
         if self._seconds_left() >= LOOK:
             self._analyze_errors(watch)
         if self._seconds_left() >= IMPORTANCE:
@@ -224,6 +232,8 @@ class FinalistAccelerator:
         if not models:
             return []
         chosen = self._state.choose().number
+        if self._chosen_only:
+            return [trial for trial in models if trial.number == chosen]
         return sorted(models, key=lambda trial: trial.number != chosen)
 
     def _accelerated(self, trial: Trial, on_tick: Callable[[], None], seconds: float) -> Event:

@@ -10,7 +10,7 @@ from pathlib import Path
 from lepton_automl.families import TEACHER
 from lepton_automl.jobs import TrialJob
 from lepton_automl.refit import RefitJob, RefitRows, RetrainJob
-from lepton_automl.search.budget import largest_reserve
+from lepton_automl.search.budget import largest_reserve, usual_reserve
 from lepton_automl.search.pace import epoch_seconds
 from lepton_automl.state import StudyState
 from lepton_automl.study_store import BUNDLE, RETRAINED
@@ -116,6 +116,12 @@ def refit_room(state: StudyState) -> float:
     """Seconds that a refit may take of what a budget reserves for the end of the study; infinite if time is not limited."""
     budget = state.settings.budget.seconds(state.settings.deployment.device, state.settings.workers)
     return math.inf if budget is None else SHARE * largest_reserve(budget)
+
+
+def finish_room(state: StudyState) -> float:
+    """Seconds that a budget has for ensembles, acceleration and refits at its end; infinite if time is not limited."""
+    budget = state.settings.budget.seconds(state.settings.deployment.device, state.settings.workers)
+    return math.inf if budget is None else largest_reserve(budget) - usual_reserve(budget)
 
 
 def _makespan(each: Sequence[float], workers: int) -> float:

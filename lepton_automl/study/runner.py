@@ -100,6 +100,7 @@ def search(
     prepared: float = 0.0,
     reserve: Callable[[], float] | None = None,
     finish: bool = False,
+    chosen_only: bool = False,
     tell: Callable[[str], None] = lambda _: None,
     notes: tuple[str, ...] = (),
 ) -> StudyState:
@@ -108,6 +109,7 @@ def search(
     Args:
         notes: Warnings about the machine, noted at the start.
         finish: Whether the front's models are accelerated at the end; a recording has no models.
+        chosen_only: Whether only the chosen model will be kept; see `FinalistAccelerator`.
             For the other arguments see `run_study`.
     """
     journal, past = study_journal(folder), check_intact(folder)
@@ -132,7 +134,7 @@ def search(
         inbox=inbox,
         missing=lambda: next(filter(None, map(write_problem, (folder, Path(tempfile.gettempdir())))), ""),
         reserve=reserve,
-        finalists=FinalistAccelerator(state, executor, job) if finish else None,
+        finalists=FinalistAccelerator(state, executor, job, chosen_only=chosen_only) if finish else None,
     )
     loop.replay(past[start:], lost=not is_new and len(past) > start)
     for note in () if is_new else notes:

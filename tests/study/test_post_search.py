@@ -10,7 +10,7 @@ from lepton_automl.errors import StudyError
 from lepton_automl.jobs import AccelerateJob
 from lepton_automl.specs import Budget
 from lepton_automl.study import refit_plan
-from lepton_automl.study.post_search import IMPORTANCE, LOOK, FinalistAccelerator
+from lepton_automl.study.post_search import GUESS, IMPORTANCE, LOOK, FinalistAccelerator
 from lepton_automl.study.refit_plan import ASSEMBLY, fitting, refit_room, refit_seconds
 from tests.samples import trial_job
 
@@ -31,9 +31,13 @@ class Slow:
         raise StudyError("it failed", where="worker")
 
 
-def accelerator(state, tmp_path, seconds=1.0):
+def accelerator(state, tmp_path, seconds=1.0, **options):
     executor = Slow(seconds)
-    return FinalistAccelerator(state, executor, lambda trial: trial_job(trial.number, state.settings.data, tmp_path)), executor
+
+    def job(trial):
+        return trial_job(trial.number, state.settings.data, tmp_path)
+
+    return FinalistAccelerator(state, executor, job, **options), executor
 
 
 def test_more_time_is_reserved_for_slow_networks(study_state, tmp_path):
@@ -61,6 +65,19 @@ def test_a_model_stays_in_float32_if_too_little_time_is_left(study_state, tmp_pa
     list(finish(lambda: None, lambda: finish.seconds() - LOOK - IMPORTANCE))
     assert not any(isinstance(request, AccelerateJob) for request in executor.requests)
     assert state.front()[0].accelerated is None
+
+
+def test_a_short_budget_reserves_nothing_for_what_it_has_no_room_for(study_state, tmp_path):
+    short, long = (study_state([(0.9, 0.01)], budget=Budget(minutes=minutes)) for minutes in (0.2, 2))
+    assert accelerator(short, tmp_path)[0].seconds() == LOOK + IMPORTANCE
+    assert accelerator(long, tmp_path)[0].seconds() > GUESS + LOOK + IMPORTANCE
+    assert accelerator(short, tmp_path, chosen_only=True)[0].seconds() == 0.0
+
+
+def test_what_is_not_kept_is_neither_accelerated_nor_measured(study_state, tmp_path):
+    finish, executor = accelerator(study_state([(0.9, 0.01), (0.7, 0.001)]), tmp_path, chosen_only=True)
+    list(finish(lambda: None, lambda: 60.0))
+    assert [type(request) for request in executor.requests] == [AccelerateJob]
 
 
 def test_no_time_is_reserved_for_a_refit_that_does_not_fit(study_state):
