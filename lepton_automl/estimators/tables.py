@@ -45,10 +45,10 @@ def check_single_labels(y: Any, *, numbers: bool) -> None:
     Raises:
         ValueError: There are several columns.
     """
-    shape = np.shape(y)
-    if len(shape) != 2 or shape[1] < 2 or hasattr(y, "toarray"):  # scikit-learn refuses sparse matrices itself
+    columns = np.asarray(y)
+    if columns.ndim != 2 or columns.shape[1] < 2:
         return
-    what = f"y should be a 1d array; it has the shape {shape}"  # the first words are scikit-learn's
-    if not numbers and np.isin(y, (0, 1)).all() and (np.sum(y, axis=1) == 1).all():
+    what = f"y should be a 1d array; it has the shape {columns.shape}"  # the first words are scikit-learn's
+    if not numbers and np.isin(columns, (0, 1)).all() and (columns.sum(1) == 1).all():
         raise ValueError(f"{what}: one-hot rows. Pass np.argmax(y, axis=1): its scores and splits need one class per row.")
     raise ValueError(f"{what}. Pass one column; AutoML().fit(...) takes several labels per row.")
