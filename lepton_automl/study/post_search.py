@@ -53,7 +53,8 @@ class FinalistAccelerator:
         state: The study.
         executor: Runs the requests.
         job: Returns the job of a trial.
-        chosen_only: Whether only the chosen model is kept: others are not accelerated, and nothing is measured for a report.
+        chosen_only: Whether only the chosen model is kept: others are not accelerated, nor is it itself where only
+            its score counts, as that may cost accuracy; and nothing is measured for a report.
     """
 
     def __init__(
@@ -233,8 +234,14 @@ class FinalistAccelerator:
             return []
         chosen = self._state.choose().number
         if self._chosen_only:
-            return [trial for trial in models if trial.number == chosen]
+            return [trial for trial in models if trial.number == chosen and self._costs_count()]
         return sorted(models, key=lambda trial: trial.number != chosen)
+
+    def _costs_count(self) -> bool:
+        """Whether anything besides the score is an objective or has a limit."""
+        target = self._state.settings.deployment
+        limits = [target.max_latency_ms, target.max_size_bytes, *target.limits.values()]
+        return len(self._state.settings.objectives) > 1 or any(limit is not None for limit in limits)
 
     def _accelerated(self, trial: Trial, on_tick: Callable[[], None], seconds: float) -> Event:
         assert trial.result is not None

@@ -110,7 +110,8 @@ def search(
         notes: Warnings about the machine, noted at the start.
         finish: Whether the front's models are accelerated at the end; a recording has no models.
         chosen_only: Whether only the chosen model will be kept; see `FinalistAccelerator`.
-            For the other arguments see `run_study`.
+
+    For the other arguments see `run_study`.
     """
     journal, past = study_journal(folder), check_intact(folder)
     is_new = not any(isinstance(event, HostBenchmarked) for event in past)
