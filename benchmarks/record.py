@@ -25,6 +25,7 @@ PACKAGE = CHECKOUT / "lepton_automl"
 OTHER_PARTS = {
     "cli",
     "estimators",
+    "monitoring",
     "reporting",
     "testing",
     "tracking",

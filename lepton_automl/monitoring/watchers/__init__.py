@@ -1,0 +1,1 @@
+"""The watchers: one file for each kind of change."""
