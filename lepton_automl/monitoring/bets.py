@@ -22,7 +22,8 @@ NEAREST = 5.0  # a shift of less than this many standard errors of the profile i
 CHANGES = (0.2, 0.5, 1.0)  # of how often a category occurs, in standard deviations
 TOP = 6  # categories with bets of their own
 FACTORS = (10.0, 100.0, 1000.0, 2.54, 1.609344, 0.45359237, 60.0, 3.6)  # units that are confused, or their inverses
-CELSIUS = ((1.8, 32.0), (1 / 1.8, -32 / 1.8), (1.0, 273.15), (1.0, -273.15))  # and temperatures: factor and offset
+TEMPERATURES = ((1.8, 32.0), (1 / 1.8, -32 / 1.8), (1.0, 273.15), (1.0, -273.15))  # factors and offsets
+CONVERSIONS = (*((factor, 0.0) for one in FACTORS for factor in (one, 1 / one)), *TEMPERATURES)
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,12 @@ def unit_bets(feature: FeatureProfile) -> list[Bet]:
     if feature.kind != NUMBER or feature.quantiles[0] == feature.quantiles[-1]:
         return []
     p, points = feature.probabilities(), np.asarray(feature.quantiles)
-    changes = [(factor, 0.0) for one in FACTORS for factor in (one, 1 / one)] + list(CELSIUS)
     bets = []
-    for factor, offset in changes:
+    for factor, offset in CONVERSIONS:
         moved = np.bincount(feature.bin(points * factor + offset), minlength=len(p)) / len(points)
         if np.abs(moved - p).sum() < 1.0:  # at most half of the rows would change their bin
             continue
-        sign = f" {offset:+.4g}" if offset else ""
-        bets.append(Bet(_log_ratio(0.9 * moved + 0.1 * p, p), f"look multiplied by {factor:.4g}{sign}", 1.0))
+        bets.append(Bet(_log_ratio(0.9 * moved + 0.1 * p, p), "look converted to another unit", factor + offset))
     return bets
 
 

@@ -59,7 +59,8 @@ class Detector:
 
     def reset(self) -> None:
         """Forget all evidence."""
-        self._mixture.reset()
+        self._mixture.reset(len(self._pending))
+        self._pending = self._pending[:0]
 
     def update(self, bins: Array) -> list[tuple[Detection, Bet]]:
         """Watch some rows; after a detection, watching starts anew.

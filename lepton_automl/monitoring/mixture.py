@@ -75,8 +75,13 @@ class Mixture:
             for new, old in zip((self._evidence, self._best, self._began), known, strict=True):
                 new[new_places] = old[old_places]
 
-    def reset(self) -> None:
-        """Forget all evidence, and watch on from the next row."""
+    def reset(self, skipped: int = 0) -> None:
+        """Forget all evidence, and watch on.
+
+        Args:
+            skipped: Rows that have arrived and are not to be watched.
+        """
+        self.row += skipped
         count = len(self._names)
         self._evidence = np.full(count, -np.inf)
         self._best = np.zeros(count)  # the largest log-likelihood ratio over all beginnings: Page's statistic

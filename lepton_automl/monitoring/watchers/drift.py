@@ -1,4 +1,4 @@
-"""Changes of the inputs: single features, features together, missing and unseen values, units."""
+"""Changes of the inputs: single features, features together, missing and unseen values."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from lepton_automl.arrays import Array
-from lepton_automl.monitoring.bets import Bettor, missing_bets, shift_bets, unit_bets, unseen_bets
+from lepton_automl.monitoring.bets import Bet, Bettor, missing_bets, shift_bets, unseen_bets
 from lepton_automl.monitoring.bins import FeatureProfile
 from lepton_automl.monitoring.detector import Detector
 from lepton_automl.monitoring.evidence import Evidence, Histogram, also
-from lepton_automl.monitoring.mixture import WINDOW, Detection
+from lepton_automl.monitoring.mixture import Detection
 from lepton_automl.monitoring.profile import Profile
 from lepton_automl.monitoring.rows import Rows
-from lepton_automl.monitoring.watcher import Watch
+from lepton_automl.monitoring.watcher import Reports, Watch
 
 
 class BinsWatch(Watch):
@@ -30,24 +30,20 @@ class BinsWatch(Watch):
     def __init__(self, name: str, features: Sequence[FeatureProfile], bettor: Bettor, false_alarms: float) -> None:
         self._name, self._features, self._false_alarms = name, tuple(features), false_alarms
         self.detector = Detector(features, bettor, false_alarms)
-        self._reported = -WINDOW
+        self._reports = Reports()
 
     def reset(self) -> None:
         """Forget all evidence."""
         self.detector.reset()
-        self._reported = -WINDOW
+        self._reports = Reports()
 
     def watch(self, bins: Array) -> list[Evidence]:
         """Watch the bins of some rows, [N, features]."""
-        return [self._evidence(found, bet.change) for found, bet in self.detector.update(bins) if self._is_new(found)]
+        return self._reports.new(self.detector.update(bins), self.evidence)
 
-    def _is_new(self, found: Detection) -> bool:
-        """Whether the last report is a window old: a change that lasts is detected again and again."""
-        new = found.row - self._reported >= WINDOW
-        self._reported = found.row if new else self._reported
-        return new
-
-    def _evidence(self, found: Detection, change: str) -> Evidence:
+    def evidence(self, detected: tuple[Detection, Bet]) -> Evidence:
+        """What is reported of a detection."""
+        found, change = detected[0], detected[1].change
         feature = self._features[found.owner]
         histogram = Histogram.of(feature, self.detector.seen(found.owner, found.since))
         others = tuple(self._features[place].name for place in found.owners if place != found.owner)
@@ -68,7 +64,7 @@ class BinsWatch(Watch):
         return f"Values of {feature.name!r} {change} ({histogram.largest_change()})."
 
 
-class _FeaturesWatch(BinsWatch):
+class FeaturesWatch(BinsWatch):
     """Watches the features of answered rows."""
 
     def __init__(self, name: str, profile: Profile, bettor: Bettor, false_alarms: float) -> None:
@@ -86,7 +82,7 @@ class _FeaturesWatcher:
 
     def start(self, profile: Profile, false_alarms: float) -> Watch | None:
         """Begin to watch; None if there are no such features."""
-        watch = _FeaturesWatch(self.name, profile, type(self).bettor, false_alarms)
+        watch = FeaturesWatch(self.name, profile, type(self).bettor, false_alarms)
         return watch if watch.detector.has_bets else None
 
 
@@ -112,14 +108,6 @@ class UnseenWatcher(_FeaturesWatcher):
     name = "unseen"
     weight = 1.0
     bettor = staticmethod(unseen_bets)
-
-
-class UnitWatcher(_FeaturesWatcher):
-    """Numbers that look converted to another unit."""
-
-    name = "unit"
-    weight = 0.5
-    bettor = staticmethod(unit_bets)
 
 
 class TogetherWatcher:

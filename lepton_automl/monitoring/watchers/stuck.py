@@ -10,10 +10,12 @@ from lepton_automl.monitoring.evidence import Evidence, also
 from lepton_automl.monitoring.mixture import LOOK, Detection, Mixture
 from lepton_automl.monitoring.profile import Profile
 from lepton_automl.monitoring.rows import Rows
-from lepton_automl.monitoring.watcher import Watch
+from lepton_automl.monitoring.watcher import Reports, Watch
 
 CHANCES = (0.02, 0.3)  # of a new value while a sensor is stuck, relative to before
 RAREST = 0.02  # the least probability of a repetition: rows that are sent twice are no stuck sensor
+COMMONEST = 0.95  # a value with more probability tells nothing when it is repeated
+MARGIN = 3.0  # standard errors by which a value may be more probable than the profile says
 
 
 class StuckWatcher:
@@ -34,12 +36,15 @@ class _StuckWatch(Watch):
         self._mixture = Mixture(false_alarms)
         names = [(place, "stuck", chance) for place in range(len(profile.features)) for chance in CHANCES]
         self._mixture.place(names, np.ones(len(names)))
+        self._reports = Reports()
         self._before: list[Array] | None = None
         self._pending = np.zeros((0, len(names)))
 
     def reset(self) -> None:
         """Forget all evidence."""
-        self._mixture.reset()
+        self._mixture.reset(len(self._pending))
+        self._pending = self._pending[:0]
+        self._reports = Reports()
 
     def rows(self, rows: Rows) -> list[Evidence]:
         if not len(rows):
@@ -57,7 +62,7 @@ class _StuckWatch(Watch):
         pending = np.concatenate([self._pending, np.concatenate(ratios, axis=1)])
         whole = len(pending) // LOOK * LOOK
         self._pending = pending[whole:]
-        return [self._evidence(found) for found in self._mixture.update(pending[:whole])]
+        return self._reports.new(self._mixture.update(pending[:whole]), self._evidence)
 
     def _evidence(self, found: Detection) -> Evidence:
         name, *others = (self._profile.features[place].name for place in (found.owner, *found.owners))
@@ -89,8 +94,10 @@ def _log_ratios(feature: FeatureProfile) -> Array:
 
     A value in a bin is at most as probable as the bin, so that the mean ratio is at most 1 while nothing is stuck.
     """
-    p = np.maximum(feature.probabilities(), RAREST)[:, None]
+    known = feature.probabilities()
+    known = known + MARGIN * np.sqrt(known * (1 - known) / feature.rows)
+    p = np.clip(known, RAREST, 1.0)[:, None]
     chances = np.asarray(CHANCES)
     table = np.stack([np.log(chances) + np.zeros_like(p), np.log((1 - chances * (1 - p)) / p)])
-    table[:, MISSING] = 0.0
+    table[:, (known > COMMONEST) | (np.arange(len(known)) == MISSING)] = 0.0
     return table

@@ -1,0 +1,106 @@
+"""Prediction ids: they cannot be guessed, belong to one caller's key, and carry the time and the number of rows of the answer.
+
+An id proves itself: nothing has to be remembered to refuse one that was made up, belongs to another key, or is too old.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import secrets
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import FeedbackError
+
+HEADER = struct.Struct(">QI8s")  # milliseconds since 1970, rows, random bytes
+SIGNATURE = 12  # bytes
+SECRET = 32  # bytes
+ROW = "."  # between an id and the number of a row of the answer
+
+
+@dataclass(frozen=True)
+class PredictionId:
+    """What an id says.
+
+    Args:
+        at: When it was issued, in seconds since 1970.
+        row: The number of the row in the answer, from 0.
+        name: The row's id in its only form, as rows are logged: `"ID.ROW"`.
+    """
+
+    at: float
+    row: int
+    name: str
+
+
+class PredictionIds:
+    """Issues and checks prediction ids.
+
+    Args:
+        secret: What the ids are signed with; ids of other secrets are refused.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    @classmethod
+    def open(cls, path: Path) -> PredictionIds:
+        """The ids of the secret in a file, which is made if it is missing, readable by its owner only."""
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return cls(path.read_bytes())
+        with os.fdopen(file, "wb") as opened:
+            opened.write(secrets.token_bytes(SECRET))
+            opened.flush()
+            os.fsync(opened.fileno())
+        return cls(path.read_bytes())
+
+    def issue(self, key: str, at: float, rows: int = 1) -> str:
+        """A new id of an answer.
+
+        Args:
+            key: The name of the caller's key.
+            at: The time in seconds since 1970.
+            rows: The number of rows in the answer.
+        """
+        content = HEADER.pack(round(1000 * at), rows, secrets.token_bytes(8))
+        return base64.urlsafe_b64encode(content + self._signature(content, key)).decode().rstrip("=")
+
+    def rows(self, issued: str, rows: int) -> list[str]:
+        """The ids of the rows of an answer, as they are logged."""
+        return [f"{issued}{ROW}{row}" for row in range(rows)]
+
+    def check(self, text: str, key: str) -> PredictionId:
+        """What an id says, with or without the number of a row.
+
+        Args:
+            text: The id that a caller sent.
+            key: The name of that caller's key.
+
+        Raises:
+            FeedbackError: It was not issued to this key, or the answer has no such row.
+        """
+        issued, _, number = str(text).partition(ROW)
+        try:
+            content = base64.b64decode(issued + "=" * (-len(issued) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            content = b""
+        header, signature = content[: HEADER.size], content[HEADER.size :]
+        if len(header) != HEADER.size or not hmac.compare_digest(signature, self._signature(header, key)):
+            fix = "Send the id of an answer to the same key."
+            raise FeedbackError("this prediction id was not issued to this key", where=str(text)[:60], fix=fix)
+        milliseconds, rows, _ = HEADER.unpack(header)
+        row = int(number) if number.isdecimal() and len(number) < 10 else 0 if not number and rows == 1 else -1
+        if not 0 <= row < rows:
+            fix = f"Send {issued}{ROW}0 for the first row, and so on."
+            raise FeedbackError(f"the answer has {rows} rows, and the id does not name one of them", where=str(text)[:60], fix=fix)
+        return PredictionId(at=milliseconds / 1000, row=row, name=f"{issued}{ROW}{row}")
+
+    def _signature(self, content: bytes, key: str) -> bytes:
+        return hmac.digest(self._secret, content + key.encode(), hashlib.sha256)[:SIGNATURE]
