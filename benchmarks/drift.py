@@ -38,7 +38,9 @@ HORIZON = CHANGED * WINDOW  # rows
 RIVALS = ("adwin", "ks")
 
 
-def run(*, seeds: int = 20, only: str = "", methods: str = ",".join(METHODS), calibration: int = 20, details: bool = False) -> Result:
+def run(
+    *, seeds: int = 20, only: str = "", methods: str = ",".join(METHODS), calibration: int = 20, details: bool = False
+) -> Result:
     """Run the streams that are not recorded yet, and compare the methods on all.
 
     Args:
@@ -57,9 +59,7 @@ def run(*, seeds: int = 20, only: str = "", methods: str = ",".join(METHODS), ca
         key = (method, name, seed, calibration)
         if key not in known.lines:
             source = _load(SCRIPTS[name][1][seed % len(SCRIPTS[name][1])])
-            level = levels.once(
-                (method, source.name, calibration), functools.partial(_calibrated, method, source, calibration)
-            )
+            level = levels.once((method, source.name, calibration), functools.partial(_calibrated, method, source, calibration))
             known.add(key, _watched(method, source, make(name, source, seed), level["level"]))
     lines = {(m, n, s): known.lines[m, n, s, calibration] for n, s, m in itertools.product(names, range(seeds), chosen)}
     used = [line for key, line in levels.lines.items() if key[2] == calibration]
@@ -111,7 +111,7 @@ def _watched(method: str, source: Source, stream: Stream, level: float) -> Line:
     (alarms,) = METHODS[method](source, [stream], level)
     quiet = stream.start // WINDOW if stream.name != "none" else len(stream) // WINDOW
     false = {(row - 1) // WINDOW for row, _ in alarms if row <= quiet * WINDOW}
-    after = [(row, what) for row, what in alarms if row > stream.start]
+    after = [(row, what) for row, what in alarms if row > stream.visible]
     first = after[0] if after and stream.name != "none" else None
     return {
         "source": source.name,
@@ -124,7 +124,13 @@ def _watched(method: str, source: Source, stream: Stream, level: float) -> Line:
 
 
 def _result(
-    lines: dict[tuple[str, str, int], Line], names: Sequence[str], seeds: int, methods: Sequence[str], levels: list[Line], *, details: bool
+    lines: dict[tuple[str, str, int], Line],
+    names: Sequence[str],
+    seeds: int,
+    methods: Sequence[str],
+    levels: list[Line],
+    *,
+    details: bool,
 ) -> Result:
     figures, notes = [], []
     changed = [name for name in names if name != "none"]
@@ -136,7 +142,9 @@ def _result(
         alarms, windows = sum(line["false"] for line in own), sum(line["quiet"] for line in own)
         low, high = wilson(alarms, windows)
         suffix = "" if method == "ours" else f"_{method}"
-        figures.append(Figure(name=f"false_alarm_rate{suffix}", value=alarms / windows, spread=(low, high), target="0.02 in it"))
+        figures.append(
+            Figure(name=f"false_alarm_rate{suffix}", value=alarms / windows, spread=(low, high), target="0.02 in it")
+        )
         found = [line["delay"] is not None for key, line in lines.items() if key[0] == method and key[1] != "none"]
         target = ">= 0.95" if method == "ours" else ""
         figures.append(Figure(name=f"detected{suffix}", value=float(np.mean(found)) if found else math.nan, target=target))
@@ -149,9 +157,14 @@ def _result(
             found = sum(value < HORIZON for value in values)
             notes.append(f"{name}, {method}: median delay {np.median(values):.0f} rows, {found} of {seeds} found")
             if details:
-                said = [f"{lines[method, name, s]['source']}/{lines[method, name, s]['column']} {values[s]} {lines[method, name, s]['named']}" for s in range(seeds)]
+                said = [
+                    f"{lines[method, name, s]['source']}/{lines[method, name, s]['column']} {values[s]} {lines[method, name, s]['named']}"
+                    for s in range(seeds)
+                ]
                 notes.append("; ".join(said))
-    notes += [f"{one['system']} on {one['source']}: level {one['level']:.4g}, {one['rate']:.4g} of quiet windows" for one in levels]
+    notes += [
+        f"{one['system']} on {one['source']}: level {one['level']:.4g}, {one['rate']:.4g} of quiet windows" for one in levels
+    ]
     return Result(figures=figures, notes=notes)
 
 

@@ -27,10 +27,10 @@ Method = Callable[[Source, Sequence[Stream], float], list[list[Alarm]]]
 def ours(source: Source, streams: Sequence[Stream], level: float) -> list[list[Alarm]]:
     """The default watchers; the level is the stated false-alarm rate."""
     profile = source.profile()
-    return [_watch(Monitor(profile, false_alarms=level), source, stream) for stream in streams]
+    return [_watch(Monitor(profile, false_alarms=level), stream) for stream in streams]
 
 
-def _watch(monitor: Monitor, source: Source, stream: Stream) -> list[Alarm]:
+def _watch(monitor: Monitor, stream: Stream) -> list[Alarm]:
     found: list[Alarm] = []
     for first in range(0, len(stream), WINDOW):
         part = slice(first, min(first + WINDOW, len(stream)))
@@ -41,9 +41,7 @@ def _watch(monitor: Monitor, source: Source, stream: Stream) -> list[Alarm]:
         )
         found += [(one.row, f"{one.watcher}: {', '.join(one.features[:1])}") for one in monitor.rows(rows)]
         late = slice(max(part.start - FEEDBACK_DELAY, 0), max(part.stop - FEEDBACK_DELAY, 0))
-        feedback = Feedback(
-            truth=stream.truth[late], answers=stream.answers[late], confidence=_part(stream.confidence, late)
-        )
+        feedback = Feedback(truth=stream.truth[late], answers=stream.answers[late], confidence=_part(stream.confidence, late))
         if len(feedback):
             found += [(one.row + FEEDBACK_DELAY, one.watcher) for one in monitor.feedback(feedback)]
     return sorted(found)

@@ -77,12 +77,11 @@ def _cached(name: str, train: Callable[[], Any]) -> Any:
 
 
 def _table(name: str) -> Source:
+    import pandas as pd
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OrdinalEncoder
-
-    import pandas as pd
 
     table = Table.read(name)
     order = np.random.default_rng(0).permutation(len(table.target))

@@ -26,6 +26,7 @@ class Stream:
 
     Attributes:
         column: The feature that is changed, if it is one.
+        visible: The first row at which anything can be seen of the change: later if only true answers show it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Stream:
     confidence: Array | None
     truth: Array
     column: str = ""
+    visible: int = 0
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -86,7 +88,9 @@ def make(name: str, source: Source, seed: int, quiet: int = QUIET, changed: int 
         draft.change(late)
     raw = {column: np.concatenate([values[:start], late[column]]) for column, values in raw.items()}
     answers, confidence = source.predict(raw)
-    return Stream(name, source.name, seed, start, source.features(raw), answers, confidence, truth, draft.column)
+    visible = start + (FEEDBACK_DELAY if draft.relabel is not None else 0)
+    features = source.features(raw)
+    return Stream(name, source.name, seed, start, features, answers, confidence, truth, draft.column, visible)
 
 
 def quiet(source: Source, seed: int, windows: int) -> Stream:

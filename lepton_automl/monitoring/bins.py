@@ -158,7 +158,9 @@ def _edges(known: Array) -> Array:
         cuts = values
     else:
         frequent = values[counts >= len(known) / NUMBER_BINS]
-        cuts = np.concatenate([np.quantile(known, np.linspace(0, 1, NUMBER_BINS + 1)), frequent, np.nextafter(frequent, np.inf)])
+        cuts = np.concatenate(
+            [np.quantile(known, np.linspace(0, 1, NUMBER_BINS + 1)), frequent, np.nextafter(frequent, np.inf)]
+        )
     top = np.nextafter(values[-1], np.inf)
     cuts = np.unique(cuts[cuts <= values[-1]])
     filled = np.bincount(np.searchsorted(cuts, known, side="right") - 1, minlength=len(cuts)) > 0

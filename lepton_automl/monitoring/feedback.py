@@ -98,7 +98,9 @@ class FeedbackStore:
             try:
                 event = self._event(prediction_id, truth, key, correction=correction)
                 if event.id in events:
-                    raise FeedbackError("this prediction id is there twice", where=event.id, fix="Send one true answer for each.")
+                    raise FeedbackError(
+                        "this prediction id is there twice", where=event.id, fix="Send one true answer for each."
+                    )
                 events[event.id] = event
             except FeedbackError as error:
                 complaints.add(f"{error.where}: {error.what}", error.fix)
@@ -120,7 +122,9 @@ class FeedbackStore:
             raise FeedbackError("a true answer was reported for this prediction id before", where=known.name, fix=fix)
         if before is None and correction:
             fix = "Send it as a first report."
-            raise FeedbackError("nothing was reported for this prediction id that could be corrected", where=known.name, fix=fix)
+            raise FeedbackError(
+                "nothing was reported for this prediction id that could be corrected", where=known.name, fix=fix
+            )
         return FeedbackEvent(
             id=known.name, truth=self._checked(truth, known.name), key=key[:LONGEST_KEY], at=now, correction=correction
         )

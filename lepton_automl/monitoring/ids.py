@@ -99,7 +99,9 @@ class PredictionIds:
         row = int(number) if number.isdecimal() and len(number) < 10 else 0 if not number and rows == 1 else -1
         if not 0 <= row < rows:
             fix = f"Send {issued}{ROW}0 for the first row, and so on."
-            raise FeedbackError(f"the answer has {rows} rows, and the id does not name one of them", where=str(text)[:60], fix=fix)
+            raise FeedbackError(
+                f"the answer has {rows} rows, and the id does not name one of them", where=str(text)[:60], fix=fix
+            )
         return PredictionId(at=milliseconds / 1000, row=row, name=f"{issued}{ROW}{row}")
 
     def _signature(self, content: bytes, key: str) -> bytes:

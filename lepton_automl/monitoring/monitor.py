@@ -28,9 +28,7 @@ class Monitor:
         ConfigError: The rate is not between 0 and 1, or no watcher has what it needs.
     """
 
-    def __init__(
-        self, profile: Profile, watchers: Sequence[Watcher] | None = None, false_alarms: float = FALSE_ALARMS
-    ) -> None:
+    def __init__(self, profile: Profile, watchers: Sequence[Watcher] | None = None, false_alarms: float = FALSE_ALARMS) -> None:
         chosen = [get_watcher(name) for name in plugins.names(KIND)] if watchers is None else list(watchers)
         complaints = Complaints("Monitor")
         complaints.check(0 < false_alarms < 1, f"false_alarms is {false_alarms!r}; it must be more than 0 and less than 1")

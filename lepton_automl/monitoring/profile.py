@@ -173,7 +173,7 @@ def errors_of(answers: Array, truth: Array, *, labels: bool) -> Array:
 
 
 def _score(answers: Array, truth: Array, confidence: Array | None) -> Score:
-    labels = confidence is not None or np.asarray(answers).dtype.kind not in "f"
+    labels = confidence is not None or np.asarray(answers).dtype.kind != "f"
     errors = errors_of(answers, truth, labels=labels)
     value = float(1 - errors.mean() if labels else errors.mean())
     score = Score(rows=len(errors), labels=labels, value=value, errors=feature_profile("error", errors))

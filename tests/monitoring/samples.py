@@ -35,7 +35,12 @@ def profile() -> Profile:
     rng = np.random.default_rng(0)
     answers, confidence, truth = outputs(rng, 4000)
     return profile_of(
-        features(rng, 6000), answers=answers, confidence=confidence, truth=truth, latency_ms=latencies(rng, 2000), failures=0.001
+        features(rng, 6000),
+        answers=answers,
+        confidence=confidence,
+        truth=truth,
+        latency_ms=latencies(rng, 2000),
+        failures=0.001,
     )
 
 

@@ -30,7 +30,9 @@ def read_log(folder: Path, *, since: float = 0.0, columns: list[str] | None = No
     import pyarrow.compute as pc
 
     if not Path(folder).is_dir():
-        raise MonitoringError("there is no log", where=str(folder), fix="Check the folder; a log is made when a model is served.")
+        raise MonitoringError(
+            "there is no log", where=str(folder), fix="Check the folder; a log is made when a model is served."
+        )
     tables = _tables(Path(folder))
     if not tables:
         return pa.table({})

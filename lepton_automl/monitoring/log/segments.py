@@ -114,7 +114,8 @@ class SegmentFolder:
             _write_segment(path)
 
     def _next(self) -> FrameFile:
-        numbers = [int(match[1]) for name in os.listdir(self.folder) if (match := CLOSED.match(name) or OPEN.match(name))]
+        names = [path.name for path in self.folder.iterdir()]
+        numbers = [int(match[1]) for name in names if (match := CLOSED.match(name) or OPEN.match(name))]
         frames = FrameFile(self.folder / f"open-{max(numbers, default=0) + 1:08}.frames")
         sync_folder(self.folder)
         return frames

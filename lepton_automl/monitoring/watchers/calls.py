@@ -42,9 +42,7 @@ class _LatencyWatch(BinsWatch):
         recent = float(np.median(calls.latency_ms[counted])) if counted.any() else float("nan")
         usual = latency.quantiles[len(latency.quantiles) // 2]
         what = f"Calls take {recent:.3g} ms in the median, and {usual:.3g} ms were measured."
-        return [
-            one.replace(what=what, counted="calls", figures={"median_ms": recent, "measured_ms": usual}) for one in found
-        ]
+        return [one.replace(what=what, counted="calls", figures={"median_ms": recent, "measured_ms": usual}) for one in found]
 
     def _apart(self, calls: Calls) -> Array:
         """Which calls count: one in each period, if the times are known."""

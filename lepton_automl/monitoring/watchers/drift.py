@@ -72,6 +72,7 @@ class FeaturesWatch(BinsWatch):
         self._profile = profile
 
     def rows(self, rows: Rows) -> list[Evidence]:
+        """Watch the features of some rows."""
         return self.watch(rows.bins(self._profile))
 
 
