@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .drift_streams import streams as scripts
-from .drift_streams.methods import METHODS, Alarm
+from .drift_streams.methods import ALTERNATIVES, METHODS, Alarm
 from .drift_streams.sources import Source, load
 from .drift_streams.streams import CHANGED, SCRIPTS, WINDOW, Stream, make
 from .environments import WORK
@@ -31,7 +31,7 @@ from .report import Figure, Result
 from .table_rivals.data import DATA
 
 RATE = 1 / 50  # false alarms in a quiet window
-FIRST_LEVEL = {"ours": 0.03, "adwin": 0.01, "ks": 0.015}
+FIRST_LEVEL = {"ours": 0.03, "adwin": 0.005, "ks": 0.012, "conformal": 0.03, "spending": 0.01}
 STEPS = 5  # of the search for a level
 QUIET_SEED = 10_000  # of the first calibration stream
 HORIZON = CHANGED * WINDOW  # rows
@@ -46,7 +46,7 @@ def run(
     Args:
         seeds: Of each stream.
         only: Streams by name, separated by commas; all by default.
-        methods: Methods by name.
+        methods: Methods by name; besides the three there are `conformal` and `spending`, other sequential schemes.
         calibration: Quiet streams of 50 windows that each method is calibrated on, for each data set.
         details: Print the delays of each seed.
     """
@@ -85,7 +85,7 @@ def _calibrated(method: str, source: Source, count: int) -> Line:
     tried: dict[float, float] = {}
     level = FIRST_LEVEL[method]
     for _ in range(STEPS):
-        alarms = METHODS[method](source, quiet, level)
+        alarms = (METHODS | ALTERNATIVES)[method](source, quiet, level)
         tried[level] = _rate(alarms, [len(stream) for stream in quiet])
         print(f"{method} on {source.name}: level {level:.4g}, {100 * tried[level]:.3g} % of quiet windows", flush=True)
         level = _next_level(tried)
@@ -108,7 +108,7 @@ def _rate(alarms: Sequence[Sequence[Alarm]], rows: Sequence[int]) -> float:
 
 
 def _watched(method: str, source: Source, stream: Stream, level: float) -> Line:
-    (alarms,) = METHODS[method](source, [stream], level)
+    (alarms,) = (METHODS | ALTERNATIVES)[method](source, [stream], level)
     quiet = stream.start // WINDOW if stream.name != "none" else len(stream) // WINDOW
     false = {(row - 1) // WINDOW for row, _ in alarms if row <= quiet * WINDOW}
     after = [(row, what) for row, what in alarms if row > stream.visible]

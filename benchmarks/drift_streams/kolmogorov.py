@@ -21,7 +21,7 @@ def p_values(source: Source, stream: Stream) -> Array:
         for window in range(windows):
             stop = (window + 1) * WINDOW - channel.late
             if stop >= WINDOW:
-                found[window, place] = _p(channel, column[stop - WINDOW : stop])
+                found[window, place] = p_value(channel, column[stop - WINDOW : stop])
     return found.min(1) * len(known)
 
 
@@ -30,7 +30,7 @@ def alarms(source: Source, stream: Stream, level: float) -> list[int]:
     return [(int(window) + 1) * WINDOW for window in np.flatnonzero(p_values(source, stream) <= level)]
 
 
-def _p(channel: Channel, seen: Array) -> float:
+def p_value(channel: Channel, seen: Array) -> float:
     reference = channel.reference
     if channel.category:
         return _chi_squared(reference, seen)

@@ -14,7 +14,7 @@ from lepton_automl.arrays import Array
 from lepton_automl.monitoring.monitor import Monitor
 from lepton_automl.monitoring.rows import Feedback, Rows
 
-from . import kolmogorov
+from . import alternatives, kolmogorov
 from .channels import channels, values
 from .sources import Source
 from .streams import FEEDBACK_DELAY, WINDOW, Stream
@@ -73,3 +73,4 @@ def adwin(source: Source, streams: Sequence[Stream], level: float) -> list[list[
 
 
 METHODS: dict[str, Method] = {"ours": ours, "adwin": adwin, "ks": ks}
+ALTERNATIVES: dict[str, Method] = {"conformal": alternatives.conformal, "spending": alternatives.spending}

@@ -13,7 +13,7 @@ import numpy as np
 
 from lepton_automl.arrays import Array
 
-from .bins import ABOVE, BELOW, FIRST, INNER, MISSING, NUMBER, UNSEEN, FeatureProfile
+from .bins import ABOVE, BELOW, FIRST, MISSING, NUMBER, UNSEEN, FeatureProfile, number_order, score_of_bins
 
 TILTS = (0.1, 0.2, 0.4, 0.8, 1.6)  # shifts of the mean, in standard deviations
 SPREADS = (0.15, 0.3, 0.6)  # the same of the squared distance from the middle
@@ -87,9 +87,7 @@ def unit_bets(feature: FeatureProfile) -> list[Bet]:
 
 
 def _number_bets(feature: FeatureProfile, p: Array) -> list[Bet]:
-    order = np.r_[BELOW, np.arange(INNER, len(p)), ABOVE]
-    score = np.zeros(len(p))
-    score[order] = normal_scores(p[order])
+    order, score = number_order(len(p)), score_of_bins(feature)
     bets = []
     for size in _sizes(TILTS, feature.rows):
         bets += [_tilt(p, score, size, "are larger"), _tilt(p, score, -size, "are smaller")]
@@ -118,20 +116,6 @@ def _category_bets(feature: FeatureProfile, p: Array) -> list[Bet]:
 def _sizes(sizes: tuple[float, ...], rows: int) -> tuple[float, ...]:
     """The sizes that the profile is sure about; at least the largest."""
     return tuple(size for size in sizes if size >= NEAREST / np.sqrt(rows)) or sizes[-1:]
-
-
-def normal_scores(p: Array) -> Array:
-    """The normal score of each of some ordered bins: the middle of its rank on the scale of the normal distribution."""
-    middle = (np.cumsum(p) - p / 2) / p.sum()
-    return normal_quantile(middle)
-
-
-def normal_quantile(share: Array) -> Array:
-    """The quantile of the normal distribution, by Winitzki's approximation of the inverse error function (error below 0.005)."""
-    x, a = 2 * share - 1, 0.147
-    log = np.log1p(-(x**2))
-    part = 2 / (np.pi * a) + log / 2
-    return np.asarray(np.sqrt(2) * np.sign(x) * np.sqrt(np.sqrt(part**2 - log / a) - part))
 
 
 def _indicator(p: Array, place: int) -> Array:

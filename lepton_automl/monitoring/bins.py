@@ -196,6 +196,34 @@ def _integers(counts: Array) -> tuple[int, ...]:
     return tuple(int(count) for count in counts)
 
 
+def number_order(bins: int) -> Array:
+    """The bins of a number from the smallest values to the largest, without that of missing ones."""
+    return np.r_[BELOW, np.arange(INNER, bins), ABOVE]
+
+
+def score_of_bins(feature: FeatureProfile) -> Array:
+    """The normal score of each bin of a number; zero for missing values and for categories."""
+    scores = np.zeros(len(feature.counts))
+    if feature.kind == NUMBER:
+        order = number_order(len(scores))
+        scores[order] = normal_scores(feature.probabilities()[order])
+    return scores
+
+
+def normal_scores(p: Array) -> Array:
+    """The normal score of each of some ordered bins: the middle of its rank on the scale of the normal distribution."""
+    middle = (np.cumsum(p) - p / 2) / p.sum()
+    return normal_quantile(middle)
+
+
+def normal_quantile(share: Array) -> Array:
+    """The quantile of the normal distribution, by Winitzki's approximation of the inverse error function (error below 0.005)."""
+    x, a = 2 * share - 1, 0.147
+    log = np.log1p(-(x**2))
+    part = 2 / (np.pi * a) + log / 2
+    return np.asarray(np.sqrt(2) * np.sign(x) * np.sqrt(np.sqrt(part**2 - log / a) - part))
+
+
 def as_numbers(values: Array, name: str) -> Array:
     """Values as float64 [N]; None is NaN.
 

@@ -11,8 +11,7 @@ from lepton_automl._json import Value
 from lepton_automl.arrays import Array
 from lepton_automl.errors import Complaints, DataError, did_you_mean
 
-from .bets import normal_scores
-from .bins import ABOVE, BELOW, INNER, MISSING, NUMBER, FeatureProfile, as_numbers, feature_profile
+from .bins import NUMBER, FeatureProfile, as_numbers, feature_profile, score_of_bins
 
 FEWEST = 50  # rows that a profile needs
 COMBINATIONS = 8  # of columns that are watched together
@@ -186,7 +185,7 @@ def _score(answers: Array, truth: Array, confidence: Array | None) -> Score:
 
 def _together(features: tuple[FeatureProfile, ...], bins: Array) -> Together | None:
     """Combinations of columns: the directions of the most and of the least variance, each scaled to the variance 1."""
-    numbers = [place for place, one in enumerate(features) if one.kind == NUMBER and np.ptp(_score_of_bins(one)) > 0]
+    numbers = [place for place, one in enumerate(features) if one.kind == NUMBER and np.ptp(score_of_bins(one)) > 0]
     if len(numbers) < 2:
         return None
     scores = _scores(features, bins)
@@ -212,14 +211,4 @@ def _name(features: tuple[FeatureProfile, ...], weights: Array) -> str:
 
 def _scores(features: tuple[FeatureProfile, ...], bins: Array) -> Array:
     """The normal score of each value, zero for missing ones and categories, float64 [N, features]."""
-    return np.stack([_score_of_bins(one)[bins[:, place]] for place, one in enumerate(features)], axis=1)
-
-
-def _score_of_bins(feature: FeatureProfile) -> Array:
-    scores = np.zeros(len(feature.counts))
-    if feature.kind == NUMBER:
-        p = feature.probabilities()
-        order = np.r_[BELOW, np.arange(INNER, len(p)), ABOVE]
-        scores[order] = normal_scores(p[order])
-    scores[MISSING] = 0.0
-    return scores
+    return np.stack([score_of_bins(one)[bins[:, place]] for place, one in enumerate(features)], axis=1)

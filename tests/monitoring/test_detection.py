@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lepton_automl.monitoring.bets import missing_bets, normal_quantile, shift_bets, unit_bets, unseen_bets
-from lepton_automl.monitoring.bins import ABOVE, BELOW, CATEGORY, MISSING, UNSEEN, feature_profile
+from lepton_automl.monitoring.bets import missing_bets, shift_bets, unit_bets, unseen_bets
+from lepton_automl.monitoring.bins import ABOVE, BELOW, CATEGORY, MISSING, UNSEEN, feature_profile, normal_quantile
 from lepton_automl.monitoring.detector import Detector
 from lepton_automl.monitoring.mixture import LOOK, Mixture
 

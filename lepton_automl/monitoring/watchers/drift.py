@@ -8,13 +8,16 @@ import numpy as np
 
 from lepton_automl.arrays import Array
 from lepton_automl.monitoring.bets import Bet, Bettor, missing_bets, shift_bets, unseen_bets
-from lepton_automl.monitoring.bins import FeatureProfile
+from lepton_automl.monitoring.bins import NUMBER, FeatureProfile, score_of_bins
 from lepton_automl.monitoring.detector import Detector
 from lepton_automl.monitoring.evidence import Evidence, Histogram, also
 from lepton_automl.monitoring.mixture import Detection
 from lepton_automl.monitoring.profile import Profile
 from lepton_automl.monitoring.rows import Rows
 from lepton_automl.monitoring.watcher import Reports, Watch
+
+SPREAD = "are more spread"
+CLEAR_SHIFT = 1.0  # of the mean, in standard deviations
 
 
 class BinsWatch(Watch):
@@ -61,7 +64,16 @@ class BinsWatch(Watch):
 
     def sentence(self, feature: FeatureProfile, change: str, histogram: Histogram) -> str:
         """What changed."""
-        return f"Values of {feature.name!r} {change} ({histogram.largest_change()})."
+        return f"Values of {feature.name!r} {_plain(feature, change, histogram)} ({histogram.largest_change()})."
+
+
+def _plain(feature: FeatureProfile, change: str, histogram: Histogram) -> str:
+    """The change in words; a number that moved far is called larger or smaller, though the bet on its spread may have won."""
+    if feature.kind != NUMBER or not change.startswith(SPREAD):
+        return change
+    scores = score_of_bins(feature)
+    shift = float(np.asarray(histogram.seen) @ scores - np.asarray(histogram.expected) @ scores)
+    return change if abs(shift) < CLEAR_SHIFT else "are larger" if shift > 0 else "are smaller"
 
 
 class FeaturesWatch(BinsWatch):
