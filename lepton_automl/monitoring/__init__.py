@@ -15,6 +15,7 @@
 | `ids.py` | prediction ids that cannot be guessed and belong to one caller's key |
 | `log/` | what was asked: a queue, a thread, files that survive a crash, Parquet segments, retention |
 | `feedback.py` | true answers by prediction id: once, in time, within the schema |
+| `joined.py` | true answers beside what was answered |
 | `shares.py` | at most a stated share of the rows from any one key |
 
 The parts above `log/` need NumPy only.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from .bins import FeatureProfile
 from .mixture import LOOK, Detection, Mixture
 
 ENOUGH = 20000  # rows, after which the profile's own uncertainty no longer matters
-GROWTH = 0.1  # new rows, as a share of those known, after which the bets are placed anew
+GROWTH = 0.2  # new rows, as a share of those known, after which the bets are placed anew
 RECENT = 2000  # rows whose bins are kept, to show what was seen
 
 
@@ -24,14 +25,16 @@ class Detector:
         features: The features.
         bettor: The bets on a feature; there may be none.
         rate: The share of windows of 500 rows with a false alarm.
+        together: Whether a change of one feature changes the others.
     """
 
-    def __init__(self, features: Sequence[FeatureProfile], bettor: Bettor, rate: float) -> None:
+    def __init__(self, features: Sequence[FeatureProfile], bettor: Bettor, rate: float, *, together: bool = False) -> None:
         self._bettor = bettor
         self._known = KnownRows(tuple(features))
-        self._mixture = Mixture(rate)
+        self._mixture = Mixture(rate, together=together)
         self._pending = np.zeros((0, len(features)), np.int64)
-        self._recent = self._pending
+        self._recent: deque[Array] = deque()
+        self._recent_rows = 0
         self._place_bets()
 
     @property
@@ -54,7 +57,8 @@ class Detector:
         self.bets: list[Bet] = [bet for one in by_feature for bet in one]
         self._tables = {place: np.stack([bet.log for bet in one], axis=1) for place, one in enumerate(by_feature) if one}
         names = [(place, bet.change, bet.size) for place, one in enumerate(by_feature) for bet in one]
-        weights = [bet.weight / sum(other.weight for other in one) for one in by_feature for bet in one]
+        sums = [sum(bet.weight for bet in one) for one in by_feature]
+        weights = [bet.weight / total for one, total in zip(by_feature, sums, strict=True) for bet in one]
         self._mixture.place(names, np.asarray(weights))
 
     def reset(self) -> None:
@@ -74,7 +78,7 @@ class Detector:
         if not self.has_bets:
             return []
         pending = np.concatenate([self._pending, bins])
-        self._recent = np.concatenate([self._recent, bins])[-RECENT:]
+        self._remember(bins)
         found: list[tuple[Detection, Bet]] = []
         start = 0
         while len(pending) - start >= LOOK:
@@ -84,10 +88,17 @@ class Detector:
         self._pending = pending[start:]
         return found
 
+    def _remember(self, bins: Array) -> None:
+        self._recent.append(bins)
+        self._recent_rows += len(bins)
+        while self._recent_rows - len(self._recent[0]) >= RECENT:
+            self._recent_rows -= len(self._recent.popleft())
+
     def seen(self, feature: int, since: int) -> Array:
         """How many recent rows, from some row on, are in each bin of a feature."""
         rows = max(self._mixture.row + len(self._pending) - since, 1)
-        return np.bincount(self._recent[-rows:, feature], minlength=len(self._known.features[feature].counts))
+        recent = np.concatenate([bins[:, feature] for bins in self._recent])
+        return np.bincount(recent[-rows:], minlength=len(self._known.features[feature].counts))
 
     def _watch(self, bins: Array) -> list[tuple[Detection, Bet]]:
         """Watch rows that all have the same bets."""
@@ -113,7 +124,7 @@ class KnownRows:
     def __init__(self, features: tuple[FeatureProfile, ...]) -> None:
         self.features = features
         self._kept = [(0, features)]  # each with the first row that is not in them
-        self._added = [np.zeros(len(feature.counts), np.int64) for feature in features]
+        self._added: list[Array] = []
         self._rows = 0
 
     @property
@@ -139,12 +150,13 @@ class KnownRows:
         """
         if self._fewest >= ENOUGH:
             return False
-        for place, counts in enumerate(self._added):
-            counts += np.bincount(bins[:, place], minlength=len(counts))
+        self._added.append(bins)
         self._rows += len(bins)
         if self._rows < self._fewest * GROWTH - LOOK:
             return False
-        self.features = tuple(one.with_rows(counts) for one, counts in zip(self.features, self._added, strict=True))
+        columns = np.concatenate(self._added).T
+        counts = [np.bincount(bins, minlength=len(one.counts)) for one, bins in zip(self.features, columns, strict=True)]
+        self.features = tuple(one.with_rows(added) for one, added in zip(self.features, counts, strict=True))
         self._kept.append((first + len(bins), self.features))
         self._clear()
         return True
@@ -158,6 +170,5 @@ class KnownRows:
         return changed
 
     def _clear(self) -> None:
-        for counts in self._added:
-            counts[:] = 0
+        self._added = []
         self._rows = 0

@@ -9,7 +9,7 @@ independently.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from lepton_automl.arrays import Array
 
 LOOK = 10  # rows between two looks
 WINDOW = 500  # rows in the window that false-alarm rates are stated for
+LONGEST_PAUSE = 16 * WINDOW  # rows; each pause after the first is twice as long
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,21 @@ class Detection:
 class Mixture:
     """The evidence of several bets, and their mean.
 
+    After a detection all evidence is forgotten, and the features that changed are not watched for a while: a change that lasts would
+    be detected again at every look, and hide others.
+
     Args:
         rate: The share of windows of `WINDOW` rows with a false alarm.
+        together: Whether a change of one feature changes the others, so that all are not watched for a while.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, *, together: bool = False) -> None:
+        self._together = together
         self.threshold = float(np.log(WINDOW / rate))
         self.row = 0
+        self._paused: dict[
+            int, tuple[int, int]
+        ] = {}  # by feature: the row until which it is not watched, and for how many rows
         self._names: list[tuple[int, str, float]] = []
         self._owner = np.zeros(0, np.int64)
         self._log_weights = np.zeros(0)
@@ -76,7 +85,7 @@ class Mixture:
                 new[new_places] = old[old_places]
 
     def reset(self, skipped: int = 0) -> None:
-        """Forget all evidence, and watch on.
+        """Forget all evidence, and watch on, with the same features paused.
 
         Args:
             skipped: Rows that have arrived and are not to be watched.
@@ -93,7 +102,7 @@ class Mixture:
         return log_sum(self._evidence + self._log_weights)
 
     def update(self, log_ratios: Array) -> list[Detection]:
-        """Watch some rows; after a detection, watching starts anew.
+        """Watch some rows.
 
         Args:
             log_ratios: The logarithm of each bet's likelihood ratio, [N, bets]; N is a multiple of `LOOK`.
@@ -104,7 +113,9 @@ class Mixture:
         increments = log_ratios.reshape(-1, LOOK, log_ratios.shape[1]).sum(1)
         found: list[Detection] = []
         while len(increments):
-            increments = increments[self._advance(increments, found) :]
+            ends = [until for until, _ in self._paused.values() if until > self.row]
+            looks = (min(ends) - self.row) // LOOK if ends else len(increments)
+            increments = increments[self._advance(increments[: max(looks, 1)], found) :]
         return found
 
     def _advance(self, increments: Array, found: list[Detection]) -> int:
@@ -113,6 +124,8 @@ class Mixture:
         before = np.concatenate([np.zeros((1, total.shape[1])), total[:-1]])  # the sum before each look
         starts = np.log(LOOK) - before
         starts[0] = np.logaddexp(self._evidence, np.log(LOOK))
+        silent = np.isin(self._owner, [owner for owner, (until, _) in self._paused.items() if until > self.row])
+        starts[:, silent] = -np.inf
         evidence = total + np.logaddexp.accumulate(starts, axis=0)
         means = log_sums(evidence + self._log_weights)
         crossed = np.flatnonzero(means >= self.threshold)
@@ -122,8 +135,16 @@ class Mixture:
         self.row += looks * LOOK
         if len(crossed):
             found.append(self._detection())
+            self._pause(np.unique(self._owner).tolist() if self._together else found[-1].owners)
             self.reset()
         return looks
+
+    def _pause(self, owners: Iterable[int]) -> None:
+        for owner in owners:
+            until, pause = self._paused.get(owner, (-WINDOW, 0))
+            lasts = self.row - until < WINDOW
+            pause = min(2 * pause, LONGEST_PAUSE) if lasts else WINDOW
+            self._paused[owner] = (self.row + pause, pause)
 
     def _follow_best(self, total: Array, before: Array) -> None:
         """Bring Page's statistics, and the rows at which their changes began, up to date."""

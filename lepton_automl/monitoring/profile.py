@@ -89,8 +89,8 @@ class Profile(Value):
             DataError: A feature is missing, its length differs, or it has other values than numbers.
         """
         complaints = Complaints("features", DataError)
-        for name in self.names:
-            complaints.check(name in features, f"the feature {name!r} is missing", did_you_mean(name, features).strip())
+        for name in set(self.names) - set(features):
+            complaints.add(f"the feature {name!r} is missing", did_you_mean(name, features).strip())
         lengths = {len(features[name]) for name in self.names if name in features}
         complaints.check(len(lengths) <= 1, f"the features have different numbers of rows: {sorted(lengths)}")
         complaints.raise_any()

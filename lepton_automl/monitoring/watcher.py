@@ -5,14 +5,11 @@ Watchers are plug-ins of the kind `"watchers"`. Their contract is tested by `lep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar, cast
+from typing import Protocol, cast
 
 from lepton_automl import plugins
 
-from .bets import Bet
 from .evidence import Evidence
-from .mixture import WINDOW, Detection
 from .profile import Profile
 from .rows import Calls, Feedback, Rows
 
@@ -34,26 +31,6 @@ BUILT_IN = {
 # A kind of plug-in like those of plugins.py, known once this module is imported.
 plugins.KINDS.setdefault(KIND, "watcher")
 plugins.BUILT_IN.setdefault(KIND, BUILT_IN)
-
-
-T = TypeVar("T", bound=Detection | tuple[Detection, Bet])
-
-
-class Reports:
-    """Leaves out what is detected again within a window: a change that lasts is detected again and again."""
-
-    def __init__(self) -> None:
-        self._last = -WINDOW
-
-    def new(self, found: Sequence[T], evidence: Callable[[T], Evidence]) -> list[Evidence]:
-        """The evidence of what was not reported in the window before."""
-        reports = []
-        for one in found:
-            row = (one[0] if isinstance(one, tuple) else one).row
-            if row - self._last >= WINDOW:
-                self._last = row
-                reports.append(evidence(one))
-        return reports
 
 
 class Watch:

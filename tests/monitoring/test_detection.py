@@ -60,19 +60,19 @@ def test_a_mixture_is_its_recursion_however_rows_are_divided(seed, parts):
     ratios = rng.normal(0.02, 0.3, (sum(parts) * LOOK, 3))
     mixture = Mixture(0.02)
     mixture.place(names, weights)
-    expected, alarms = np.zeros(3), []
-    for look in range(sum(parts)):
-        expected = (expected + LOOK) * np.exp(ratios[look * LOOK : (look + 1) * LOOK].sum(0))
-        if expected @ weights / 4 >= 500 / 0.02:
-            alarms.append((look + 1) * LOOK)
-            expected = np.zeros(3)
-    found, first = [], 0
+    expected, first = np.zeros(3), 0
     for part in parts:
-        found += mixture.update(ratios[first : first + part * LOOK])
+        rows = ratios[first : first + part * LOOK]
+        found = mixture.update(rows)
+        for look in range(part):
+            expected = (expected + LOOK) * np.exp(rows[look * LOOK : (look + 1) * LOOK].sum(0))
+            if expected @ weights / 4 >= 500 / 0.02:
+                assert found[0].row == first + (look + 1) * LOOK and found[0].evidence == pytest.approx(
+                    np.log(expected @ weights / 4)
+                )
+                return
         first += part * LOOK
-    assert [one.row for one in found] == alarms
-    if alarms[-1:] != [first]:
-        assert mixture.evidence == pytest.approx(np.log(expected @ weights / 4))
+        assert not found and mixture.evidence == pytest.approx(np.log(expected @ weights / 4))
 
 
 def test_features_with_enough_evidence_of_their_own_are_all_named():
@@ -116,3 +116,14 @@ def test_rows_that_look_different_are_not_learned():
     detector.update(feature.bin(rng.normal(2, 1, size=1000))[:, None])
     counts = np.asarray(detector.features[0].counts)
     assert detector.features[0].rows < 2200 and counts[ABOVE] < 30
+
+
+def test_a_change_that_lasts_does_not_hide_another_and_is_reported_less_and_less_often():
+    mixture = Mixture(0.02)
+    mixture.place([(0, "a", 1.0), (1, "a", 1.0)], np.ones(2))
+    ratios = np.tile([3.0, -0.1], (8000, 1))
+    ratios[1200:1400, 1] = 0.3
+    found = mixture.update(ratios)
+    assert [one.row for one in found if one.owner == 0] == [10, 520, 1530, 3540, 7550]
+    (other,) = [one for one in found if one.owner == 1]
+    assert 1200 <= other.since <= other.row <= 1270

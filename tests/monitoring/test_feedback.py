@@ -11,7 +11,10 @@ from lepton_automl.errors import ConfigError
 from lepton_automl.monitoring.errors import FeedbackError
 from lepton_automl.monitoring.feedback import FeedbackStore, read_feedback
 from lepton_automl.monitoring.ids import PredictionIds
+from lepton_automl.monitoring.joined import joined_feedback
 from lepton_automl.monitoring.log.segments import DAY
+from lepton_automl.monitoring.log.settings import LogSettings
+from lepton_automl.monitoring.log.writer import LoggedRows, RequestLog
 from lepton_automl.monitoring.shares import limited_rows
 
 NOW = 1e9
@@ -107,3 +110,19 @@ def test_a_flood_of_one_key_does_not_displace_the_others():
     assert (kept == "ann").sum() == 10 and (kept == "bob").sum() == 20 and (kept == "eve").sum() == 30
     with pytest.raises(ConfigError, match="share is 0"):
         limited_rows(keys, 0)
+
+
+def test_true_answers_are_joined_with_what_was_answered(tmp_path):
+    log = RequestLog(tmp_path / "log", LogSettings(share=0.5))
+    store = FeedbackStore(tmp_path / "feedback", IDS, ["yes", "no"], clock=lambda: NOW)
+    issued = [IDS.issue(key, NOW) for key in ("ann", "bob") * 20]
+    for place, one in enumerate(issued):
+        log.add(LoggedRows(ids=IDS.rows(one, 1), features={}, answers=["yes"], confidence=[place / 40]))
+        store.add(one, "no" if place % 4 else "yes", "bob" if place % 2 else "ann")
+    log.close()
+    feedback = joined_feedback(tmp_path / "log", store.events())
+    expected = [place for place, one in enumerate(issued) if log.is_logged(one + ".0")]
+    assert feedback.confidence.tolist() == [place / 40 for place in expected] and 5 < len(feedback) < 35
+    assert feedback.truth.tolist() == ["no" if place % 4 else "yes" for place in expected]
+    assert feedback.keys.tolist() == [("ann", "bob")[place % 2] for place in expected]
+    assert not len(joined_feedback(tmp_path / "log", []))

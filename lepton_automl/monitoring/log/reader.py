@@ -35,7 +35,7 @@ def read_log(folder: Path, *, since: float = 0.0, columns: list[str] | None = No
         )
     tables = _tables(Path(folder))
     if not tables:
-        return pa.table({})
+        return pa.table({name: pa.nulls(0) for name in columns or ()})
     table = pa.concat_tables(tables, promote_options="permissive")
     if since:
         table = table.filter(pc.greater_equal(table[AT], pa.scalar(round(1000 * since), pa.timestamp("ms", "UTC"))))

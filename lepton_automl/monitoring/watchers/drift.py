@@ -14,7 +14,7 @@ from lepton_automl.monitoring.evidence import Evidence, Histogram, also
 from lepton_automl.monitoring.mixture import Detection
 from lepton_automl.monitoring.profile import Profile
 from lepton_automl.monitoring.rows import Rows
-from lepton_automl.monitoring.watcher import Reports, Watch
+from lepton_automl.monitoring.watcher import Watch
 
 SPREAD = "are more spread"
 CLEAR_SHIFT = 1.0  # of the mean, in standard deviations
@@ -28,21 +28,22 @@ class BinsWatch(Watch):
         features: The features.
         bettor: The bets on each.
         false_alarms: The stated share of windows with a false alarm.
+        together: Whether a change of one feature changes the others.
     """
 
-    def __init__(self, name: str, features: Sequence[FeatureProfile], bettor: Bettor, false_alarms: float) -> None:
+    def __init__(
+        self, name: str, features: Sequence[FeatureProfile], bettor: Bettor, false_alarms: float, *, together: bool = False
+    ) -> None:
         self._name, self._features, self._false_alarms = name, tuple(features), false_alarms
-        self.detector = Detector(features, bettor, false_alarms)
-        self._reports = Reports()
+        self.detector = Detector(features, bettor, false_alarms, together=together)
 
     def reset(self) -> None:
         """Forget all evidence."""
         self.detector.reset()
-        self._reports = Reports()
 
     def watch(self, bins: Array) -> list[Evidence]:
         """Watch the bins of some rows, [N, features]."""
-        return self._reports.new(self.detector.update(bins), self.evidence)
+        return [self.evidence(detected) for detected in self.detector.update(bins)]
 
     def evidence(self, detected: tuple[Detection, Bet]) -> Evidence:
         """What is reported of a detection."""
@@ -137,7 +138,7 @@ class TogetherWatcher:
 class _TogetherWatch(BinsWatch):
     def __init__(self, name: str, profile: Profile, false_alarms: float) -> None:
         assert profile.together is not None
-        super().__init__(name, profile.together.combinations, shift_bets, false_alarms)
+        super().__init__(name, profile.together.combinations, shift_bets, false_alarms, together=True)
         self._profile = profile
 
     def rows(self, rows: Rows) -> list[Evidence]:

@@ -61,6 +61,7 @@ class _PoisonedWatch(Watch):
     def reset(self) -> None:
         """Forget all keys."""
         self._keys: dict[str, _Key] = {}
+        self._paused: dict[str, int] = {}
         self._row = 0
 
     def feedback(self, feedback: Feedback) -> list[Evidence]:
@@ -81,14 +82,16 @@ class _PoisonedWatch(Watch):
 
     def _add(self, name: str, *, wrong: bool) -> list[Evidence]:
         if name not in self._keys and len(self._keys) >= MOST_KEYS:
-            self._keys.pop(next(iter(self._keys)))
+            oldest = next(iter(self._keys))
+            self._keys.pop(oldest)
+            self._paused.pop(oldest, None)
         key = self._keys.setdefault(name, _Key(self._row - 1))
         for other in self._keys.values():
             other.rows, other.wrong = other.rows * MEMORY, other.wrong * MEMORY
         others = sum(other.rows for other in self._keys.values()) - key.rows
         others_wrong = sum(other.wrong for other in self._keys.values()) - key.wrong
         key.rows, key.wrong = key.rows + 1, key.wrong + wrong
-        if others < FEWEST_OTHERS:
+        if others < FEWEST_OTHERS or self._row < self._paused.get(name, 0):
             return []
         statistic = key.add(wrong=wrong, expected=self._expected(others, others_wrong))
         if statistic < WINDOW / self._false_alarms:
@@ -110,6 +113,7 @@ class _PoisonedWatch(Watch):
             counted="true answers",
         )
         self._keys[name] = _Key(self._row)
+        self._paused[name] = self._row + WINDOW
         return [evidence]
 
     def _expected(self, others: float, others_wrong: float) -> float:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from lepton_automl.arrays import Array
-from lepton_automl.monitoring.bins import MISSING, NUMBER, FeatureProfile, as_numbers, as_texts
+from lepton_automl.monitoring.bins import ABOVE, BELOW, MISSING, NUMBER, UNSEEN, FeatureProfile, as_numbers, as_texts
 from lepton_automl.monitoring.evidence import Evidence, also
 from lepton_automl.monitoring.mixture import LOOK, Detection, Mixture
 from lepton_automl.monitoring.profile import Profile
 from lepton_automl.monitoring.rows import Rows
-from lepton_automl.monitoring.watcher import Reports, Watch
+from lepton_automl.monitoring.watcher import Watch
 
 CHANCES = (0.02, 0.3)  # of a new value while a sensor is stuck, relative to before
 RAREST = 0.02  # the least probability of a repetition: rows that are sent twice are no stuck sensor
@@ -36,7 +36,6 @@ class _StuckWatch(Watch):
         self._mixture = Mixture(false_alarms)
         names = [(place, "stuck", chance) for place in range(len(profile.features)) for chance in CHANCES]
         self._mixture.place(names, np.ones(len(names)))
-        self._reports = Reports()
         self._before: list[Array] | None = None
         self._pending = np.zeros((0, len(names)))
 
@@ -44,7 +43,6 @@ class _StuckWatch(Watch):
         """Forget all evidence."""
         self._mixture.reset(len(self._pending))
         self._pending = self._pending[:0]
-        self._reports = Reports()
 
     def rows(self, rows: Rows) -> list[Evidence]:
         if not len(rows):
@@ -62,7 +60,7 @@ class _StuckWatch(Watch):
         pending = np.concatenate([self._pending, np.concatenate(ratios, axis=1)])
         whole = len(pending) // LOOK * LOOK
         self._pending = pending[whole:]
-        return self._reports.new(self._mixture.update(pending[:whole]), self._evidence)
+        return [self._evidence(found) for found in self._mixture.update(pending[:whole])]
 
     def _evidence(self, found: Detection) -> Evidence:
         name, *others = (self._profile.features[place].name for place in (found.owner, *found.owners))
@@ -99,5 +97,6 @@ def _log_ratios(feature: FeatureProfile) -> Array:
     p = np.clip(known, RAREST, 1.0)[:, None]
     chances = np.asarray(CHANCES)
     table = np.stack([np.log(chances) + np.zeros_like(p), np.log((1 - chances * (1 - p)) / p)])
-    table[:, (known > COMMONEST) | (np.arange(len(known)) == MISSING)] = 0.0
+    unknown = [MISSING, BELOW, ABOVE] if feature.kind == NUMBER else [MISSING, UNSEEN]  # how often these repeat cannot be told
+    table[:, (known > COMMONEST) | np.isin(np.arange(len(known)), unknown)] = 0.0
     return table
