@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from lepton_automl.arrays import Array
 from lepton_automl.errors import DataError
 
 MISSING, BELOW, ABOVE, INNER = 0, 1, 2, 3  # bins of a number
+UNREAD = -1  # no bin yet
 UNSEEN, FIRST = 1, 2  # bins of a category, besides MISSING
 NUMBER_BINS = 20  # of about equally many rows
 SHOWN = 30  # categories with a bin of their own
@@ -68,7 +70,7 @@ class FeatureProfile(Value):
             Numbers of bins, int64 [N].
 
         Raises:
-            DataError: A number is expected, and something else is given.
+            DataError: A value has the wrong type.
         """
         return self._number_bins(values) if self.kind == NUMBER else self._category_bins(values)
 
@@ -82,12 +84,20 @@ class FeatureProfile(Value):
         return bins
 
     def _category_bins(self, values: Array) -> Array:
-        default = UNSEEN if self.complete else len(self.counts) - 1
-        known = self._bin_by_category
-        return np.fromiter((known.get(text, default) for text in as_texts(values)), np.int64, len(values))
+        known, cells = self._bin_by_category, np.asarray(values).reshape(-1).tolist()
+        try:
+            bins = np.array([known.get(cell, UNREAD) for cell in cells], np.int64)
+        except TypeError as error:  # a list or a mapping
+            fix = "Pass texts, numbers or None."
+            raise DataError(f"a value of a category cannot be used ({error})", where=self.name, fix=fix) from error
+        unread = np.flatnonzero(bins == UNREAD)
+        if len(unread):  # no text of a known category: missing, unseen, or of another type
+            default = UNSEEN if self.complete else len(self.counts) - 1
+            bins[unread] = [known.get(text, default) for text in as_texts(np.array([cells[place] for place in unread], object))]
+        return bins
 
     @cached_property
-    def _bin_by_category(self) -> dict[str, int]:
+    def _bin_by_category(self) -> dict[Any, int]:
         others = len(self.counts) - 1
         return {"": MISSING} | {name: min(FIRST + place, others) for place, name in enumerate(self.categories)}
 

@@ -11,7 +11,7 @@ from lepton_automl._json import Value
 from lepton_automl.arrays import Array
 from lepton_automl.errors import Complaints, DataError, did_you_mean
 
-from .bins import NUMBER, FeatureProfile, as_numbers, feature_profile, score_of_bins
+from .bins import NUMBER, FeatureProfile, as_numbers, feature_profile, normal_quantile, score_of_bins
 
 FEWEST = 50  # rows that a profile needs
 COMBINATIONS = 8  # of columns that are watched together
@@ -142,6 +142,25 @@ def profile_of(
         latency=latency,
         failures=failures,
     )
+
+
+def latencies_of(median_ms: float, p95_ms: float) -> Array:
+    """Latencies with a measured median and 95th percentile, for `profile_of`, where single ones were not kept.
+
+    They have the quantiles of a log-normal distribution, float64 [1000].
+
+    Args:
+        median_ms: The measured median.
+        p95_ms: The measured 95th percentile.
+
+    Raises:
+        DataError: They are not positive, or the percentile is below the median.
+    """
+    if not 0 < median_ms <= p95_ms:
+        what = f"the median is {median_ms!r} ms and the 95th percentile {p95_ms!r} ms"
+        raise DataError(what, where="latencies_of", fix="Pass measured latencies in ms, the median first.")
+    scores = normal_quantile((np.arange(1000) + 0.5) / 1000)
+    return np.asarray(median_ms * (p95_ms / median_ms) ** (scores / float(normal_quantile(np.array(0.95)))))
 
 
 def _check(features: Mapping[str, Array], categories: Collection[str], outputs: Mapping[str, Array | None]) -> int:

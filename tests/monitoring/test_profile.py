@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from lepton_automl.errors import ConfigError, DataError
 from lepton_automl.monitoring.features import watched_features
 from lepton_automl.monitoring.monitor import Monitor
-from lepton_automl.monitoring.profile import Profile, profile_of
+from lepton_automl.monitoring.profile import Profile, latencies_of, profile_of
 from lepton_automl.monitoring.rows import Rows
 from lepton_automl.monitoring.watchers.outputs import estimated_score
 
@@ -44,8 +46,24 @@ def test_rows_that_do_not_fit_the_profile_are_refused():
         monitor.rows(Rows(features={**{name: known[name] for name in known if name != "age"}, "ages": known["age"]}))
     with pytest.raises(DataError, match="not a number"):
         monitor.rows(Rows(features={**known, "age": np.array(["old", "new", "old"], object)}))
+    with pytest.raises(DataError, match="cannot be used"):
+        monitor.rows(Rows(features={**known, "city": np.array([["Bern"], {}, None], object)}))
     with pytest.raises(ConfigError, match="false_alarms is 0"):
         Monitor(samples.profile(), false_alarms=0)
+
+
+def test_latencies_are_made_of_measured_figures():
+    values = latencies_of(2.0, 3.0)
+    assert np.median(values) == pytest.approx(2.0, rel=0.01) and np.quantile(values, 0.95) == pytest.approx(3.0, rel=0.01)
+    with pytest.raises(DataError, match="the 95th percentile 1"):
+        latencies_of(2.0, 1.0)
+
+
+def test_watching_needs_numpy_alone():
+    code = "import sys, lepton_automl.monitoring.monitor as m; print(*(set(sys.modules) & set(sys.argv[1:])))"
+    others = ["torch", "pandas", "scipy", "sklearn", "pyarrow", "onnxruntime"]
+    done = subprocess.run([sys.executable, "-c", code, *others], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_the_score_is_estimated_from_confidences():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lepton_automl.arrays import Array
-from lepton_automl.monitoring.bins import ABOVE, BELOW, MISSING, NUMBER, UNSEEN, FeatureProfile, as_numbers, as_texts
+from lepton_automl.monitoring.bins import ABOVE, BELOW, MISSING, NUMBER, UNSEEN, FeatureProfile, as_numbers
 from lepton_automl.monitoring.evidence import Evidence, also
 from lepton_automl.monitoring.mixture import LOOK, Detection, Mixture
 from lepton_automl.monitoring.profile import Profile
@@ -48,7 +48,8 @@ class _StuckWatch(Watch):
         if not len(rows):
             return []
         bins = rows.bins(self._profile)
-        values = [_values(feature, rows.features[feature.name]) for feature in self._profile.features]
+        features = self._profile.features
+        values = [_values(one, rows.features[one.name], bins[:, place]) for place, one in enumerate(features)]
         if self._before is not None:
             values = [np.concatenate([last, now]) for last, now in zip(self._before, values, strict=True)]
             bins = np.concatenate([self._last_bins, bins])
@@ -83,8 +84,9 @@ class _StuckWatch(Watch):
         )
 
 
-def _values(feature: FeatureProfile, values: Array) -> Array:
-    return as_numbers(values, feature.name) if feature.kind == NUMBER else as_texts(values)
+def _values(feature: FeatureProfile, values: Array, bins: Array) -> Array:
+    """What is compared with the row before: numbers, and the bins of categories."""
+    return as_numbers(values, feature.name) if feature.kind == NUMBER else bins
 
 
 def _log_ratios(feature: FeatureProfile) -> Array:
