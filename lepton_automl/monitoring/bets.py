@@ -79,7 +79,9 @@ def unit_bets(feature: FeatureProfile) -> list[Bet]:
     p, points = feature.probabilities(), np.asarray(feature.quantiles)
     bets = []
     for factor, offset in CONVERSIONS:
-        moved = np.bincount(feature.bin(points * factor + offset), minlength=len(p)) / len(points)
+        with np.errstate(over="ignore"):
+            converted = points * factor + offset
+        moved = np.bincount(feature.bin(converted), minlength=len(p)) / len(points)
         if np.abs(moved - p).sum() < 1.0:  # at most half of the rows would change their bin
             continue
         bets.append(Bet(_log_ratio(0.9 * moved + 0.1 * p, p), "look converted to another unit", factor + offset))

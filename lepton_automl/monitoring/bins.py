@@ -156,7 +156,7 @@ def _of_numbers(name: str, numbers: Array) -> FeatureProfile:
     edges = _edges(known)
     empty = FeatureProfile(name=name, kind=NUMBER, rows=len(numbers), counts=(), edges=tuple(edges.tolist()))
     counts = np.bincount(empty.bin(numbers), minlength=INNER + len(edges) - 1)
-    quantiles = np.quantile(known, np.linspace(0, 1, POINTS))
+    quantiles = np.quantile(known, np.linspace(0, 1, POINTS), method="inverted_cdf")
     _, equal = np.unique(known, return_counts=True)
     return empty.replace(counts=_integers(counts), quantiles=tuple(quantiles.tolist()), repeats=_repeats(equal))
 
@@ -168,9 +168,9 @@ def _edges(known: Array) -> Array:
         cuts = values
     else:
         frequent = values[counts >= len(known) / NUMBER_BINS]
-        cuts = np.concatenate(
-            [np.quantile(known, np.linspace(0, 1, NUMBER_BINS + 1)), frequent, np.nextafter(frequent, np.inf)]
-        )
+        shares = np.linspace(0, 1, NUMBER_BINS + 1)
+        cuts = np.quantile(known, shares, method="inverted_cdf")  # values themselves: the mean of two huge ones may be infinite
+        cuts = np.concatenate([cuts, frequent, np.nextafter(frequent, np.inf)])
     top = np.nextafter(values[-1], np.inf)
     cuts = np.unique(cuts[cuts <= values[-1]])
     filled = np.bincount(np.searchsorted(cuts, known, side="right") - 1, minlength=len(cuts)) > 0

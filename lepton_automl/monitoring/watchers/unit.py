@@ -65,6 +65,7 @@ def likely_conversion(feature: FeatureProfile, values: Array) -> tuple[float, fl
     middle = slice(len(feature.quantiles) // 4, -len(feature.quantiles) // 4)
     points = np.asarray(feature.quantiles)
     seen = np.quantile(known, np.linspace(0, 1, len(points)))[middle]
-    moved = [points[middle] * factor + offset for factor, offset in CONVERSIONS]
-    distances = [float(np.abs(one - seen).sum() / (np.abs(one) + np.abs(seen)).sum()) for one in moved]
-    return CONVERSIONS[int(np.argmin(distances))]
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = [points[middle] * factor + offset for factor, offset in CONVERSIONS]
+        distances = [float(np.abs(one - seen).sum() / (np.abs(one) + np.abs(seen)).sum()) for one in moved]
+    return CONVERSIONS[int(np.nanargmin(distances))] if np.isfinite(distances).any() else (1.0, 0.0)
