@@ -60,7 +60,7 @@ def _block_means(rows: Array) -> dict[str, Array]:
     plane = rows.mean(others) if others else rows
     plane = plane.reshape(len(rows), plane.shape[1], -1)
     scaled = (plane - plane.mean((1, 2), keepdims=True)) / (plane.std((1, 2), keepdims=True) + 1e-9)
-    found = {}
+    found: dict[str, Array] = {}
     for place, part in enumerate(np.array_split(scaled, BLOCKS, axis=1)):
         blocks = [part] if scaled.shape[2] < BLOCKS else np.array_split(part, BLOCKS, axis=2)
         found |= {f"block {place + 1}.{other + 1}": block.mean((1, 2)) for other, block in enumerate(blocks)}

@@ -187,7 +187,7 @@ def errors_of(answers: Array, truth: Array, *, labels: bool) -> Array:
     """The error of each answer, float64 [N]: 0 or 1 for labels, the absolute error for numbers."""
     if labels:
         return np.asarray([str(a) != str(t) for a, t in zip(answers, truth, strict=True)], np.float64)
-    return np.abs(as_numbers(answers, "answers") - as_numbers(truth, "truth"))
+    return np.asarray(np.abs(as_numbers(answers, "answers") - as_numbers(truth, "truth")))
 
 
 def _score(answers: Array, truth: Array, confidence: Array | None) -> Score:

@@ -18,7 +18,7 @@ class ScoreWatcher:
     """More or larger errors than on held-out rows, by true answers."""
 
     name = "score"
-    weight = 2.0
+    weight = 3.0
 
     def start(self, profile: Profile, false_alarms: float) -> Watch | None:
         """Begin to watch; None without a score on held-out rows."""

@@ -37,6 +37,7 @@ class _StuckWatch(Watch):
         names = [(place, "stuck", chance) for place in range(len(profile.features)) for chance in CHANCES]
         self._mixture.place(names, np.ones(len(names)))
         self._before: list[Array] | None = None
+        self._last_bins = np.zeros((0, len(profile.features)), np.int64)
         self._pending = np.zeros((0, len(names)))
 
     def reset(self) -> None:
