@@ -12,9 +12,7 @@ from lepton_automl.monitoring.bins import ABOVE, BELOW, CATEGORY, MISSING, UNSEE
 from lepton_automl.monitoring.detector import Detector
 from lepton_automl.monitoring.mixture import LOOK, Mixture
 
-numbers = st.lists(
-    st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.integers(-3, 3).map(float)), min_size=1
-)
+numbers = st.lists(st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.integers(-3, 3).map(float)), min_size=1)
 texts = st.lists(st.one_of(st.none(), st.text(max_size=2)), min_size=1)
 
 

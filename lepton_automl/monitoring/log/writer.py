@@ -98,7 +98,11 @@ class RequestLog:
         kept = [place for place, one in enumerate(rows.ids) if self.is_logged(one)]
         if not kept:
             return
-        chosen = self._chosen(rows, kept)
+        try:
+            chosen = self._chosen(rows, kept)
+        except Exception as error:  # rows may hold anything
+            self.lost, self.trouble = self.lost + len(kept), f"{type(error).__name__}: {error}"
+            return
         with self._changed:
             if self._closing or self._waiting + len(kept) > self.settings.max_waiting:
                 self.dropped += len(kept)
@@ -127,7 +131,8 @@ class RequestLog:
             self._asked += 1
             number = self._asked
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: self._done >= number or not self._thread.is_alive(), timeout)
+            self._changed.wait_for(lambda: self._done >= number or not self._thread.is_alive(), timeout)
+            return self._done >= number
 
     def close(self) -> None:
         """Write what waits, close the segment, and let another process write to the folder."""
@@ -146,10 +151,9 @@ class RequestLog:
                 closing, asked = self._closing, self._asked
                 rows, self._queue = list(self._queue), deque()
             count = sum(len(one.ids) for one in rows)
-            if rows:
-                written = self._try(lambda rows=rows: self._segments.append(as_batch(rows)))  # type: ignore[misc]  # a bound loop variable
-                self.written += count if written else 0
-                self.lost += 0 if written else count
+            if rows and not self._write(rows):
+                for one in rows if len(rows) > 1 else []:  # what cannot be written must not take others with it
+                    self._write([one])
             with self._changed:
                 self._waiting -= count
                 self._done = asked
@@ -157,6 +161,14 @@ class RequestLog:
             if closing:
                 return
             self._maintain()
+
+    def _write(self, rows: Sequence[LoggedRows]) -> bool:
+        """Write rows; those of one call that cannot be written count as lost."""
+        count = sum(len(one.ids) for one in rows)
+        written = self._try(lambda: self._segments.append(as_batch(rows)))
+        self.written += count if written else 0
+        self.lost += count if not written and len(rows) == 1 else 0
+        return written
 
     def _maintain(self) -> None:
         now = time.monotonic()

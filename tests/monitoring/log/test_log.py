@@ -95,6 +95,15 @@ def test_a_full_disk_loses_rows_and_nothing_else(tmp_path, monkeypatch):
     log.close()
 
 
+def test_rows_that_cannot_be_logged_do_not_disturb_the_caller(tmp_path):
+    log = logged(tmp_path, some_rows(0, features={"age": np.arange(2)}), some_rows(3, confidence=["high"] * 3), some_rows(6))
+    assert log.lost == 6 and log.written == 3 and read_log(tmp_path)["id"].to_pylist() == ["id6", "id7", "id8"]
+    log.add(some_rows(9))
+    assert log.flush() and log.trouble == "" and "id9" in read_log(tmp_path)["id"].to_pylist()
+    log.close()
+    assert not log.flush(timeout=0.1)
+
+
 def test_old_segments_are_removed_also_when_the_clock_was_set_back(tmp_path):
     for at in (1e9 - 40 * DAY, 1e9 - 20 * DAY, 1e9 + 5 * DAY):
         logged(tmp_path, some_rows(0, at=at), max_days=1e6).close()
