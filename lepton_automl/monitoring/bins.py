@@ -128,7 +128,7 @@ class FeatureProfile(Value):
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{low:.4g}" if high <= np.nextafter(low, np.inf) else f"{low:.4g} to {high:.4g}"
+    return f"{low:.4g}" if high <= _next(low) else f"{low:.4g} to {high:.4g}"
 
 
 def feature_profile(name: str, values: Array, *, category: bool | None = None) -> FeatureProfile:
@@ -170,11 +170,17 @@ def _edges(known: Array) -> Array:
         frequent = values[counts >= len(known) / NUMBER_BINS]
         shares = np.linspace(0, 1, NUMBER_BINS + 1)
         cuts = np.quantile(known, shares, method="inverted_cdf")  # values themselves: the mean of two huge ones may be infinite
-        cuts = np.concatenate([cuts, frequent, np.nextafter(frequent, np.inf)])
-    top = np.nextafter(values[-1], np.inf)
+        cuts = np.concatenate([cuts, frequent, _next(frequent)])
+    top = _next(values[-1])
     cuts = np.unique(cuts[cuts <= values[-1]])
     filled = np.bincount(np.searchsorted(cuts, known, side="right") - 1, minlength=len(cuts)) > 0
     return np.append(cuts[filled], top)
+
+
+def _next(numbers: Array | float) -> Any:
+    """The next larger numbers; infinite after the largest one."""
+    with np.errstate(over="ignore"):
+        return np.nextafter(numbers, np.inf)
 
 
 def _of_categories(name: str, texts: Array) -> FeatureProfile:

@@ -15,6 +15,7 @@ from .mixture import LOOK, Detection, Mixture
 
 ENOUGH = 20000  # rows, after which the profile's own uncertainty no longer matters
 GROWTH = 0.2  # new rows, as a share of those known, after which the bets are placed anew
+MOST_CELLS = 2_000_000  # rows times bets that are computed at once
 RECENT = 2000  # rows whose bins are kept, to show what was seen
 
 
@@ -82,7 +83,9 @@ class Detector:
         found: list[tuple[Detection, Bet]] = []
         start = 0
         while len(pending) - start >= LOOK:
-            stop = start + min((len(pending) - start) // LOOK * LOOK, self._known.room)
+            most = max(MOST_CELLS // len(self.bets) // LOOK * LOOK, LOOK)
+            pause = max(self._mixture.pause // LOOK * LOOK, LOOK) if self._mixture.pause > 0 else most
+            stop = start + min((len(pending) - start) // LOOK * LOOK, self._known.room, most, pause)
             found += self._watch(pending[start:stop])
             start = stop
         self._pending = pending[start:]
@@ -104,8 +107,11 @@ class Detector:
         """Watch rows that all have the same bets."""
         first = self._mixture.row
         ratios = np.concatenate([table[bins[:, place]] for place, table in self._tables.items()], axis=1)
+        was_paused = self._mixture.pause > 0
         found = [(one, self.bets[one.bet]) for one in self._mixture.update(ratios)]
-        changed = self._known.forget(found[0][0].since) if found else self._known.add(bins, first)
+        # While a change lasts, rows are not taken for normal.
+        learned = not found and not was_paused and self._known.add(bins, first)
+        changed = self._known.forget(found[0][0].since) if found else learned
         if changed:
             self._place_bets()
         return found

@@ -97,6 +97,11 @@ class Mixture:
         self._began = np.full(count, self.row, np.int64)
 
     @property
+    def pause(self) -> int:
+        """Rows until all features are watched again; 0 if they are."""
+        return max([until - self.row for until, _ in self._paused.values()], default=0)
+
+    @property
     def evidence(self) -> float:
         """The logarithm of the statistic; an alarm is raised when it reaches `threshold`."""
         return log_sum(self._evidence + self._log_weights)
