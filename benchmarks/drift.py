@@ -155,9 +155,11 @@ def _result(
         target = ">= 0.95" if method == "ours" else ""
         figures.append(Figure(name=f"detected{suffix}", value=float(np.mean(found)) if found else math.nan, target=target))
         notes.append(f"{method}: {alarms} false alarms in {windows} quiet windows (spread: the 95 % interval).")
-    pinned = [line for (method, name, _), line in lines.items() if method == "ours" and name in ONE_COLUMN and line["named"]]
-    if pinned:
-        names_it = [line["named"].endswith(f": {line['column']}") for line in pinned]
+    one_column = [
+        line for (method, name, _), line in lines.items() if method == "ours" and name in ONE_COLUMN and line["named"]
+    ]
+    if one_column:
+        names_it = [line["named"].endswith(f": {line['column']}") for line in one_column]
         figures.append(Figure(name="named", value=float(np.mean(names_it))))
         notes.append("named: of the detected changes of one column, those whose first evidence names it.")
     stated = [(one["windows"], dict(one["tried"])[RATE]) for one in levels if one["system"] == "ours"]
@@ -172,8 +174,8 @@ def _result(
     for name in changed:
         for method in methods:
             values = delays[method, name]
-            found = sum(value < HORIZON for value in values)
-            notes.append(f"{name}, {method}: median delay {np.median(values):.0f} rows, {found} of {seeds} found")
+            count = sum(value < HORIZON for value in values)
+            notes.append(f"{name}, {method}: median delay {np.median(values):.0f} rows, {count} of {seeds} found")
             if details:
                 said = [
                     f"{lines[method, name, s]['source']}/{lines[method, name, s]['column']} {values[s]} {lines[method, name, s]['named']}"

@@ -22,7 +22,7 @@ def p_values(source: Source, stream: Stream) -> Array:
             stop = (window + 1) * WINDOW - channel.late
             if stop >= WINDOW:
                 found[window, place] = p_value(channel, column[stop - WINDOW : stop])
-    return found.min(1) * len(known)
+    return np.asarray(found.min(1) * len(known))
 
 
 def alarms(source: Source, stream: Stream, level: float) -> list[int]:

@@ -106,7 +106,7 @@ def _table(name: str) -> Source:
         probabilities = model.predict_proba(rows)
         return model.classes_[probabilities.argmax(1)], probabilities.max(1)
 
-    columns = {column: frame[column].to_numpy(object if column in table.categorical else np.float64) for column in frame}
+    columns = {str(column): frame[column].to_numpy(object if column in table.categorical else np.float64) for column in frame}
     training, held_out, pool = ({column: values[rows] for column, values in columns.items()} for rows in parts)
     answers, confidence = predict(held_out)
     return Source(

@@ -234,7 +234,8 @@ def rotated(pixels: Array, degrees: float) -> Array:
     top, left = np.floor(y).astype(int), np.floor(x).astype(int)
     down, right = y - top, x - left
     corners = [(0, 0, (1 - down) * (1 - right)), (0, 1, (1 - down) * right), (1, 0, down * (1 - right)), (1, 1, down * right)]
-    return sum(share * padded[:, top + 8 + j, left + 8 + i] for j, i, share in corners).astype(np.uint8)
+    turned = [share * padded[:, top + 8 + j, left + 8 + i] for j, i, share in corners]
+    return np.sum(turned, axis=0).astype(np.uint8)
 
 
 # Each with the sources that it is run on in turn, by seed.

@@ -214,7 +214,7 @@ def _integers(counts: Array) -> tuple[int, ...]:
 
 def number_order(bins: int) -> Array:
     """The bins of a number from the smallest values to the largest, without that of missing ones."""
-    return np.r_[BELOW, np.arange(INNER, bins), ABOVE]
+    return np.asarray(np.r_[BELOW, np.arange(INNER, bins), ABOVE])
 
 
 def score_of_bins(feature: FeatureProfile) -> Array:
