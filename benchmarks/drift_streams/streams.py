@@ -235,7 +235,7 @@ def rotated(pixels: Array, degrees: float) -> Array:
     down, right = y - top, x - left
     corners = [(0, 0, (1 - down) * (1 - right)), (0, 1, (1 - down) * right), (1, 0, down * (1 - right)), (1, 1, down * right)]
     turned = [share * padded[:, top + 8 + j, left + 8 + i] for j, i, share in corners]
-    return np.sum(turned, axis=0).astype(np.uint8)
+    return np.asarray(np.sum(turned, axis=0).astype(np.uint8))
 
 
 # Each with the sources that it is run on in turn, by seed.
