@@ -57,9 +57,7 @@ class Mixture:
         self._together = together
         self.threshold = float(np.log(WINDOW / rate))
         self.row = 0
-        self._paused: dict[
-            int, tuple[int, int]
-        ] = {}  # by feature: the row until which it is not watched, and for how many rows
+        self._paused: dict[int, tuple[int, int]] = {}  # of each feature: until which row it is not watched, and how long
         self._names: list[tuple[int, str, float]] = []
         self._owner = np.zeros(0, np.int64)
         self._log_weights = np.zeros(0)
@@ -140,7 +138,8 @@ class Mixture:
         self.row += looks * LOOK
         if len(crossed):
             found.append(self._detection())
-            self._pause(np.unique(self._owner).tolist() if self._together else found[-1].owners)
+            changed = {found[-1].owner, *found[-1].owners}
+            self._pause(np.unique(self._owner).tolist() if self._together else changed)
             self.reset()
         return looks
 
@@ -170,7 +169,7 @@ class Mixture:
     def _discoveries(self, strength: Array) -> tuple[int, ...]:
         """Features with enough evidence: the k-th largest needs the k-th part of what one alone needs.
 
-        This is the e-BH procedure of Wang and Ramdas (2022), valid for dependent features; at least the strongest is returned.
+        It is the rule of the e-BH procedure (Wang and Ramdas 2022), which allows dependent features; at least one is returned.
         """
         owners = np.unique(self._owner)
         each = np.array([self._own_evidence(strength, owner) for owner in owners])
