@@ -60,7 +60,8 @@ class Watcher(Protocol):
 
     Attributes:
         name: The name that selects it, in a policy and in evidence.
-        weight: Its share of the false alarms, relative to other watchers.
+        weight: Its share of the false alarms, relative to other watchers: small where a change is plain within a few rows, as the delay
+            grows with the logarithm of its inverse only.
     """
 
     name: str

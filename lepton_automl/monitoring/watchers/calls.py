@@ -23,7 +23,7 @@ class LatencyWatcher:
     """Calls that take clearly longer than the model's measured latency."""
 
     name = "latency"
-    weight = 0.5
+    weight = 0.3
 
     def start(self, profile: Profile, false_alarms: float) -> Watch | None:
         """Begin to watch; None without a measured latency."""
@@ -60,7 +60,7 @@ class FailuresWatcher:
     """Calls that fail for a reason of the model's or the server's own, more often than when they were measured."""
 
     name = "failures"
-    weight = 0.5
+    weight = 0.3
 
     def start(self, profile: Profile, false_alarms: float) -> Watch | None:
         """Begin to watch."""

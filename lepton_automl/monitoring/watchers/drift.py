@@ -104,7 +104,7 @@ class DriftWatcher(_FeaturesWatcher):
     """Each feature's values: larger, smaller, more or less spread, other categories."""
 
     name = "drift"
-    weight = 3.0
+    weight = 4.0
     bettor = staticmethod(shift_bets)
 
 
@@ -112,7 +112,7 @@ class MissingWatcher(_FeaturesWatcher):
     """More missing values than in the training rows, or fewer."""
 
     name = "missing"
-    weight = 1.0
+    weight = 0.5
     bettor = staticmethod(missing_bets)
 
 
@@ -120,7 +120,7 @@ class UnseenWatcher(_FeaturesWatcher):
     """Categories that the training rows do not have, and numbers beyond their range."""
 
     name = "unseen"
-    weight = 1.0
+    weight = 0.3
     bettor = staticmethod(unseen_bets)
 
 

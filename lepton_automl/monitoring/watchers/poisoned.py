@@ -25,7 +25,7 @@ class PoisonedWatcher:
     """Keys whose feedback contradicts confident answers far more often than that of other keys."""
 
     name = "poisoned"
-    weight = 0.5
+    weight = 0.3
 
     def start(self, profile: Profile, false_alarms: float) -> Watch | None:
         """Begin to watch; None without a score on held-out rows."""

@@ -22,7 +22,7 @@ class StuckWatcher:
     """Features that repeat the value of the row before more often than chance allows."""
 
     name = "stuck"
-    weight = 0.5
+    weight = 0.2
 
     def start(self, profile: Profile, false_alarms: float) -> Watch | None:
         """Begin to watch; None without features."""

@@ -24,7 +24,7 @@ class UnitWatcher:
     """Numbers that look converted to another unit."""
 
     name = "unit"
-    weight = 0.5
+    weight = 0.2
 
     def start(self, profile: Profile, false_alarms: float) -> Watch | None:
         """Begin to watch; None without numbers."""
