@@ -32,7 +32,8 @@ from .table_rivals.data import DATA
 
 RATE = 1 / 50  # false alarms in a quiet window
 FIRST_LEVEL = {"ours": 0.02, "adwin": 0.005, "ks": 0.012, "conformal": 0.03, "spending": 0.01}
-STEPS = 5  # of the search for a level
+STEPS = 5  # of the search for a level, which ends when the rate is
+CLOSE = 0.1  # to the wanted one, as a logarithm of their ratio
 QUIET_SEED = 10_000  # of the first calibration stream
 HORIZON = CHANGED * WINDOW  # rows
 RIVALS = ("adwin", "ks")
@@ -93,6 +94,8 @@ def _calibrated(method: str, source: Source, count: int) -> Line:
         alarms = (METHODS | ALTERNATIVES)[method](source, quiet, level)
         tried[level] = _rate(alarms, [len(stream) for stream in quiet])
         print(f"{method} on {source.name}: level {level:.4g}, {100 * tried[level]:.3g} % of quiet windows", flush=True)
+        if tried[level] and abs(math.log(tried[level] / RATE)) < CLOSE:
+            break
         level = _next_level(tried)
     best = min(tried, key=lambda one: abs(math.log(max(tried[one], RATE / 20) / RATE)))
     windows = sum(len(stream) // WINDOW for stream in quiet)
