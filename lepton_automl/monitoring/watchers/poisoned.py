@@ -40,12 +40,15 @@ class _Key:
         self.rows = self.wrong = 0.0
         self.since = row
 
-    def add(self, *, wrong: bool, expected: float) -> float:
+    def add(self, row: int, *, wrong: bool, expected: float) -> float:
         """Add evidence of a row; returns the statistic, see `mixture`."""
         q = np.minimum(expected + np.asarray(RAISED), 0.95)
         ratio = q / expected if wrong else (1 - q) / (1 - expected)
         self.evidence = (self.evidence + 1) * ratio
-        return float(self.evidence.mean())
+        statistic = float(self.evidence.mean())
+        if statistic < 1:  # whatever there is begins later
+            self.since = row
+        return statistic
 
 
 class _PoisonedWatch(Watch):
@@ -93,7 +96,7 @@ class _PoisonedWatch(Watch):
         key.rows, key.wrong = key.rows + 1, key.wrong + wrong
         if others < FEWEST_OTHERS or self._row < self._paused.get(name, 0):
             return []
-        statistic = key.add(wrong=wrong, expected=self._expected(others, others_wrong))
+        statistic = key.add(self._row, wrong=wrong, expected=self._expected(others, others_wrong))
         if statistic < WINDOW / self._false_alarms:
             return []
         seen, usual = key.wrong / key.rows, others_wrong / others
