@@ -1,0 +1,66 @@
+"""Ids of predictions: unguessable, and valid only for the caller that received them."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import os
+import time
+
+SECRET_BYTES = 32
+_TIME, _RANDOM, _MAC = 6, 11, 16  # bytes: milliseconds since 1970, random bits, authentication code
+_LENGTH = 4 * (_TIME + _RANDOM + _MAC) // 3  # characters of base64, without padding
+_FEW_MS = 5_000  # a clock that was set back by less is no reason to refuse an id
+
+
+class PredictionIds:
+    """Issues ids and checks them; nothing is stored.
+
+    An id is a time, 88 random bits, and an HMAC-SHA-256 of both under a key that is derived from the secret and the caller. So
+    it cannot be guessed, another caller cannot use it, and its age is known without looking it up.
+
+    Args:
+        secret: 32 random bytes; ids stay valid for as long as it is kept.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) < SECRET_BYTES:
+            raise ValueError(f"the secret has {len(secret)} bytes; it needs {SECRET_BYTES}")
+        self._secret = secret
+        self._keys: dict[str, bytes] = {}
+
+    def issue(self, caller: str) -> str:
+        """A new id for an answer to a caller, 44 characters of URL-safe base64.
+
+        Args:
+            caller: The id of the caller's key.
+        """
+        core = int(time.time() * 1000).to_bytes(_TIME, "big") + os.urandom(_RANDOM)
+        return base64.urlsafe_b64encode(core + self._mac(caller, core)).decode()
+
+    def issued_at(self, prediction_id: object, caller: str) -> float | None:
+        """When an id was issued to a caller, in seconds since 1970; None if it was not issued, or to another caller.
+
+        Args:
+            prediction_id: What the caller sent.
+            caller: The id of the caller's key.
+        """
+        if not isinstance(prediction_id, str) or len(prediction_id) != _LENGTH or not prediction_id.isascii():
+            return None
+        try:
+            content = base64.b64decode(prediction_id, altchars=b"-_", validate=True)
+        except ValueError:
+            return None
+        core, mac = content[:-_MAC], content[-_MAC:]
+        if not hmac.compare_digest(mac, self._mac(caller, core)):
+            return None
+        milliseconds = int.from_bytes(core[:_TIME], "big")
+        return milliseconds / 1000 if milliseconds <= time.time() * 1000 + _FEW_MS else None
+
+    def _mac(self, caller: str, core: bytes) -> bytes:
+        key = self._keys.get(caller)
+        if key is None:
+            if len(self._keys) >= 10_000:  # keys that were removed meanwhile
+                self._keys.clear()
+            key = self._keys[caller] = hmac.digest(self._secret, caller.encode(), "sha256")
+        return hmac.digest(key, core, "sha256")[:_MAC]

@@ -1,0 +1,181 @@
+"""One version of a model, opened, with its own measure of how long it takes."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import threading
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl.deployment.predictor import CHUNK, Predictor
+
+from .limits import Limits
+from .protocols import Columns, Row
+
+COVERAGE = "coverage"  # the one parameter of a request
+INLINE_SECONDS = 0.002  # what takes less is answered without a thread: to change threads twice costs 0.1 ms
+WARM_UP, MEASURED = 5, 15  # calls when a model is opened
+
+
+class ServedModel:
+    """A bundle that answers requests.
+
+    Args:
+        name: The model's name.
+        version: Its version.
+        folder: The bundle.
+        limits: Of the server.
+        threads: Threads that one call may use.
+
+    Attributes:
+        columns: The columns of a request.
+        seconds: The median time of one row, measured when it was opened.
+        inline_rows: Requests of at most so many rows are answered by the thread that receives them; 0 if none are.
+        answer_columns: The columns of an answer, without those that a coverage adds.
+
+    Raises:
+        BundleError: The bundle is damaged.
+    """
+
+    def __init__(self, name: str, version: str, folder: Path, limits: Limits, threads: int = 1) -> None:
+        self.name, self.version, self.folder = name, version, folder
+        self.predictor = Predictor(folder, threads)
+        self.opened_at = time.time()
+        self.columns: tuple[str, ...] = tuple(self.predictor.preprocess.request_columns)
+        decoder = self.predictor.decoder
+        self.answer_columns = tuple(zip(decoder.columns, decoder.types(), strict=True))
+        self._decode_limits = {"max_pixels": limits.pixels}
+        self._lock = threading.Lock()  # an OpenVINO infer request runs one call at a time
+        self.sample = self._sample()
+        self.seconds = self._measure()
+        self.inline_rows = int(min(CHUNK, INLINE_SECONDS / self.seconds)) if self.seconds else 0
+
+    def __repr__(self) -> str:
+        return f"<{self.name} version {self.version}>"
+
+    def _sample(self) -> dict[str, Any]:
+        """A made-up row of a request; empty if the model needs a package that is not installed to make one."""
+        with contextlib.suppress(ImportError):
+            return self.predictor.preprocess.sample_request()
+        return {}
+
+    def _measure(self) -> float:
+        if not self.sample:
+            return 0.0
+        times = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a made-up row
+            for _ in range(WARM_UP + MEASURED):
+                start = time.perf_counter()
+                self.answer([self.sample], {})
+                times.append(time.perf_counter() - start)
+        return statistics.median(times[WARM_UP:])
+
+    def answer(self, rows: Sequence[Row], params: Mapping[str, Any]) -> Columns:
+        """The columns of an answer.
+
+        Args:
+            rows: Cells by column.
+            params: `coverage`, or nothing.
+
+        Raises:
+            ValueError: A row does not fit the model, or it was not calibrated for the coverage.
+        """
+        coverage = _coverage(params)
+        raw = self.predictor.preprocess.from_request(rows, self._decode_limits)
+        with self._lock:
+            return self.predictor.table(raw, coverage=coverage)
+
+    def prepared(self, rows: Sequence[Row], params: Mapping[str, Any]) -> Prepared:
+        """A request as the network's arrays, to be answered together with others.
+
+        Raises:
+            ValueError: As for `answer`.
+        """
+        coverage = _coverage(params)
+        raw = self.predictor.preprocess.from_request(rows, self._decode_limits)
+        return Prepared(raw, self.predictor.preprocess.arrays(raw), len(rows), coverage)
+
+    def answers(self, requests: Sequence[Prepared]) -> list[Columns | Exception]:
+        """Answers to several requests from one call of the network, or several calls of at most `CHUNK` rows.
+
+        Args:
+            requests: Their arrays differ in their first axis only; see `Prepared.shape`.
+
+        Returns:
+            For each request its columns, or why it cannot be answered.
+        """
+        names = requests[0].arrays
+        joined = {name: np.concatenate([request.arrays[name] for request in requests]) for name in names}
+        rows = sum(request.rows for request in requests)
+        parts = []
+        for start in range(0, rows, CHUNK):
+            with self._lock:
+                parts.append(self.predictor.model({name: part[start : start + CHUNK] for name, part in joined.items()}))
+        outputs = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        found: list[Columns | Exception] = []
+        start = 0
+        for request in requests:
+            found.append(self._columns(outputs[start : start + request.rows], request))
+            start += request.rows
+        return found
+
+    def _columns(self, outputs: NDArray[Any], request: Prepared) -> Columns | Exception:
+        decoder = self.predictor.decoder
+        try:
+            context = self.predictor.preprocess.context(request.raw)
+            columns = dict(zip(decoder.columns, decoder.table(outputs, context), strict=True))
+            if request.coverage is not None:
+                regions, names = decoder.regions(outputs, context, request.coverage), decoder.region_columns
+                parts = [regions.tolist()] if len(names) == 1 else regions.T.tolist()
+                columns |= dict(zip(names, parts, strict=True))
+        except Exception as error:
+            return error
+        return columns
+
+
+class Prepared:
+    """A request as the network's arrays.
+
+    Args:
+        raw: The raw examples.
+        arrays: The network's arrays, each [rows, ...].
+        rows: Number of rows.
+        coverage: The coverage that was asked for.
+    """
+
+    __slots__ = ("arrays", "coverage", "raw", "rows")
+
+    def __init__(self, raw: Any, arrays: dict[str, NDArray[Any]], rows: int, coverage: float | None) -> None:
+        self.raw, self.arrays, self.rows, self.coverage = raw, arrays, rows, coverage
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What must be equal for requests to be answered together: names, types, and all axes but the first."""
+        return tuple((name, part.dtype.str, part.shape[1:]) for name, part in self.arrays.items())
+
+
+def _coverage(params: Mapping[str, Any]) -> float | None:
+    """The coverage among a request's parameters.
+
+    Raises:
+        ValueError: It is not a number, or there are other parameters.
+    """
+    if not params:
+        return None
+    unknown = [name for name in params if name != COVERAGE]
+    if unknown:
+        raise ValueError(f"the parameter {unknown[0]!r} is not known; a request takes {COVERAGE!r} only")
+    coverage = params.get(COVERAGE)
+    if coverage is None:
+        return None
+    if isinstance(coverage, bool) or not isinstance(coverage, int | float):
+        raise ValueError(f"{COVERAGE} is {coverage!r:.50}; it takes a number such as 0.9")
+    return float(coverage)
