@@ -27,6 +27,7 @@ OTHER_PARTS = {
     "estimators",
     "monitoring",
     "reporting",
+    "serving",
     "testing",
     "tracking",
     "widgets",

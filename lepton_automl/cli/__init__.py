@@ -10,12 +10,12 @@ import typer
 from lepton_automl.errors import LeptonError
 from lepton_automl.study.interrupts import Terminated, ending
 
-from . import model, registry, search, study  # noqa: F401  # each registers its commands
+from . import model, registry, search, serve, study  # noqa: F401  # each registers its commands
 from .shared import app
 
 __all__ = ["app", "main"]
 
-PANELS = ("Search", "Studies", "Models", "MLflow")  # groups of commands in the help, in this order
+PANELS = ("Search", "Studies", "Models", "Serving", "MLflow")  # groups of commands in the help, in this order
 app.registered_commands.sort(key=lambda command: PANELS.index(str(command.rich_help_panel)))
 
 

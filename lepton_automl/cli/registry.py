@@ -1,19 +1,15 @@
-"""Commands about MLflow: its pages, its registry, and its server."""
+"""Commands about MLflow: its pages and its registry."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import Annotated
 
 import typer
 
-from lepton_automl.errors import ConfigError
+from .shared import Json, StudyName, app, opened
 
-from .shared import Json, Knee, MaxLatency, MinScore, StudyName, TrialNumber, app, opened, picked
-
-ONE = "Leave out one of them."
 LATEST = 10  # studies whose pages are listed
 
 
@@ -116,39 +112,3 @@ def rollback(
     from lepton_automl.study.registry import Registry
 
     print(f"{name}@{alias} is version {Registry().roll_back(name, alias=alias)} again.")
-
-
-@app.command(rich_help_panel="MLflow")
-def serve(  # noqa: PLR0917  # one parameter an option
-    name: Annotated[
-        str, typer.Argument(help="The registered model; with an option that names a trial, a study.", metavar="NAME")
-    ],
-    alias: Annotated[str, typer.Option(help="Serve the version with this alias.")] = "champion",
-    trial: TrialNumber = None,
-    min_score: MinScore = None,
-    max_latency_ms: MaxLatency = None,
-    knee: Knee = False,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 accepts requests from other machines.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5001,
-) -> None:
-    """Serve a registered model over HTTP with MLflow's server.
-
-    With --trial, --min-score, --max-latency-ms or --knee that model of a study is served; it is registered first, if it is not
-    yet, with an alias of its own such as trial-12.
-    """
-    from lepton_automl.study.registry import Registry
-    from lepton_automl.tracking.serving import serve_command
-
-    if trial is not None or min_score is not None or max_latency_ms is not None or knee:
-        if alias != "champion":
-            raise ConfigError("--alias names a version, and there is an option that names a trial", where="serve", fix=ONE)
-        model = picked(opened(name), trial, min_score, max_latency_ms, knee=knee)
-        alias = f"trial-{model.number}"
-        model.register(alias=alias)
-    registry = Registry()
-    version = registry.compare(name, alias).columns[0]  # raises if there is no such version
-    command, environment = serve_command(name, home=registry.home.folder, uri=registry.uri, alias=alias, host=host, port=port)
-    print(f"{name} version {version}: POST http://{host}:{port}/invocations, as the model card shows.", flush=True)
-    os.execve(command[0], command, environment)  # noqa: S606  # no shell is wanted: signals reach the server itself
