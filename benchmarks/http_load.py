@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,8 +108,21 @@ def requests_of(bodies: Sequence[bytes], path: str, key: str) -> list[bytes]:
     return [head.encode() + b"%d\r\n\r\n" % len(body) + body for body in bodies]
 
 
-def load(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> tuple[list[float], int, float]:
+def load(
+    port: int,
+    requests: Sequence[bytes],
+    connections: int,
+    seconds: float,
+    check: Callable[[int, bytes], bool] | None = None,
+) -> tuple[list[float], int, float]:
     """Send requests for some seconds, one at a time on each connection.
+
+    Args:
+        port: The server's.
+        requests: Whole requests, sent in turn.
+        connections: How many send at a time.
+        seconds: How long.
+        check: Whether an answer is right: called with the index of its request, and the answer with its headers.
 
     Returns:
         The seconds that each answer took, the number of failures, and the seconds that all took.
@@ -138,7 +151,8 @@ def load(port: int, requests: Sequence[bytes], connections: int, seconds: float)
                         continue
                     now = time.perf_counter()
                     times.append(now - connection.sent)
-                    failed += status != 200
+                    at = (connection.at - 1) % len(requests)
+                    failed += status != 200 or (check is not None and not check(at, connection.content))
                     if now < until:
                         connection.send(requests)
                         continue

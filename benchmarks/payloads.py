@@ -10,6 +10,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
@@ -29,16 +30,22 @@ class Payload(NamedTuple):
     kind: str | None = JSON
 
 
-def post(port: int, payload: Payload) -> tuple[int, bytes]:
+def post(
+    port: int, payload: Payload, *, path: str = "/invocations", headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, bytes]:
     """The response of a server on this machine: its status and body; status 0 if the connection breaks.
 
     Args:
         port: The server's port.
         payload: The request.
+        path: Its path.
+        headers: Further headers.
     """
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
-        line.putrequest("POST", "/invocations")
+        line.putrequest("POST", path)
+        for name, value in headers.items():
+            line.putheader(name, value)
         line.putheader("Content-Length", str(len(payload.body)))
         if payload.kind:
             line.putheader("Content-Type", payload.kind)
@@ -128,6 +135,39 @@ def for_tables(example: Mapping[str, Any], number: str) -> Iterator[Payload]:
     yield Payload("a path for rows", b'{"inputs": "/etc/passwd"}')
     yield Payload("CSV without a header", b"1,2,3\n4,5,6\n", CSV)
     yield Payload("an unclosed quote in CSV", b'age,"work\n' + b"1,2\n" * 10, CSV)
+
+
+def for_tensors(name: str) -> Iterator[Payload]:
+    """Invalid requests by the Open Inference Protocol.
+
+    Args:
+        name: A numeric column.
+    """
+
+    def one(**changes: Any) -> bytes:
+        tensor = {"name": name, "shape": [1], "datatype": "FP64", "data": [1.0], **changes}
+        return json.dumps({"inputs": [tensor]}).encode()
+
+    yield Payload("a tensor without data", one(data=None))
+    yield Payload("a shape of a billion rows", one(shape=[10**9]))
+    yield Payload("a shape of many axes", one(shape=[1] * 64))
+    yield Payload("a shape that multiplies to more than memory", one(shape=[1, 2**31, 2**31, 2**31]))
+    yield Payload("a negative shape", one(shape=[-1]))
+    yield Payload("a shape of floats", one(shape=[1.5]))
+    yield Payload("a shape of true", one(shape=[True]))
+    yield Payload("an unknown datatype", one(datatype="OBJECT"))
+    yield Payload("texts as numbers", one(data=["1.0"]))
+    yield Payload("objects as numbers", one(data=[{"$gt": 0}]))
+    yield Payload("data nested unevenly", one(shape=[2, 2], data=[[1.0, 2.0], 3.0]))
+    yield Payload("data nested deeply", one(shape=[1], data=[[[[[[[[1.0]]]]]]]]))
+    yield Payload("more data than the shape says", one(data=[1.0] * 50_000))
+    yield Payload("another column", one(name="strange"))
+    yield Payload("no tensors", b'{"inputs": []}')
+    yield Payload("tensors that are no list", b'{"inputs": {"a": 1}}')
+    yield Payload("tensors that are numbers", b'{"inputs": [1, 2]}')
+    yield Payload(
+        "an id that is an object", b'{"id": {}, "inputs": [{"name": "a", "shape": [1], "datatype": "FP64", "data": [1]}]}'
+    )
 
 
 def for_images(picture: bytes) -> Iterator[Payload]:

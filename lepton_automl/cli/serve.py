@@ -39,7 +39,9 @@ def serve(  # noqa: PLR0917  # one parameter an option
     min_score: MinScore = None,
     max_latency_ms: MaxLatency = None,
     knee: Knee = False,
-    host: Annotated[str, typer.Option(help="Address to listen on; any but this machine's own needs TLS and a key.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any but this machine's own needs TLS and a key.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 for a free one.")] = 5001,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate with its chain, a PEM file.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Private key of the certificate, a PEM file.")] = None,
@@ -100,7 +102,9 @@ def _source(name: str, alias: str) -> ModelSource:
     own, _, folder = name.rpartition("=")
     if own or os.sep in name or Path(folder, "manifest.json").is_file():
         if not Path(folder).is_dir():
-            raise ConfigError(f"there is no folder {folder!r}", where="serve", fix="Export one: lepton export STUDY --out FOLDER")
+            raise ConfigError(
+                f"there is no folder {folder!r}", where="serve", fix="Export one: lepton export STUDY --out FOLDER"
+            )
         return FolderSource(Path(folder), own)
     store = StudyStore()
     uri = requested_tracking(store.folder, None).uri
@@ -150,7 +154,7 @@ def list_keys(as_json: Json = False) -> None:
     """List the keys: their names, roles and limits, not the keys themselves."""
     from lepton_automl.serving.keys import KeyFile
 
-    keys = KeyFile(_folder()).keys()
+    keys = KeyFile(_folder()).entries()
     if as_json:
         shown = [{name: value for name, value in key.to_json().items() if name != "hash"} for key in keys]
         print(json.dumps(shown))

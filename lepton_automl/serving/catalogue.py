@@ -118,7 +118,7 @@ class Entry:
             try:
                 return await self._opened(version)
             except (LeptonError, OSError) as error:
-                logger.error("%s: version %s cannot be opened: %s", self.name, version, error)
+                logger.error("%s: version %s cannot be opened: %s", self.name, version, error)  # noqa: TRY400  # no traceback
                 raise RefusalError(503, f"version {version} cannot be opened", where=self.name) from error
 
     def _check(self, version: str) -> None:
@@ -158,7 +158,7 @@ class Catalogue:
         for name in names:
             complaints.check(NAME.fullmatch(name), f"{name!r} cannot be a model's name", "Give it another: NAME=FOLDER")
         for name in sorted({name for name in names if names.count(name) > 1}):
-            complaints.check(False, f"two models are named {name!r}", "Give one another name: NAME=FOLDER")  # noqa: FBT003
+            complaints.check(False, f"two models are named {name!r}", "Give one another name: NAME=FOLDER")
         complaints.raise_any()
         self.entries = {source.name: Entry(source, limits, threads) for source in sources}
         self.first = self.entries[names[0]]

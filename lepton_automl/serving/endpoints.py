@@ -189,15 +189,17 @@ class Endpoints:
         """What is served since when, and what waits."""
         del request
         models = {entry.name: _about(entry) for entry in self.state.catalogue.entries.values()}
-        return Response.of({
-            "status": "ending" if self.state.draining else "ok",
-            "version": __version__,
-            "up_seconds": round(time.time() - self.state.started_at, 1),
-            "connections": self.state.connections(),
-            "held_bytes": self.state.bodies.held,
-            "log_dropped": self.state.log.dropped,
-            "models": models,
-        })
+        return Response.of(
+            {
+                "status": "ending" if self.state.draining else "ok",
+                "version": __version__,
+                "up_seconds": round(time.time() - self.state.started_at, 1),
+                "connections": self.state.connections(),
+                "held_bytes": self.state.bodies.held,
+                "log_dropped": self.state.log.dropped,
+                "models": models,
+            }
+        )
 
     async def server(self, request: Request) -> Response:
         """What the Open Inference Protocol says about a server."""

@@ -41,6 +41,7 @@ class Endpoint:
     types: frozenset[str] = frozenset()
 
 
+@dataclass(slots=True)
 class Request:
     """A request whose caller and size were checked; its body is not read yet.
 
@@ -48,27 +49,21 @@ class Request:
         receive: Of the ASGI protocol.
         endpoint: What it asks for.
         caller: Who asks.
-        headers: Those that endpoints need.
+        content_type: Of its body, in lower case without spaces.
+        length: Of its body in bytes, as its headers say; None if they do not.
         started: When it arrived, by the performance counter.
         model: The model in its path; None for the first one.
         version: The version in its path; None for the champion.
     """
 
-    __slots__ = ("caller", "content_type", "endpoint", "length", "model", "receive", "started", "version")
-
-    def __init__(
-        self,
-        receive: Receive,
-        endpoint: Endpoint,
-        caller: Caller,
-        content_type: str,
-        length: int | None,
-        started: float,
-        model: str | None,
-        version: str | None,
-    ) -> None:
-        self.receive, self.endpoint, self.caller, self.started = receive, endpoint, caller, started
-        self.content_type, self.length, self.model, self.version = content_type, length, model, version
+    receive: Receive
+    endpoint: Endpoint
+    caller: Caller
+    content_type: str
+    length: int | None
+    started: float
+    model: str | None
+    version: str | None
 
 
 class Response:

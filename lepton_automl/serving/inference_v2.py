@@ -96,9 +96,7 @@ def request_of(body: bytes, columns: Sequence[str], most: int) -> V2Request:
 
 def metadata(model: ServedModel, versions: Sequence[str]) -> dict[str, Any]:
     """What the protocol says about a model: its inputs, one a column, and its outputs."""
-    inputs = [
-        {"name": name, "datatype": _input_type(model.sample.get(name)), "shape": [-1]} for name in model.columns
-    ]
+    inputs = [{"name": name, "datatype": _input_type(model.sample.get(name)), "shape": [-1]} for name in model.columns]
     outputs = [{"name": name, "datatype": TYPES[kind], "shape": [-1]} for name, kind in model.answer_columns]
     about = {"name": model.name, "versions": list(versions), "platform": PLATFORM}
     return {**about, "inputs": inputs, "outputs": outputs, "parameters": {"model_version": model.version}}

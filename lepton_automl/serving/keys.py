@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, Literal
+from typing import Any, Literal, get_args
 
 from lepton_automl._json import Value
 from lepton_automl.errors import Complaints, ConfigError, did_you_mean, one_of
@@ -87,7 +87,7 @@ class KeyFile:
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / FILE
 
-    def keys(self) -> list[ApiKey]:
+    def entries(self) -> list[ApiKey]:
         """All keys, in the order of their creation.
 
         Raises:
@@ -157,7 +157,7 @@ class KeyFile:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(self.folder / ".lock", "a", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            keys = self.keys()
+            keys = self.entries()
             yield keys
             content = json.dumps({"keys": [key.to_json() for key in keys]}, indent=1).encode()
             partial = self.path.with_name(f".{FILE}.{os.getpid()}")
@@ -191,7 +191,7 @@ class KeyRing:
         if state == self._state:
             return
         known = {caller.id: caller for caller in self._callers.values()}
-        self._callers = {bytes.fromhex(key.hash): _caller(key, known.get(key.id)) for key in self.file.keys()}
+        self._callers = {bytes.fromhex(key.hash): _caller(key, known.get(key.id)) for key in self.file.entries()}
         self._state = state
 
     def caller(self, key: bytes) -> Caller | None:

@@ -29,9 +29,7 @@ class RegistrySource:
         name: The model's name in addresses; by default that of the registered model.
     """
 
-    def __init__(
-        self, model: str, *, home: Path, uri: str = "", alias: str = "champion", cache: Path, name: str = ""
-    ) -> None:
+    def __init__(self, model: str, *, home: Path, uri: str = "", alias: str = "champion", cache: Path, name: str = "") -> None:
         self.model, self.home, self.uri, self.alias, self.cache = model, home, uri, alias, cache
         self._name = name or model
         self._process: subprocess.Popen[str] | None = None

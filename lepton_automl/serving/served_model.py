@@ -177,5 +177,5 @@ def _coverage(params: Mapping[str, Any]) -> float | None:
     if coverage is None:
         return None
     if isinstance(coverage, bool) or not isinstance(coverage, int | float):
-        raise ValueError(f"{COVERAGE} is {coverage!r:.50}; it takes a number such as 0.9")
+        raise ValueError(f"{COVERAGE} is {coverage!r:.50}; it takes a number such as 0.9")  # noqa: TRY004  # one type of error for all
     return float(coverage)

@@ -131,7 +131,7 @@ def _server(config: uvicorn.Config, state: ServerState, watch_seconds: float, re
                 server.close()
             loop = asyncio.get_running_loop()
             until = loop.time() + LINGER
-            while self.server_state.connections and loop.time() < until and not self.force_exit:
+            while self.server_state.connections and loop.time() < until and not self.force_exit:  # noqa: ASYNC110  # uvicorn's set
                 await asyncio.sleep(0.02)
             await super().shutdown(sockets)
             await state.close()
@@ -146,7 +146,10 @@ def _server(config: uvicorn.Config, state: ServerState, watch_seconds: float, re
 
 def _ready(catalogue: Catalogue, listening: Listening) -> str:
     champions = [f"{entry.name} version {entry.champion.version}" for entry in catalogue.entries.values() if entry.champion]
-    lines = [f"Serving {', '.join(champions)} at {listening.url}", f"Try: POST {listening.url}/invocations; GET {listening.url}/docs"]
+    lines = [
+        f"Serving {', '.join(champions)} at {listening.url}",
+        f"Try: POST {listening.url}/invocations; GET {listening.url}/docs",
+    ]
     if listening.needs_key:
         lines.append("Every request needs a key, in the header Authorization: Bearer lepton_...")
     return "\n".join(lines)
@@ -194,7 +197,7 @@ def _check_packages() -> None:
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         what = f"the packages {', '.join(missing)} are not installed"
-        raise ExtraError(what, where="serve", fix="pip install 'lepton-automl[serve]'")
+        raise ExtraError(what, where="serve", fix="pip install 'lepton-automl[serve]', or use MLflow's server: --mlflow")
 
 
 def quiet_logs(level: int = logging.INFO) -> None:

@@ -206,5 +206,37 @@ def test_a_report_is_about_the_model_that_is_named(study, tmp_path):
 def test_a_model_of_a_study_is_served_by_its_trial(study, monkeypatch):
     served: list[list[str]] = []
     monkeypatch.setattr(os, "execve", lambda _, command, __: served.append(command))
-    assert "study version" in run("serve", "study", "--trial", "0")
+    assert "study version" in run("serve", "study", "--trial", "0", "--mlflow")
     assert "models:/study@trial-0" in served[0]
+
+
+def test_what_is_served_is_named_on_the_command_line(study, tmp_path, monkeypatch):
+    from lepton_automl.serving import server
+
+    served = []
+    monkeypatch.setattr(server, "serve", lambda sources, **given: served.append((sources, given["listening"])))
+    bundle = study.best().export(tmp_path / "bundle")
+    run("serve", f"other={bundle}", str(bundle), "--port", "0")
+    run("serve", "study", "--trial", "0")
+    run("serve", "study")
+    (folders, listening), ([trial], _), ([registered], _) = served
+    assert [source.name for source in folders] == ["other", "bundle"] and not listening.needs_key and listening.port == 0
+    assert (trial.name, trial.poll().champion) == ("study", "trial-0")
+    offer = registered.poll()
+    registered.close()
+    assert registered.name == "study" and (offer.versions[offer.champion] / "manifest.json").is_file()
+    for wrong, why in [
+        (["study", "--host", "0.0.0.0"], "other machines"),
+        (["study", "study", "--trial", "0"], "2 models are named"),
+        ([str(tmp_path / "nothing")], "no folder"),
+        (["stud"], "Did you mean 'study'"),
+    ]:
+        assert why in str(RUNNER.invoke(app, ["serve", *wrong]).exception)
+
+
+def test_keys_are_made_listed_and_removed(study):
+    key = run("keys", "add", "shop", "--role", "predict", "--role", "feedback", "--rate", "5").strip()
+    assert key.startswith("lepton_")
+    assert "shop" in run("keys", "list") and "5 requests a second" in run("keys", "list")
+    assert key not in run("keys", "list", "--json") and '"roles": ["predict", "feedback"]' in run("keys", "list", "--json")
+    assert "removed" in run("keys", "remove", "shop") and "There are no keys" in run("keys", "list")

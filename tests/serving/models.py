@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from ..onnx_texts import PICTURE, TABLE
-from ..tracking.bundles import COLUMNS, bundle_of
+from tests.onnx_texts import PICTURE, TABLE
+from tests.tracking.bundles import COLUMNS, bundle_of
 
 ROW = {"age": 80, "paid": True, "city": "Bern"}
 REGIONS = {"rows": 12, "levels": [0.5, 0.9], "quantiles": [-0.6, -0.01]}

@@ -46,7 +46,9 @@ def test_a_running_server_learns_of_new_and_removed_keys(tmp_path):
 def test_wrong_keys_are_refused_with_all_reasons(tmp_path):
     file = KeyFile(tmp_path)
     file.add("robot", ROLES)
-    with pytest.raises(ConfigError, match=r"a key 'robot' already[\s\S]*'predicted' is not a role[\s\S]*Did you mean 'predict'"):
+    with pytest.raises(
+        ConfigError, match=r"a key 'robot' already[\s\S]*'predicted' is not a role[\s\S]*Did you mean 'predict'"
+    ):
         file.add("robot", ["predicted"])
     with pytest.raises(ConfigError, match=r"no key 'robo'[\s\S]*Did you mean 'robot'"):
         file.remove("robo")
@@ -62,11 +64,11 @@ def test_keys_that_are_made_at_the_same_time_are_all_kept(tmp_path):
 @given(st.binary(max_size=60))
 def test_nothing_else_is_a_key(tmp_path_factory, anything):
     file = KeyFile(tmp_path_factory.getbasetemp() / "others")
-    if not file.keys():
+    if not file.entries():
         file.add("one", ["read"])
     ring = KeyRing(file)
     assert ring.caller(anything) is None
-    assert all(ring.caller(key.hash.encode()) is None for key in file.keys())  # the file alone opens nothing
+    assert all(ring.caller(key.hash.encode()) is None for key in file.entries())  # the file alone opens nothing
 
 
 @given(st.floats(0.1, 100), st.integers(1, 20), st.lists(st.floats(0, 3), min_size=1, max_size=60))

@@ -78,8 +78,13 @@ def test_the_open_inference_protocol(server):
     assert answer["id"] == headers["x-prediction-id"] and [one["name"] for one in answer["outputs"]] == ["prediction"]
     status, _, about = server.ask("GET", "/v2/models/clerk")
     assert about["versions"] == ["1"] and [one["datatype"] for one in about["inputs"]] == ["FP64", "FP64", "BYTES"]
-    assert [server.ask("GET", path)[0] for path in ("/v2/health/live", "/v2/health/ready", "/v2/models/clerk/ready")] == [200] * 3
-    for path, word in [("/v2/models/clark/infer", "Did you mean 'clerk'"), ("/v2/models/clerk/versions/7/infer", "Versions: 1")]:
+    assert [server.ask("GET", path)[0] for path in ("/v2/health/live", "/v2/health/ready", "/v2/models/clerk/ready")] == [
+        200
+    ] * 3
+    for path, word in [
+        ("/v2/models/clark/infer", "Did you mean 'clerk'"),
+        ("/v2/models/clerk/versions/7/infer", "Versions: 1"),
+    ]:
         status, _, answer = server.ask("POST", path, {"inputs": inputs})
         assert status == 404 and word in answer["error"]
 
@@ -152,7 +157,9 @@ def test_keys_have_roles(guarded):
 
 def test_keys_have_rates(guarded):
     server, keys = guarded
-    answers = [server.ask("POST", "/invocations", {"instances": [ROW]}, Authorization=f"Bearer {keys['slow']}") for _ in range(3)]
+    answers = [
+        server.ask("POST", "/invocations", {"instances": [ROW]}, Authorization=f"Bearer {keys['slow']}") for _ in range(3)
+    ]
     assert [status for status, *_ in answers] == [200, 200, 429] and int(answers[2][1]["retry-after"]) > 50
 
 
@@ -185,7 +192,11 @@ def test_sizes_are_checked_before_the_body_is_read(guarded):
     for key, status in ((keys["predict"], 413), (keys["read"], 403), ("lepton_x", 401)):
         line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
         line.putrequest("POST", "/invocations")
-        for name, value in {"Content-Type": "application/json", "Content-Length": str(1 << 40), "Authorization": f"Bearer {key}"}.items():
+        for name, value in {
+            "Content-Type": "application/json",
+            "Content-Length": str(1 << 40),
+            "Authorization": f"Bearer {key}",
+        }.items():
             line.putheader(name, value)
         line.endheaders()
         answer = line.getresponse()  # nothing of the body was sent

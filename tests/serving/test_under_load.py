@@ -75,7 +75,10 @@ def test_no_request_harms_the_server(tmp_path):
     file = io.BytesIO()
     Image.new("L", (8, 8)).save(file, "PNG")
     hostile = [*payloads.for_any(ROW), *payloads.for_tables(ROW, "age")]
-    pictures = [*payloads.for_images(file.getvalue()), payloads.Payload("too many pixels", payloads.image(payloads.bomb(1001, 1000)))]
+    pictures = [
+        *payloads.for_images(file.getvalue()),
+        payloads.Payload("too many pixels", payloads.image(payloads.bomb(1001, 1000))),
+    ]
     for make, attacks in ((clerk, hostile), (eye, pictures)):
         with Server(tmp_path, make(tmp_path / make.__name__), pixels=1_000_000) as server:
             for attack in attacks:
@@ -89,7 +92,10 @@ def test_no_request_harms_the_server(tmp_path):
 
 @pytest.mark.parametrize(("sent", "many"), [(b"", 80), (SLOW_HEADERS, 80), (SLOW_BODY, 80), (SECOND, 80), (REFUSED_BODY, 80)])
 def test_slow_and_idle_connections_block_no_one_and_are_closed(tmp_path, sent, many):
-    with Server(tmp_path, clerk(tmp_path / "clerk"), header_seconds=3, body_seconds=3) as server, contextlib.ExitStack() as stack:
+    with (
+        Server(tmp_path, clerk(tmp_path / "clerk"), header_seconds=3, body_seconds=3) as server,
+        contextlib.ExitStack() as stack,
+    ):
         slow = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 15)) for _ in range(many)]
         for one in slow:
             one.sendall(sent)
@@ -113,7 +119,10 @@ def test_slow_and_idle_connections_block_no_one_and_are_closed(tmp_path, sent, m
 
 
 def test_connections_and_their_readers_are_limited(tmp_path):
-    with Server(tmp_path, clerk(tmp_path / "clerk"), connections=20, write_seconds=2) as server, contextlib.ExitStack() as stack:
+    with (
+        Server(tmp_path, clerk(tmp_path / "clerk"), connections=20, write_seconds=2) as server,
+        contextlib.ExitStack() as stack,
+    ):
         many = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 15)) for _ in range(20)]
         until(lambda: socket.create_connection(("127.0.0.1", server.port), 15).recv(99).startswith(b"HTTP/1.1 503"))
         for one in many:
@@ -140,7 +149,9 @@ def test_a_swap_under_load_loses_nothing_and_mixes_nothing(tmp_path):
                 clerk(tmp_path / "new", f"-{number}")
                 shutil.move(tmp_path / "new", versions / str(number))
                 until(lambda: load.answers and load.answers[-1][1].get("model_version") == str(number))  # noqa: B023
-            until(lambda: server.ask("PUT", "/models/clerk/champion", {"version": "3"}, Authorization=f"Bearer {key}")[0] == 200)
+            until(
+                lambda: server.ask("PUT", "/models/clerk/champion", {"version": "3"}, Authorization=f"Bearer {key}")[0] == 200
+            )
             until(lambda: load.answers[-1][1]["model_version"] == "3")
             (versions / "8").mkdir()
             (versions / "8" / "manifest.json").write_text("{}")  # a damaged one is not served
