@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from lepton_automl import __version__
@@ -25,6 +26,7 @@ Rows = tuple[Sequence[Row], Mapping[str, Any]]
 Routes = dict[str, dict[str, Endpoint]]
 INLINE_BYTES = 32 << 10  # bodies up to here are read by the thread that receives them
 SMALL = 64 << 10  # bytes of a body that holds no examples
+SHORT = 200  # rows of an answer up to which it is written at once
 MOST_FEEDBACK = 1000  # in one request
 PREDICTION_ID = b"x-prediction-id"
 HEALTHY = Response.of({"status": "ok"})
@@ -47,7 +49,8 @@ class Endpoints:
         reader = rows_of_csv if request.content_type.startswith(CSV) else rows_of_json
         body = await self.state.bodies.read(request, self.limits.body_bytes)
         _, columns, prediction_id = await self._predicted(request, body, reader)
-        return Response(answer_json(columns), headers=((PREDICTION_ID, prediction_id.encode()),))
+        answer = await _in_thread(partial(answer_json, columns), columns)
+        return Response(answer, headers=((PREDICTION_ID, prediction_id.encode()),))
 
     async def infer(self, request: Request) -> Response:
         """Predict rows in the form of the Open Inference Protocol."""
@@ -59,7 +62,7 @@ class Endpoints:
             return asked[0].rows, asked[0].params
 
         model, columns, prediction_id = await self._predicted(request, body, read)
-        answer = asked[0].answer(model, columns, prediction_id)
+        answer = await _in_thread(partial(asked[0].answer, model, columns, prediction_id), columns)
         return Response(answer, headers=((PREDICTION_ID, prediction_id.encode()),))
 
     async def _predicted(
@@ -75,10 +78,8 @@ class Endpoints:
         try:
             if model.inline_rows and len(body) <= INLINE_BYTES:
                 rows, params = reader(body, columns, most)
-                if len(rows) <= model.inline_rows:
-                    answers = model.answer(rows, params)
-                else:
-                    _, answers = await entry.worker.answer(model, lambda: (rows, params), seconds)
+                found = model.answer(rows, params, wait=False) if len(rows) <= model.inline_rows else None
+                answers = found or (await entry.worker.answer(model, lambda: (rows, params), seconds))[1]
             else:
                 rows, answers = await entry.worker.answer(model, lambda: reader(body, columns, most), seconds)
         except Exception as error:
@@ -234,6 +235,12 @@ class Endpoints:
 
 
 _PAGE = ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),)
+
+
+async def _in_thread(write: Callable[[], bytes], columns: Columns) -> bytes:
+    """A long answer is written by a thread; others are answered meanwhile."""
+    rows = len(next(iter(columns.values()), ()))
+    return write() if rows <= SHORT else await asyncio.to_thread(write)
 
 
 def _about(entry: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lepton_automl.errors import StudyError, error_from_json
 from .sources import Offer
 
 MODULE = "lepton_automl.tracking.served_versions"
+AGAIN = 30.0  # seconds until the process is started again if it ended
 PATIENCE = 120.0  # seconds until the first answer; importing MLflow on a busy machine takes long
 
 
@@ -35,7 +37,7 @@ class RegistrySource:
         self._process: subprocess.Popen[str] | None = None
         self._latest: dict[str, Any] | None = None
         self._changed = threading.Condition()
-        self._closed = False
+        self._next_start = 0.0
 
     @property
     def name(self) -> str:
@@ -49,7 +51,7 @@ class RegistrySource:
             StudyError: MLflow cannot be reached, or there is no such model or alias.
         """
         with self._changed:
-            if self._process is None or self._process.poll() is not None:
+            if self._ended and time.monotonic() >= self._next_start:
                 self._start()
             if not self._changed.wait_for(lambda: self._latest is not None or self._ended, PATIENCE):
                 raise StudyError(f"the registry gave no answer within {PATIENCE:g} seconds", where=self.model)
@@ -63,7 +65,6 @@ class RegistrySource:
 
     def close(self) -> None:
         """End the process."""
-        self._closed = True
         process = self._process
         if process is None:
             return
@@ -81,6 +82,7 @@ class RegistrySource:
 
     def _start(self) -> None:
         places = [self.model, self.alias, str(self.home), str(self.cache)]
+        self._next_start = time.monotonic() + AGAIN
         command = [sys.executable, "-m", MODULE, *places, f"--uri={self.uri}"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", start_new_session=True

@@ -22,6 +22,8 @@ from .protocols import Columns, Row
 COVERAGE = "coverage"  # the one parameter of a request
 INLINE_SECONDS = 0.002  # what takes less is answered without a thread: to change threads twice costs 0.1 ms
 WARM_UP, MEASURED = 5, 15  # calls when a model is opened
+BULK_SECONDS = 0.05  # of a large request, after which requests of few rows may come between
+POLITE = 0.0005  # seconds between two looks whether one does
 
 
 class ServedModel:
@@ -53,9 +55,11 @@ class ServedModel:
         self.answer_columns = tuple(zip(decoder.columns, decoder.types(), strict=True))
         self._decode_limits = {"max_pixels": limits.pixels}
         self._lock = threading.Lock()  # an OpenVINO infer request runs one call at a time
+        self._urgent = 0  # requests of few rows that wait for the lock
         self.sample = self._sample()
         self.seconds = self._measure()
         self.inline_rows = int(min(CHUNK, INLINE_SECONDS / self.seconds)) if self.seconds else 0
+        self._bulk_rows = int(min(CHUNK, max(1, BULK_SECONDS / self.seconds))) if self.seconds else CHUNK
 
     def __repr__(self) -> str:
         return f"<{self.name} version {self.version}>"
@@ -78,20 +82,28 @@ class ServedModel:
                 times.append(time.perf_counter() - start)
         return statistics.median(times[WARM_UP:])
 
-    def answer(self, rows: Sequence[Row], params: Mapping[str, Any]) -> Columns:
+    def answer(self, rows: Sequence[Row], params: Mapping[str, Any], *, wait: bool = True) -> Columns | None:
         """The columns of an answer.
 
         Args:
             rows: Cells by column.
             params: `coverage`, or nothing.
+            wait: Whether to wait while the model is in use.
+
+        Returns:
+            The columns; None if the model is in use.
 
         Raises:
             ValueError: A row does not fit the model, or it was not calibrated for the coverage.
         """
         coverage = _coverage(params)
         raw = self.predictor.preprocess.from_request(rows, self._decode_limits)
-        with self._lock:
+        if not self._lock.acquire(blocking=wait):
+            return None
+        try:
             return self.predictor.table(raw, coverage=coverage)
+        finally:
+            self._lock.release()
 
     def prepared(self, rows: Sequence[Row], params: Mapping[str, Any]) -> Prepared:
         """A request as the network's arrays, to be answered together with others.
@@ -103,11 +115,12 @@ class ServedModel:
         raw = self.predictor.preprocess.from_request(rows, self._decode_limits)
         return Prepared(raw, self.predictor.preprocess.arrays(raw), len(rows), coverage)
 
-    def answers(self, requests: Sequence[Prepared]) -> list[Columns | Exception]:
+    def answers(self, requests: Sequence[Prepared], *, bulk: bool = False) -> list[Columns | Exception]:
         """Answers to several requests from one call of the network, or several calls of at most `CHUNK` rows.
 
         Args:
             requests: Their arrays differ in their first axis only; see `Prepared.shape`.
+            bulk: Whether others come first: between two calls, those that wait are answered.
 
         Returns:
             For each request its columns, or why it cannot be answered.
@@ -115,10 +128,10 @@ class ServedModel:
         names = requests[0].arrays
         joined = {name: np.concatenate([request.arrays[name] for request in requests]) for name in names}
         rows = sum(request.rows for request in requests)
+        size = self._bulk_rows if bulk else CHUNK
         parts = []
-        for start in range(0, rows, CHUNK):
-            with self._lock:
-                parts.append(self.predictor.model({name: part[start : start + CHUNK] for name, part in joined.items()}))
+        for start in range(0, rows, size):
+            parts.append(self._call({name: part[start : start + size] for name, part in joined.items()}, bulk=bulk))
         outputs = np.concatenate(parts) if len(parts) > 1 else parts[0]
         found: list[Columns | Exception] = []
         start = 0
@@ -126,6 +139,20 @@ class ServedModel:
             found.append(self._columns(outputs[start : start + request.rows], request))
             start += request.rows
         return found
+
+    def _call(self, arrays: dict[str, NDArray[Any]], *, bulk: bool) -> NDArray[Any]:
+        """The network's outputs for some rows."""
+        if bulk:
+            while self._urgent:  # a lock is not fair: it would be taken again before another thread wakes up
+                time.sleep(POLITE)
+            with self._lock:
+                return self.predictor.model(arrays)
+        self._urgent += 1
+        try:
+            with self._lock:
+                return self.predictor.model(arrays)
+        finally:
+            self._urgent -= 1
 
     def _columns(self, outputs: NDArray[Any], request: Prepared) -> Columns | Exception:
         decoder = self.predictor.decoder

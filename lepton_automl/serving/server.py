@@ -34,6 +34,7 @@ BACKLOG = 2048  # connections that the system holds until they are accepted
 LINGER = 1.0  # seconds in which connections end with their next answer, before idle ones are closed
 FIRST_KEY = "first"  # the name of the key that is made when there is none
 WATCH_SECONDS = 2.0
+SWITCH = 0.001  # seconds that a thread computes before another may: a large request delays small ones less
 
 
 def serve(
@@ -123,6 +124,7 @@ def _server(config: uvicorn.Config, state: ServerState, watch_seconds: float, re
             await super().startup(sockets)
             gc.collect()
             gc.freeze()  # what is there stays: full collections would look at all of it while requests wait
+            sys.setswitchinterval(SWITCH)
             ready()
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -39,28 +40,30 @@ class Job:
 
 
 class Worker:
-    """One thread for all versions of a model.
+    """One thread for all versions of a model, and another one for requests of many rows, which give way.
 
     A request is never delayed to wait for others: what waits when the thread is free is answered together.
 
     Args:
         name: The model's name.
         waiting: How many requests may wait.
+        bulk: Whether this is the worker for requests of many rows.
 
     Attributes:
         batches: Calls of the network, and
         batched: requests that were answered by them.
     """
 
-    def __init__(self, name: str, waiting: int) -> None:
+    def __init__(self, name: str, waiting: int, *, bulk: bool = False) -> None:
         self.name, self._most = name, waiting
+        self._bulk = None if bulk else Worker(name, waiting, bulk=True)
         self._jobs: deque[Job] = deque()
         self._wake = threading.Condition()
         self._alive = False
         self.batches, self.batched = 0, 0
 
     def __len__(self) -> int:
-        return len(self._jobs)
+        return len(self._jobs) + (len(self._bulk) if self._bulk is not None else 0)
 
     async def answer(self, model: ServedModel, read: Callable[[], Rows], seconds: float) -> tuple[Sequence[Row], Columns]:
         """The rows of a request and the columns of its answer.
@@ -73,16 +76,11 @@ class Worker:
         Raises:
             RefusalError: Too many requests wait, or the answer took too long.
         """
-        if len(self._jobs) >= self._most:
+        if len(self) >= self._most:
             what = f"{self._most} requests wait for this model already"
             raise RefusalError(503, what, where=self.name, fix="Send it again later.", retry_after=BUSY)
         job = Job(model, read, time.monotonic() + seconds, asyncio.get_running_loop())
-        with self._wake:
-            self._jobs.append(job)
-            if not self._alive:
-                self._alive = True
-                threading.Thread(target=self._run, name=f"lepton-{self.name}", daemon=True).start()
-            self._wake.notify()
+        self._put(job)
         try:
             return await asyncio.wait_for(job.answer, seconds)
         except TimeoutError:
@@ -90,6 +88,14 @@ class Worker:
             raise RefusalError(504, what, where=self.name, fix="Send fewer rows at a time, or ask again later.") from None
         finally:
             job.cancelled = True
+
+    def _put(self, job: Job) -> None:
+        with self._wake:
+            self._jobs.append(job)
+            if not self._alive:
+                self._alive = True
+                threading.Thread(target=self._run, name=f"lepton-{self.name}", daemon=True).start()
+            self._wake.notify()
 
     def _run(self) -> None:
         while True:
@@ -108,6 +114,10 @@ class Worker:
                 continue
             try:
                 rows, params = job.read()
+                if self._bulk is not None and len(rows) > MOST_ROWS:
+                    job.read = partial(_same, (rows, params))
+                    self._bulk._put(job)  # noqa: SLF001  # of the same class
+                    continue
                 prepared = job.model.prepared(rows, params)
             except Exception as error:
                 _finish(job, error)
@@ -122,12 +132,16 @@ class Worker:
         for _, group in groupby(ready, key=lambda one: (one[0].model, one[2].shape)):
             batch = list(group)
             try:
-                answers = batch[0][0].model.answers([prepared for *_, prepared in batch])
+                answers = batch[0][0].model.answers([prepared for *_, prepared in batch], bulk=self._bulk is None)
             except Exception as error:
                 answers = [error] * len(batch)
             self.batches, self.batched = self.batches + 1, self.batched + len(batch)
             for (job, rows, _), answer in zip(batch, answers, strict=True):
                 _finish(job, answer if isinstance(answer, Exception) else (rows, answer))
+
+
+def _same(rows: Rows) -> Rows:
+    return rows
 
 
 def _finish(job: Job, result: Exception | tuple[Sequence[Row], Columns]) -> None:
