@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lepton_automl.serving.protocols import Answered, MemoryFeedback
-from lepton_automl.serving.registry_source import RegistrySource
+from lepton_automl.serving.registry_source import RegistryFollower
 from lepton_automl.serving.safety import Listening
 from lepton_automl.serving.server import quiet_logs, serve
 from lepton_automl.serving.sources import FolderSource, ModelSource
@@ -37,7 +37,7 @@ def main(settings: str) -> None:
     state = Path(given["state"])
     sources: list[ModelSource] = [FolderSource(Path(folder)) for folder in given.get("folders", ())]
     if "registered" in given:
-        sources.append(RegistrySource(given["registered"], home=Path(given["home"]), cache=state / "models"))
+        sources.append(RegistryFollower(Path(given["home"]), cache=state / "models").source(given["registered"]))
     log = FileLog(state / "requests.jsonl")
     listening = Listening(port=given["port"], require_key=True)
     quiet_logs()

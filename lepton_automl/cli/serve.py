@@ -82,43 +82,58 @@ def serve(  # noqa: PLR0917  # one parameter an option
         model = picked(opened(names[0]), trial, min_score, max_latency_ms, knee=knee)
         sources: list[ModelSource] = [FixedSource(names[0], f"trial-{model.number}", model.path)]
     else:
-        sources = [_source(name, alias) for name in names]
+        sources = _sources(names, alias)
     quiet_logs()
     serve_sources(sources, folder=_folder(), listening=listening, threads=threads, say=_say)
 
 
-def _source(name: str, alias: str) -> ModelSource:
-    """Where a model comes from that is named on the command line: a folder, the registry, or a study.
+def _sources(names: list[str], alias: str) -> list[ModelSource]:
+    """Where models come from that are named on the command line: folders, the registry, or studies.
 
     Raises:
         ConfigError: There is no such folder.
         StudyError: There is no such model, and no such study.
     """
-    from lepton_automl.serving.registry_source import RegistrySource
-    from lepton_automl.serving.sources import FixedSource, FolderSource
+    from lepton_automl.serving.registry_source import RegistryFollower
     from lepton_automl.study_store import StudyStore
     from lepton_automl.tracking.tracking_uri import requested_tracking
 
-    own, _, folder = name.rpartition("=")
-    if own or os.sep in name or Path(folder, "manifest.json").is_file():
-        if not Path(folder).is_dir():
-            raise ConfigError(
-                f"there is no folder {folder!r}", where="serve", fix="Export one: lepton export STUDY --out FOLDER"
-            )
-        return FolderSource(Path(folder), own)
     store = StudyStore()
-    uri = requested_tracking(store.folder, None).uri
-    source = RegistrySource(name, home=store.folder, uri=uri, alias=alias, cache=_folder() / "models")
+    studies = store.studies
+    follower = RegistryFollower(store.folder, uri=requested_tracking(store.folder).uri, cache=_folder() / "models")
+    sources = [_folder_source(name, studies) or follower.source(name, alias) for name in names]
+    try:
+        return [_checked(source, studies, alias) for source in sources]
+    except BaseException:
+        follower.close()
+        raise
+
+
+def _folder_source(name: str, studies: list[str]) -> ModelSource | None:
+    """The folder that a name stands for; None if it is the name of a study or of a registered model."""
+    from lepton_automl.serving.sources import FolderSource
+
+    own, _, folder = name.rpartition("=")
+    plain = not own and os.sep not in name
+    if plain and (name in studies or not Path(name).is_dir()):
+        return None
+    if not Path(folder).is_dir():
+        raise ConfigError(f"there is no folder {folder!r}", where="serve", fix="Export one: lepton export STUDY --out FOLDER")
+    return FolderSource(Path(folder), own)
+
+
+def _checked(source: ModelSource, studies: list[str], alias: str) -> ModelSource:
+    """A source that answers; the chosen model of a study instead of a model that is not registered."""
+    from lepton_automl.serving.sources import FixedSource
+
     try:
         source.poll()
     except StudyError as error:
-        source.close()
-        if name not in store.studies or alias != "champion":
-            known = sorted(store.studies)
-            listed = f"{error.fix} {one_of(name, known)}" if known else error.fix
-            raise StudyError(error.what, where=error.where, fix=listed) from error
-        model = opened(name).best()
-        return FixedSource(name, f"trial-{model.number}", model.path)
+        if source.name not in studies or alias != "champion":
+            fix = f"{error.fix} {one_of(source.name, sorted(studies))}" if studies else error.fix
+            raise StudyError(error.what, where=error.where, fix=fix) from error
+        model = opened(source.name).best()
+        return FixedSource(source.name, f"trial-{model.number}", model.path)
     return source
 
 

@@ -147,9 +147,13 @@ def _server(config: uvicorn.Config, state: ServerState, watch_seconds: float, re
 
 
 def _ready(catalogue: Catalogue, listening: Listening) -> str:
-    champions = [f"{entry.name} version {entry.champion.version}" for entry in catalogue.entries.values() if entry.champion]
     lines = [
-        f"Serving {', '.join(champions)} at {listening.url}",
+        *(
+            f"{entry.name}: version {entry.champion.version} of {entry.source}"
+            for entry in catalogue.entries.values()
+            if entry.champion
+        ),
+        f"Serving at {listening.url}",
         f"Try: POST {listening.url}/invocations; GET {listening.url}/docs",
     ]
     if listening.needs_key:

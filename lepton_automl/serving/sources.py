@@ -59,6 +59,9 @@ class FolderSource:
         self.folder = folder.absolute()
         self._name = name or self.folder.name
 
+    def __repr__(self) -> str:
+        return f"the folder {self.folder}"
+
     @property
     def name(self) -> str:
         """The model's name."""
@@ -97,6 +100,9 @@ class FixedSource:
 
     def __init__(self, name: str, version: str, folder: Path) -> None:
         self._name, self._offer = name, Offer(version, {version: folder})
+
+    def __repr__(self) -> str:
+        return f"the bundle {self._offer.versions[self._offer.champion]}"
 
     @property
     def name(self) -> str:

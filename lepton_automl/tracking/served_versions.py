@@ -39,6 +39,20 @@ class Follower:
         self._store: Store | None = None
         self._seen: Any = None
         self._champion = ""
+        self._failed = ""
+
+    def news(self) -> dict[str, Any] | None:
+        """What the model offers, or `error`, why that is not known; None if that is the same as before."""
+        try:
+            found = self.changed()
+        except LeptonError as error:
+            self._store = self._seen = None  # the store may have been replaced
+            self._champion = ""
+            known, self._failed = self._failed, str(error)
+            return None if self._failed == known else {"error": error.to_json()}
+        if found is not None:
+            self._failed = ""
+        return found
 
     def changed(self) -> dict[str, Any] | None:
         """What the model offers, as `offered` returns it; None if that is the same as before.
@@ -47,7 +61,7 @@ class Follower:
             StudyError: MLflow cannot be reached, or there is no such model or alias.
         """
         touched = self._touched()
-        if touched is not None and touched == self._seen:
+        if touched is not None and touched == self._seen and not self._failed:
             return None
         if self._store is not None:
             champion = self._champion_in(self._store)
@@ -58,11 +72,6 @@ class Follower:
         self._store = Store(self.home, tracking_uri(self.home, self.uri))
         self._champion, self._seen = found["champion"], touched
         return found
-
-    def forget(self) -> None:
-        """Open the store again at the next look, as it may have been replaced."""
-        self._store = None
-        self._seen = None
 
     def _touched(self) -> Any:
         """What changes whenever the home's own store is written; None for another store."""
@@ -148,11 +157,12 @@ def _fetched(place: str, folder: Path) -> Path:
 
 
 def main() -> None:
-    """Print what a model offers whenever that changes, until standard input is closed."""
+    """Print what models offer whenever that changes, until standard input is closed."""
     parser = argparse.ArgumentParser()
-    for name in ("name", "alias", "home", "cache"):
-        parser.add_argument(name)
+    parser.add_argument("home", type=Path)
+    parser.add_argument("cache", type=Path)
     parser.add_argument("--uri", default="")
+    parser.add_argument("--model", action="append", default=[], help="NAME@ALIAS")
     parser.add_argument("--seconds", type=float, default=2.0)
     given = parser.parse_args()
     ended = threading.Event()
@@ -163,18 +173,14 @@ def main() -> None:
 
     threading.Thread(target=wait_for_end, daemon=True).start()
     output, sys.stdout = sys.stdout, sys.stderr  # what MLflow prints is no answer
-    follower = Follower(given.name, given.alias, Path(given.home), given.uri, Path(given.cache))
-    failed = ""
+    pairs = [model.rpartition("@")[::2] for model in given.model]
+    followers = [Follower(name, alias, given.home, given.uri, given.cache) for name, alias in pairs]
     while not ended.is_set():
-        try:
-            found = follower.changed()
-            failed = failed if found is None else ""
-        except LeptonError as error:
-            follower.forget()
-            found = None if str(error) == failed else {"error": error.to_json()}
-            failed = str(error)
-        if found is not None:
-            print(json.dumps(found), file=output, flush=True)
+        for follower in followers:
+            found = follower.news()
+            if found is not None:
+                line = {"model": follower.name, "alias": follower.alias, **found}
+                print(json.dumps(line), file=output, flush=True)
         ended.wait(given.seconds)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -80,11 +81,11 @@ class Server:
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             )  # fmt: skip
         self.said = []
-        while not self.said or not self.said[-1].startswith("Serving"):
+        while not self.said or "\nServing at" not in self.said[-1]:
             line = self.process.stdout.readline()
             assert line, f"the server did not start: {self.errors.read_text()[-2000:]}"
             self.said.append(json.loads(line))
-        self.port = int(self.said[-1].splitlines()[0].rpartition(":")[2])
+        self.port = int(re.search(r"Serving at \S+:(\d+)", self.said[-1])[1])
 
     def ask(self, method, path, body=None, kind="application/json", **headers):
         """The status, the headers and the JSON of an answer."""
