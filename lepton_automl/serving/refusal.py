@@ -28,7 +28,8 @@ class RefusalError(Exception):
     def body(self) -> bytes:
         """The JSON; it has the keys that clients of MLflow (`message`) and of the Open Inference Protocol (`error`) read."""
         head = f"{self.where}: {self.what}" if self.where else self.what
-        message = f"{head} {self.fix}".rstrip()[:LONGEST]
+        end = "" if head.endswith((".", "!", "?")) else "."
+        message = f"{head}{end} {self.fix}".rstrip()[:LONGEST]
         phrase = HTTPStatus(self.status).name
         content = {"error": message, "error_code": phrase, "message": message, "where": self.where, "fix": self.fix}
         return json.dumps(content).encode()

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -102,17 +103,21 @@ def serve(
             proxy_headers=False,
             server_header=False,
             date_header=False,
-            backlog=BACKLOG,
             timeout_keep_alive=limits.idle_seconds,  # type: ignore[arg-type]  # it is a delay in seconds, also of a fraction
             timeout_graceful_shutdown=limits.drain_seconds,  # type: ignore[arg-type]  # likewise
-            ssl_context_factory=None if context is None else lambda *_: context,
         )
-        _server(config, state, watch_seconds, lambda: say(_ready(catalogue, listening))).run([listener])
+        _server(config, state, context, watch_seconds, lambda: say(_ready(catalogue, listening))).run([listener])
     finally:
         listener.close()
 
 
-def _server(config: uvicorn.Config, state: ServerState, watch_seconds: float, ready: Callable[[], None]) -> uvicorn.Server:
+def _server(
+    config: uvicorn.Config,
+    state: ServerState,
+    context: ssl.SSLContext | None,
+    watch_seconds: float,
+    ready: Callable[[], None],
+) -> uvicorn.Server:
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -121,7 +126,16 @@ def _server(config: uvicorn.Config, state: ServerState, watch_seconds: float, re
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             state.connections = lambda: len(self.server_state.connections)
             await state.open(watch_seconds)
-            await super().startup(sockets)
+            loop, protocol = asyncio.get_running_loop(), self.config.http_protocol_class
+            made = {"config": self.config, "server_state": self.server_state, "app_state": {}, "_loop": loop}
+            secured: dict[str, Any] = {}
+            if context is not None:  # uvicorn has no setting for this deadline, which is a minute otherwise
+                secured = {"ssl": context, "ssl_handshake_timeout": state.limits.header_seconds}
+            self.servers = [
+                await loop.create_server(lambda: protocol(**made), sock=listener, backlog=BACKLOG, **secured)
+                for listener in sockets or ()
+            ]
+            self.started = True
             gc.collect()
             gc.freeze()  # what is there stays: full collections would look at all of it while requests wait
             sys.setswitchinterval(SWITCH)

@@ -42,7 +42,7 @@ quiet_logs()
 serve(
     [FolderSource(Path(folder)) for folder in given["folders"]],
     folder=Path(given["state"]),
-    listening=Listening(port=0, require_key=given["require_key"]),
+    listening=Listening(port=0, require_key=given["require_key"], tls_cert=given["cert"] and Path(given["cert"])),
     limits=Limits(**given["limits"]),
     watch_seconds=0.2,
     log=FileLog(given["log"]),
@@ -67,11 +67,11 @@ def eye(folder, side=8):
 class Server:
     """A server of some folders on a free port; it keeps its log, keys and standard error in a folder."""
 
-    def __init__(self, folder, *folders, require_key=False, **limits):
+    def __init__(self, folder, *folders, require_key=False, cert=None, **limits):
         self.log, self.errors = folder / "log.jsonl", folder / "errors.txt"
         self.state = folder / "state"
         given = {
-            "folders": [str(one) for one in folders], "state": str(self.state), "require_key": require_key,
+            "folders": [str(one) for one in folders], "state": str(self.state), "require_key": require_key, "cert": cert and str(cert),
             "limits": limits, "log": str(self.log),
         }  # fmt: skip
         with open(self.errors, "wb") as errors:

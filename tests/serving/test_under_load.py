@@ -1,12 +1,14 @@
 """A server under attack and under load: nothing harms it, and no request is lost."""
 
 import contextlib
+import datetime as dt
 import http.client
 import io
 import json
 import shutil
 import signal
 import socket
+import ssl
 import threading
 import time
 
@@ -193,3 +195,37 @@ def test_large_requests_do_not_hold_up_small_ones(tmp_path):
         assert [status for status, *_ in done] == [200] * 3
         assert all(len(answer["predictions"]) == 10_000 for *_, answer in done)
         assert slowest < 1.0
+
+
+def certificate(file):
+    """A certificate of this machine with its key, in one file."""
+    pytest.importorskip("cryptography", reason="the extra sign is not installed")
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    made = made.not_valid_before(now).not_valid_after(now + dt.timedelta(days=1)).sign(key, hashes.SHA256())
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+def test_tls_is_spoken_and_has_a_deadline_of_its_own(tmp_path):
+    cert = certificate(tmp_path / "both.pem")
+    with Server(tmp_path, clerk(tmp_path / "clerk"), cert=cert, header_seconds=2) as server, contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 15)) for _ in range(80)]
+        for one in slow[::2]:
+            one.sendall(b"\x16\x03\x01")  # the first bytes of a handshake
+        context = ssl.create_default_context(cafile=str(cert))
+        line = http.client.HTTPSConnection("localhost", server.port, context=context, timeout=10)
+        line.request("POST", "/invocations", json.dumps({"instances": [ROW]}), {"Content-Type": "application/json"})
+        assert line.getresponse().status == 200
+        line.close()
+        for one in slow:
+            with contextlib.suppress(ConnectionResetError):
+                assert not one.recv(99)
+        assert server.end() == 0
