@@ -162,12 +162,20 @@ def for_tensors(name: str) -> Iterator[Payload]:
     yield Payload("data nested deeply", one(shape=[1], data=[[[[[[[[1.0]]]]]]]]))
     yield Payload("more data than the shape says", one(data=[1.0] * 50_000))
     yield Payload("another column", one(name="strange"))
+    yield Payload("columns of unequal length as tensors", _tensors(name, "other"))
+    yield Payload("one tensor twice", _tensors(name, name))
     yield Payload("no tensors", b'{"inputs": []}')
     yield Payload("tensors that are no list", b'{"inputs": {"a": 1}}')
     yield Payload("tensors that are numbers", b'{"inputs": [1, 2]}')
     yield Payload(
         "an id that is an object", b'{"id": {}, "inputs": [{"name": "a", "shape": [1], "datatype": "FP64", "data": [1]}]}'
     )
+
+
+def _tensors(first: str, second: str) -> bytes:
+    lengths = {"FP64": (first, [1.0]), "FP32": (second, [1.0, 2.0])}
+    inputs = [{"name": name, "shape": [len(data)], "datatype": kind, "data": data} for kind, (name, data) in lengths.items()]
+    return json.dumps({"inputs": inputs}).encode()
 
 
 def for_images(picture: bytes) -> Iterator[Payload]:

@@ -175,8 +175,8 @@ def _pattern_of(path: str) -> tuple[str, str | None, str | None]:
     """A path with `{model}` and `{version}` in place of their values, and the values."""
     found: dict[str, str] = {}
     parts = path.split("/")
-    for at, part in enumerate(parts[:-1]):
-        name = _PARTS.get(part)
+    for at in range(len(parts) - 1):
+        name = _PARTS.get(parts[at])  # not of a value that was replaced: a model may be named "versions"
         if name and name not in found and parts[at + 1]:
             found[name] = parts[at + 1]
             parts[at + 1] = "{" + name + "}"

@@ -97,11 +97,12 @@ class RegistryFollower:
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            found = json.loads(line)
-            with self._changed:
-                self._latest[found["model"], found["alias"]] = found
-                self._changed.notify_all()
+        with process.stdout:
+            for line in process.stdout:
+                found = json.loads(line)
+                with self._changed:
+                    self._latest[found["model"], found["alias"]] = found
+                    self._changed.notify_all()
         process.wait()
         with self._changed:
             self._changed.notify_all()

@@ -35,14 +35,14 @@ def bundle(tmp_path_factory):
 class Asked:
     """An application with one model, asked without a network."""
 
-    def __init__(self, bundle, folder, limits=None, **parts):
+    def __init__(self, bundle, folder, limits=None, name="", **parts):
         from lepton_automl.serving.app import ServingApp
         from lepton_automl.serving.catalogue import Catalogue
         from lepton_automl.serving.state import ServerState
 
         limits = limits or Limits()
         file = KeyFile(folder / "state")
-        catalogue = Catalogue([FolderSource(bundle)], limits)
+        catalogue = Catalogue([FolderSource(bundle, name)], limits)
         self.state = ServerState(catalogue, KeyRing(file), PredictionIds(file.secret()), limits, **parts)
         self.app = ServingApp(self.state)
 
@@ -198,3 +198,12 @@ async def test_a_failure_of_the_server_is_said_without_its_inside(bundle, tmp_pa
         status, answer = await asked.ask()
         assert status == 500 and "secret" not in json.dumps(answer) and "the server failed" in answer["error"]
     assert "secret path" in caplog.text
+
+
+@in_a_loop
+async def test_a_model_may_have_any_name(bundle, tmp_path):
+    for name in ("versions", "models", "infer", "a b.c"):
+        async with Asked(bundle, tmp_path, name=name) as asked:
+            for path in (f"/models/{name}/invocations", f"/models/{name}/versions/1/invocations"):
+                assert (await asked.ask(path))[0] == 200
+            assert (await asked.ask(f"/models/{name}/versions/2/invocations"))[0] == 404
