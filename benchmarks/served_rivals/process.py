@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -94,8 +95,10 @@ def running(contestant: Contestant, body: bytes, core: int, log: Path) -> Iterat
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait()
+        with contextlib.suppress(ProcessLookupError):  # processes that it has left behind
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _with_children(pid: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from typing import Any
 
@@ -13,7 +14,7 @@ from .keys import Caller, local_caller
 from .refusal import RefusalError
 from .state import ServerState
 
-LOCAL_HOSTS = frozenset({b"localhost", b"127.0.0.1", b"[::1]"})
+LOCAL_HOST = re.compile(rb"localhost|127(\.\d{1,3}){3}|\[::1\]", re.IGNORECASE)
 _CLOSE = (b"connection", b"close")
 _PLAIN = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _PARTS = {"versions": "version", "models": "model"}
@@ -166,7 +167,7 @@ class ServingApp:
             RefusalError: The header names another host than this machine.
         """
         name = host if host.endswith(b"]") else host.rpartition(b":")[0] or host
-        if name.lower() not in LOCAL_HOSTS:
+        if not LOCAL_HOST.fullmatch(name):
             fix = "Ask 127.0.0.1 or localhost, or use a key."
             raise RefusalError(403, "without a key, only this machine is answered", where="the header Host", fix=fix)
 

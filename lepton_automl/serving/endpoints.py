@@ -269,6 +269,7 @@ def routes_of(state: ServerState) -> Routes:
     infer = Endpoint(here.infer, "predict", "Predict rows, by the Open Inference Protocol", types=JSON_TYPES)
     about = Endpoint(here.model, "read", "Inputs, outputs and versions of a model")
     ready = Endpoint(here.ready, None, "Whether requests are answered")
+    model_ready = Endpoint(here.ready, "read", "Whether a model answers")  # not open: it would say which models there are
     live = Endpoint(here.live, None, "Whether the server runs")
     explain = Endpoint(here.explain, "predict", "Explain predictions", 8 * SMALL, JSON_TYPES)
     feedback = Endpoint(here.feedback, "feedback", "Say what turned out to be true", 4 * SMALL, JSON_TYPES)
@@ -281,8 +282,8 @@ def routes_of(state: ServerState) -> Routes:
         "/v2/models/{model}/versions/{version}/infer": {"POST": infer},
         "/v2/models/{model}": {"GET": about},
         "/v2/models/{model}/versions/{version}": {"GET": about},
-        "/v2/models/{model}/ready": {"GET": ready},
-        "/v2/models/{model}/versions/{version}/ready": {"GET": ready},
+        "/v2/models/{model}/ready": {"GET": model_ready},
+        "/v2/models/{model}/versions/{version}/ready": {"GET": model_ready},
         "/v2": {"GET": Endpoint(here.server, "read", "The server, by the Open Inference Protocol")},
         "/v2/health/live": {"GET": live},
         "/v2/health/ready": {"GET": ready},

@@ -116,8 +116,11 @@ def test_what_is_missing_is_said(server):
     assert server.ask("OPTIONS", "/invocations", Origin="http://evil.example")[0] == 405  # no other site may ask by a browser
     status, _, answer = server.ask("POST", "/invocations", b"{}", "application/json", Content_Encoding="gzip")
     assert status == 415 and "compressed" in answer["error"]
-    status, _, answer = server.ask("POST", "/invocations", {"instances": [ROW]}, Host="evil.example")
-    assert status == 403 and "only this machine" in answer["error"]
+    for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example:5001", "127.evil.example", ""):
+        status, _, answer = server.ask("POST", "/invocations", {"instances": [ROW]}, Host=host)
+        assert status == 403 and "only this machine" in answer["error"]
+    for host in ("localhost", "LOCALHOST:5001", "127.0.0.1:80", "[::1]:5001", "[::1]"):
+        assert server.ask("POST", "/invocations", {"instances": [ROW]}, Host=host)[0] == 200
     status, _, answer = server.ask("PUT", "/models/clerk/champion", {"version": "1"})
     assert status == 403 and "the role admin" in answer["error"]
 
@@ -151,6 +154,7 @@ def test_keys_have_roles(guarded):
             status, headers, _ = server.ask(method, path, body, **wrong)
             assert status == 401 and headers["www-authenticate"] == "Bearer"
     assert server.ask("GET", "/health")[0] == 200 and server.ask("GET", "/health/details")[0] == 401
+    assert server.ask("GET", "/v2/health/ready")[0] == 200 and server.ask("GET", "/v2/models/clerk/ready")[0] == 401
     assert server.ask("GET", "/openapi.json")[0] == 401 and server.ask("GET", "/docs")[0] == 401
     assert server.ask("POST", f"/invocations?key={keys['predict']}", {"instances": [ROW]})[0] == 401  # in headers only
 
