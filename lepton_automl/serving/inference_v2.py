@@ -114,8 +114,7 @@ def _rows(inputs: Sequence[Any], columns: Sequence[str], most: int) -> Sequence[
         where = f"input {number}"
         if not isinstance(tensor, dict) or not isinstance(tensor.get("name"), str):
             raise RefusalError(400, "it is no object with a name", where=where, fix=FORM)
-        name, shape = tensor["name"], tensor.get("shape")
-        _check_tensor(tensor, shape, where)
+        name, shape = tensor["name"], _shape(tensor, where)
         if shape[0] > most:
             fix = f"Send at most {most:,} in one request."
             raise RefusalError(413, f"{shape[0]:,} rows are too many", where=where, fix=fix)
@@ -131,20 +130,26 @@ def _rows(inputs: Sequence[Any], columns: Sequence[str], most: int) -> Sequence[
     return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
 
 
-def _check_tensor(tensor: Mapping[str, Any], shape: Any, where: str) -> None:
-    whole = isinstance(shape, list) and 0 < len(shape) <= _MOST_AXES
-    if not whole or not all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in shape):
+def _shape(tensor: Mapping[str, Any], where: str) -> list[int]:
+    """The shape of a tensor, whose datatype is known and whose data is a list."""
+    shape = tensor.get("shape")
+    if (
+        not isinstance(shape, list)
+        or not 0 < len(shape) <= _MOST_AXES
+        or not all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in shape)
+    ):
         raise RefusalError(400, "its shape is no list of integers above 0", where=where, fix=FORM)
     if tensor.get("datatype") not in DATATYPES:
         kind = str(tensor.get("datatype"))[:20]
         raise RefusalError(400, f"{kind!r} is no datatype", where=where, fix=f"Use one of {', '.join(sorted(DATATYPES))}.")
     if not isinstance(tensor.get("data"), list):
         raise RefusalError(400, "its data is no list", where=where, fix=FORM)
+    return shape
 
 
 def _values(tensor: Mapping[str, Any], shape: list[int], where: str) -> list[Any]:
     """The rows of a tensor, each a cell or nested lists."""
-    flat = tensor["data"]
+    flat: list[Any] = tensor["data"]
     for _ in shape[1:]:
         if flat and isinstance(flat[0], list):
             if not all(isinstance(part, list) for part in flat):

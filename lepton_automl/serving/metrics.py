@@ -18,17 +18,21 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        kept = {"registry": self.registry}
+        kept = self.registry
         self._seconds = Histogram(
-            "lepton_request_seconds", "Time to answer a request for predictions", ["model", "version"], buckets=BUCKETS, **kept
+            "lepton_request_seconds",
+            "Time to answer a request for predictions",
+            ["model", "version"],
+            buckets=BUCKETS,
+            registry=kept,
         )
-        self._rows = Counter("lepton_rows", "Predicted rows", ["model", "version"], **kept)
-        self._answers = Counter("lepton_responses", "Responses by status", ["status"], **kept)
-        self._open = Gauge("lepton_connections", "Open connections", **kept)
-        self._held = Gauge("lepton_held_bytes", "Bytes of bodies in memory", **kept)
-        self._waiting = Gauge("lepton_waiting_requests", "Requests that wait for a model", ["model"], **kept)
-        self._dropped = Gauge("lepton_log_dropped_requests", "Requests that are not in the log", **kept)
-        self._champion = Gauge("lepton_champion_seconds", "When the champion became it", ["model", "version"], **kept)
+        self._rows = Counter("lepton_rows", "Predicted rows", ["model", "version"], registry=kept)
+        self._answers = Counter("lepton_responses", "Responses by status", ["status"], registry=kept)
+        self._open = Gauge("lepton_connections", "Open connections", registry=kept)
+        self._held = Gauge("lepton_held_bytes", "Bytes of bodies in memory", registry=kept)
+        self._waiting = Gauge("lepton_waiting_requests", "Requests that wait for a model", ["model"], registry=kept)
+        self._dropped = Gauge("lepton_log_dropped_requests", "Requests that are not in the log", registry=kept)
+        self._champion = Gauge("lepton_champion_seconds", "When the champion became it", ["model", "version"], registry=kept)
         self._by_version: dict[tuple[str, str], tuple[Histogram, Counter]] = {}
         self._by_status: dict[int, Counter] = {}
 
