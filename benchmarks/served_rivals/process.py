@@ -64,6 +64,11 @@ class Running:
         """Memory of its processes in MB; what they share with others counts in proportion (PSS)."""
         return sum(map(_memory_kib, _with_children(self.process.pid))) * 1024 / 1e6
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of its processes until now; unlike latency, it hardly depends on what else the machine does."""
+        return sum(map(_cpu_ticks, _with_children(self.process.pid))) / os.sysconf("SC_CLK_TCK")
+
 
 @contextmanager
 def running(contestant: Contestant, body: bytes, core: int, log: Path) -> Iterator[Running]:
@@ -114,3 +119,8 @@ def _memory_kib(pid: int) -> int:
         if line.startswith("Pss:"):
             return int(line.split()[1])
     return 0
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])  # user and system time

@@ -55,10 +55,14 @@ class Load:
                 answer = line.getresponse()
                 self.answers.append((answer.status, json.loads(answer.read())))
                 if answer.headers["Connection"] == "close":
+                    line.close()
                     line = None
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.lost.append(repr(error))
+                line.close()
                 line = None
+        if line is not None:
+            line.close()
 
     def __enter__(self):
         for thread in self.threads:
@@ -120,13 +124,20 @@ def test_slow_and_idle_connections_block_no_one_and_are_closed(tmp_path, sent, m
         assert server.predict(ROW)
 
 
+def _first_bytes(server):
+    """What a server sends to a client that sends nothing; nothing if it waits."""
+    with socket.create_connection(("127.0.0.1", server.port), 0.2) as line, contextlib.suppress(TimeoutError):
+        return line.recv(99)
+    return b""
+
+
 def test_connections_and_their_readers_are_limited(tmp_path):
     with (
-        Server(tmp_path, clerk(tmp_path / "clerk"), connections=20, write_seconds=2) as server,
+        Server(tmp_path, clerk(tmp_path / "clerk"), connections=20, write_seconds=2, idle_seconds=2) as server,
         contextlib.ExitStack() as stack,
     ):
         many = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 15)) for _ in range(20)]
-        until(lambda: socket.create_connection(("127.0.0.1", server.port), 15).recv(99).startswith(b"HTTP/1.1 503"))
+        until(lambda: _first_bytes(server).startswith(b"HTTP/1.1 503"))
         for one in many:
             one.close()
         until(server.alive)
