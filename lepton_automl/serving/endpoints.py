@@ -13,6 +13,7 @@ from lepton_automl import __version__
 
 from .docs_page import docs_page
 from .exchange import CSV, CSV_TYPES, HTML_TYPE, JSON_TYPES, Endpoint, Request, Response, json_object
+from .gather import Gatherer
 from .inference_v2 import PLATFORM, V2Request, metadata, request_of
 from .invocations import answer_json, rows_of_csv, rows_of_json
 from .metrics import CONTENT_TYPE
@@ -42,6 +43,7 @@ class Endpoints:
     def __init__(self, state: ServerState) -> None:
         self.state, self.limits = state, state.limits
         self._explaining = 0
+        self._gatherer = Gatherer()
         self._openapi: Any = None
 
     async def invocations(self, request: Request) -> Response:
@@ -78,8 +80,9 @@ class Endpoints:
         try:
             if model.inline_rows and len(body) <= INLINE_BYTES:
                 rows, params = reader(body, columns, most)
-                found = model.answer(rows, params, wait=False) if len(rows) <= model.inline_rows else None
-                answers = found or (await entry.worker.answer(model, lambda: (rows, params), seconds))[1]
+                answers = await self._quick(model, rows, params) if len(rows) <= model.inline_rows else None
+                if answers is None:
+                    _, answers = await entry.worker.answer(model, lambda: (rows, params), seconds)
             else:
                 rows, answers = await entry.worker.answer(model, lambda: reader(body, columns, most), seconds)
         except Exception as error:
@@ -96,6 +99,12 @@ class Endpoints:
                 Answered(prediction_id, arrived, request.caller.id, model.name, model.version, rows, answers, took)
             )
         return model, answers, prediction_id
+
+    async def _quick(self, model: ServedModel, rows: Sequence[Row], params: Mapping[str, Any]) -> Columns | None:
+        """The answer to a request alone, or together with others that came at the same moment; None if the model is in use."""
+        if self.state.requests() <= 1:
+            return model.answer(rows, params, wait=False)
+        return await self._gatherer.answer(model, rows, params)
 
     async def feedback(self, request: Request) -> Response:
         """Take what turned out to be true about predicted rows."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.deployment.predictor import CHUNK, Predictor
+from lepton_automl.errors import BundleError
 
 from .limits import Limits
 from .protocols import Columns, Row
@@ -115,23 +116,32 @@ class ServedModel:
         raw = self.predictor.preprocess.from_request(rows, self._decode_limits)
         return Prepared(raw, self.predictor.preprocess.arrays(raw), len(rows), coverage)
 
-    def answers(self, requests: Sequence[Prepared], *, bulk: bool = False) -> list[Columns | Exception]:
+    def answers(
+        self, requests: Sequence[Prepared], *, bulk: bool = False, wait: bool = True
+    ) -> list[Columns | Exception] | None:
         """Answers to several requests from one call of the network, or several calls of at most `CHUNK` rows.
 
         Args:
             requests: Their arrays differ in their first axis only; see `Prepared.shape`.
             bulk: Whether others come first: between two calls, those that wait are answered.
+            wait: Whether to wait while the model is in use.
 
         Returns:
-            For each request its columns, or why it cannot be answered.
+            For each request its columns, or why it cannot be answered; None if the model is in use.
         """
-        names = requests[0].arrays
-        joined = {name: np.concatenate([request.arrays[name] for request in requests]) for name in names}
+        if len(requests) == 1:
+            joined = requests[0].arrays
+        else:
+            joined = {name: np.concatenate([request.arrays[name] for request in requests]) for name in requests[0].arrays}
         rows = sum(request.rows for request in requests)
         size = self._bulk_rows if bulk else CHUNK
         parts = []
         for start in range(0, rows, size):
-            parts.append(self._call({name: part[start : start + size] for name, part in joined.items()}, bulk=bulk))
+            chunk = joined if rows <= size else {name: part[start : start + size] for name, part in joined.items()}
+            outputs = self._call(chunk, bulk=bulk, wait=wait)
+            if outputs is None:
+                return None
+            parts.append(outputs)
         outputs = np.concatenate(parts) if len(parts) > 1 else parts[0]
         found: list[Columns | Exception] = []
         start = 0
@@ -140,19 +150,24 @@ class ServedModel:
             start += request.rows
         return found
 
-    def _call(self, arrays: dict[str, NDArray[Any]], *, bulk: bool) -> NDArray[Any]:
-        """The network's outputs for some rows."""
+    def _call(self, arrays: dict[str, NDArray[Any]], *, bulk: bool, wait: bool) -> NDArray[Any] | None:
+        """The network's outputs for some rows; None if it is in use and is not to be waited for."""
         if bulk:
             while self._urgent:  # a lock is not fair: it would be taken again before another thread wakes up
                 time.sleep(POLITE)
-            with self._lock:
-                return self.predictor.model(arrays)
-        self._urgent += 1
+        else:
+            self._urgent += 1
         try:
-            with self._lock:
+            if not self._lock.acquire(blocking=wait):
+                return None
+            try:
                 return self.predictor.model(arrays)
+            except Exception as error:  # a runtime's exceptions have no common base; the input fitted, so it is not at fault
+                raise BundleError(f"the model cannot predict: {error}", where=str(self.folder)) from error
+            finally:
+                self._lock.release()
         finally:
-            self._urgent -= 1
+            self._urgent -= not bulk
 
     def _columns(self, outputs: NDArray[Any], request: Prepared) -> Columns | Exception:
         decoder = self.predictor.decoder

@@ -125,6 +125,7 @@ def _server(
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             state.connections = lambda: len(self.server_state.connections)
+            state.requests = lambda: len(self.server_state.tasks)
             await state.open(watch_seconds)
             loop, protocol = asyncio.get_running_loop(), self.config.http_protocol_class
             made = {"config": self.config, "server_state": self.server_state, "app_state": {}, "_loop": loop}

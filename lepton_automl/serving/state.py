@@ -35,6 +35,7 @@ class ServerState:
     Attributes:
         draining: Whether the server is about to end: answers close their connections.
         connections: Returns the number of open connections.
+        requests: Returns the number of requests in progress, those among them that have only just arrived.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class ServerState:
         self.draining = False
         self.started_at = time.time()
         self.connections: Callable[[], int] = lambda: 0
+        self.requests: Callable[[], int] = lambda: 1
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self, watch_seconds: float) -> None:

@@ -133,6 +133,7 @@ class Worker:
             batch = list(group)
             try:
                 answers = batch[0][0].model.answers([prepared for *_, prepared in batch], bulk=self._bulk is None)
+                assert answers is not None  # as it waits for the model
             except Exception as error:
                 answers = [error] * len(batch)
             self.batches, self.batched = self.batches + 1, self.batched + len(batch)

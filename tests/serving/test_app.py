@@ -54,8 +54,8 @@ class Asked:
     async def __aexit__(self, *_):
         await self.state.close()
 
-    def slow(self, seconds):
-        """Make every call of the network take so long, and be done by the model's own thread."""
+    def slow(self, seconds, *, inline=0):
+        """Make every call of the network take so long, and be done by the model's own thread or by the event loop."""
         network, self.calls = self.model.predictor.model, []
 
         def call(arrays):
@@ -63,7 +63,7 @@ class Asked:
             time.sleep(seconds)
             return network(arrays)
 
-        self.model.predictor.model, self.model.inline_rows = call, 0
+        self.model.predictor.model, self.model.inline_rows = call, inline
 
     async def ask(self, path="/invocations", rows=(ROW,), parts=None, **headers):
         body = json.dumps({"dataframe_records": rows}).encode()
@@ -102,6 +102,26 @@ async def test_requests_are_answered_together_only_if_they_wait(bundle, tmp_path
         assert [answer["predictions"] for _, answer in answers] == expected
         assert status == 400 and "age" in refused["error"]
         assert len(asked.calls) <= 4 and sum(asked.calls) == 25
+
+
+@in_a_loop
+async def test_requests_of_the_same_moment_are_answered_together(bundle, tmp_path):
+    async with Asked(bundle, tmp_path) as asked:
+        rows = [{**ROW, "age": age} for age in range(24)]
+        expected = [(await asked.ask(rows=[row]))[1]["predictions"] for row in rows]
+        asked.slow(0.0, inline=100)
+        asked.state.requests = lambda: 25
+        bad = asked.ask(rows=[{**ROW, "age": "old"}])
+        *answers, (status, _) = await asyncio.gather(*(asked.ask(rows=[row]) for row in rows), bad)
+        assert [answer["predictions"] for _, answer in answers] == expected and status == 400
+        assert asked.calls == [24]
+        with asked.model._lock:  # a thread uses the model: the loop does not wait for it
+            waiting = asyncio.gather(*(asked.ask(rows=[row]) for row in rows))
+            await asyncio.sleep(0.05)
+            assert not waiting.done()
+        assert [answer["predictions"] for _, answer in await waiting] == expected
+        asked.model.predictor.model = None  # fails for all alike
+        assert {status for status, _ in await asyncio.gather(*(asked.ask(rows=[row]) for row in rows))} == {500}
 
 
 @in_a_loop

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -57,6 +58,14 @@ def test_every_form_has_the_answer_of_the_bundle(server, bundles):
 def test_many_rows_are_answered_as_each_alone(server):
     rows = [{**ROW, "age": age, "city": city} for age in range(100) for city in ("Bern", "Rome", None)]
     assert server.predict(*rows)[::17] == [server.predict(row)[0] for row in rows[::17]]
+
+
+def test_requests_at_the_same_time_have_the_answers_of_each_alone(server):
+    rows = [{**ROW, "age": age} for age in range(60)]
+    alone = [server.predict(row) for row in rows]
+    with ThreadPoolExecutor(12) as pool:
+        for _ in range(5):
+            assert list(pool.map(server.predict, rows)) == alone
 
 
 def test_the_open_inference_protocol(server):
