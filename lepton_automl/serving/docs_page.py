@@ -24,8 +24,9 @@ def docs_page(description: dict[str, Any]) -> str:
     Args:
         description: What `openapi` returned.
     """
+    shown: dict[str, str] = {}
     sections = [
-        _section(path, method, operation)
+        _section(path, method, operation, shown)
         for path, methods in description["paths"].items()
         for method, operation in methods.items()
     ]
@@ -41,14 +42,26 @@ def docs_page(description: dict[str, Any]) -> str:
     )
 
 
-def _section(path: str, method: str, operation: dict[str, Any]) -> str:
+def _section(path: str, method: str, operation: dict[str, Any], shown: dict[str, str]) -> str:
+    """One endpoint; an example that another one has shown is not repeated.
+
+    Args:
+        path: Its path.
+        method: Its method.
+        operation: Its description.
+        shown: The examples that were shown, and where; this one's is added.
+    """
     role = escape(operation.get("description", "Open to all"))
     examples = [
         content["example"] for content in operation.get("requestBody", {}).get("content", {}).values() if "example" in content
     ]
-    shown = "".join(f"<pre>{escape(_text(example))}</pre>" for example in examples)
+    parts = []
+    for text in map(_text, examples):
+        known = shown.setdefault(text, path)
+        same = f'<div class="role">The body is that of <code>{escape(known)}</code>.</div>'
+        parts.append(f"<pre>{escape(text)}</pre>" if known == path else same)
     head = f'<h2><span class="method">{escape(method.upper())}</span> <code>{escape(path)}</code></h2>'
-    return f'{head}<div>{escape(operation["summary"])}. <span class="role">{role}.</span></div>{shown}'
+    return f'{head}<div>{escape(operation["summary"])}. <span class="role">{role}.</span></div>{"".join(parts)}'
 
 
 def _text(example: Any) -> str:
