@@ -16,6 +16,7 @@ from .served_model import ServedModel
 from .sources import NAME, ModelSource, Offer
 from .worker import Worker
 
+AGAIN = 10.0  # seconds until a version that could not be opened is tried again: it may have been half copied
 OPEN = 4  # versions of one model that stay open: the champion and those asked for last
 logger = logging.getLogger("lepton_automl.serving")
 
@@ -44,6 +45,7 @@ class Entry:
         self.worker = Worker(self.name, limits.waiting)
         self._open: dict[str, ServedModel] = {}
         self._failed: tuple[str, str] | None = None
+        self._next_try = 0.0
         self._lock = asyncio.Lock()
 
     async def refresh(self) -> bool:
@@ -60,14 +62,19 @@ class Entry:
             except (LeptonError, OSError) as error:
                 return self._keep(error)
             before, self.offer = self.offer, offer
-            if (offer.champion, offer.digest) in {(before.champion, before.digest), self._failed}:
+            wanted = (offer.champion, offer.digest)
+            if wanted == self._failed:
+                if time.monotonic() < self._next_try:
+                    return False
+            elif wanted == (before.champion, before.digest):
+                self.problem = ""  # the source could not be read for a while
                 return False
             if offer.digest != before.digest:
                 self._open.pop(offer.champion, None)
             try:
                 await self._promote(offer.champion)
             except (LeptonError, OSError) as error:
-                self._failed = (offer.champion, offer.digest)
+                self._failed, self._next_try = wanted, time.monotonic() + AGAIN
                 return self._keep(error)
             self._failed, self.problem = None, ""
             return True

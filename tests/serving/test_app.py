@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import json
+import shutil
 import time
 
 import pytest
@@ -227,3 +228,22 @@ async def test_a_model_may_have_any_name(bundle, tmp_path):
             for path in (f"/models/{name}/invocations", f"/models/{name}/versions/1/invocations"):
                 assert (await asked.ask(path))[0] == 200
             assert (await asked.ask(f"/models/{name}/versions/2/invocations"))[0] == 404
+
+
+@in_a_loop
+async def test_a_half_copied_version_is_tried_again(bundle, tmp_path, monkeypatch):
+    from lepton_automl.serving import catalogue
+
+    monkeypatch.setattr(catalogue, "AGAIN", 0.05)
+    versions = tmp_path / "versions"
+    shutil.copytree(bundle, versions / "1")
+    async with Asked(versions, tmp_path) as asked:
+        entry = asked.state.catalogue.first
+        (versions / "2").mkdir()
+        shutil.copy(bundle / "manifest.json", versions / "2")
+        assert not await entry.refresh() and "is missing" in entry.problem
+        assert not await entry.refresh() and entry.champion.version == "1"  # not tried at every look
+        shutil.copytree(bundle, versions / "2", dirs_exist_ok=True)
+        await asyncio.sleep(0.06)
+        assert await entry.refresh() and entry.champion.version == "2" and not entry.problem
+        assert (await asked.ask())[0] == 200
