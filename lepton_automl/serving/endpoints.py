@@ -60,8 +60,10 @@ class Endpoints:
         asked: list[V2Request] = []
 
         def read(body: bytes, columns: Sequence[str], most: int) -> Rows:
-            asked.append(request_of(body, columns, most))
-            return asked[0].rows, asked[0].params
+            found = request_of(body, columns, most)
+            rows, found.rows = found.rows, ()  # not kept while the request waits
+            asked[:] = [found]
+            return rows, found.params
 
         model, columns, prediction_id = await self._predicted(request, body, read)
         answer = await _in_thread(partial(asked[0].answer, model, columns, prediction_id), columns)
@@ -84,7 +86,8 @@ class Endpoints:
                 if answers is None:
                     _, answers = await entry.worker.answer(model, lambda: (rows, params), seconds)
             else:
-                rows, answers = await entry.worker.answer(model, lambda: reader(body, columns, most), seconds)
+                with self.state.bodies.holding(body):
+                    rows, answers = await entry.worker.answer(model, lambda: reader(body, columns, most), seconds)
         except Exception as error:
             refusal = refusal_of(error, "the input")
             if refusal is None:

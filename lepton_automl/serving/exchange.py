@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +102,7 @@ class Bodies:
         held_bytes: The maximum of all bodies together.
 
     Attributes:
-        held: Bytes of bodies in memory that came in several pieces; what came in one is small.
+        held: Bytes of bodies in memory, while they arrive in several pieces or wait to be answered; others are small.
     """
 
     def __init__(self, held_bytes: int) -> None:
@@ -127,6 +128,15 @@ class Bodies:
         if len(first) > most:
             raise _too_long(most)
         return await self._rest(first, request, most) if message.get("more_body") else first
+
+    @contextlib.contextmanager
+    def holding(self, body: bytes) -> Iterator[None]:
+        """Count a body as long as it waits to be answered."""
+        self.held += len(body)
+        try:
+            yield
+        finally:
+            self.held -= len(body)
 
     async def _rest(self, first: bytes, request: Request, most: int) -> bytes:
         body = bytearray(first)

@@ -53,7 +53,7 @@ class V2Request:
         self.params: Mapping[str, Any] = content.get("parameters") or {}
         if not isinstance(self.params, dict):
             raise RefusalError(400, 'it takes an object, such as {"coverage": 0.9}', where="parameters")
-        self.rows = _rows(content["inputs"], columns, most)
+        self.rows: Sequence[Row] = _rows(content["inputs"], columns, most)
         self.outputs = _wanted(content.get("outputs"))
 
     def answer(self, model: ServedModel, columns: Columns, prediction_id: str) -> bytes:

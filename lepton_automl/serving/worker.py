@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -115,7 +114,7 @@ class Worker:
             try:
                 rows, params = job.read()
                 if self._bulk is not None and len(rows) > MOST_ROWS:
-                    job.read = partial(_same, (rows, params))
+                    del rows  # it is read again when it is its turn: rows take many times the memory of a body
                     self._bulk._put(job)  # noqa: SLF001  # of the same class
                     continue
                 prepared = job.model.prepared(rows, params)
@@ -139,10 +138,6 @@ class Worker:
             self.batches, self.batched = self.batches + 1, self.batched + len(batch)
             for (job, rows, _), answer in zip(batch, answers, strict=True):
                 _finish(job, answer if isinstance(answer, Exception) else (rows, answer))
-
-
-def _same(rows: Rows) -> Rows:
-    return rows
 
 
 def _finish(job: Job, result: Exception | tuple[Sequence[Row], Columns]) -> None:

@@ -247,3 +247,16 @@ async def test_a_half_copied_version_is_tried_again(bundle, tmp_path, monkeypatc
         await asyncio.sleep(0.06)
         assert await entry.refresh() and entry.champion.version == "2" and not entry.problem
         assert (await asked.ask())[0] == 200
+
+
+@in_a_loop
+async def test_what_waits_is_counted(bundle, tmp_path):
+    async with Asked(bundle, tmp_path, Limits(held_bytes=1_000_000)) as asked:
+        asked.slow(0.05)
+        rows = [{**ROW, "city": "x" * 1000}] * 400
+        several = [asyncio.create_task(asked.ask(rows=rows)) for _ in range(4)]
+        await asyncio.sleep(0.03)
+        assert asked.state.bodies.held > 1_000_000  # each came in one piece here, but waits
+        late = json.dumps({"dataframe_records": [ROW]}).encode()
+        assert (await asked.ask(parts=[late, b" "]))[0] == 503
+        assert {status for status, _ in await asyncio.gather(*several)} == {200} and asked.state.bodies.held == 0

@@ -8,6 +8,7 @@ from lepton_automl.serving.service import Service
 from .models import ROW, clerk
 
 pytest.importorskip("httptools", reason="the extra serve is not installed")
+pytestmark = pytest.mark.slow
 
 
 def test_a_service_answers_and_ends(tmp_path):
