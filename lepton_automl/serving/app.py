@@ -16,7 +16,6 @@ from .state import ServerState
 
 LOCAL_HOST = re.compile(rb"localhost|127(\.\d{1,3}){3}|\[::1\]", re.IGNORECASE)
 _CLOSE = (b"connection", b"close")
-_PLAIN = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _PARTS = {"versions": "version", "models": "model"}
 logger = logging.getLogger("lepton_automl.serving")
 
@@ -47,7 +46,6 @@ class ServingApp:
         headers = [
             (b"content-type", response.content_type),
             (b"content-length", b"%d" % len(response.body)),
-            *_PLAIN,
             *response.headers,
         ]
         if self.state.draining:

@@ -214,15 +214,25 @@ class Catalogue:
             raise RefusalError(404, f"there is no model {name[:50]!r}", where="the address", fix=fix)
         return entry
 
+    def champion(self, name: str | None) -> tuple[Entry, ServedModel]:
+        """A model and its champion; the first one for None.
+
+        Raises:
+            RefusalError: There is no such model, or it is being opened.
+        """
+        entry = self.first if name is None else self.entry(name)
+        champion = entry.champion
+        if champion is None:
+            raise RefusalError(503, "the model is being opened", where=entry.name, fix="Ask again soon.", retry_after=1)
+        return entry, champion
+
     async def model(self, name: str | None, version: str | None) -> tuple[Entry, ServedModel]:
         """A model's champion, or one of its versions.
 
         Raises:
             RefusalError: There is no such model or version, or it cannot be opened.
         """
-        entry = self.first if name is None else self.entry(name)
-        if version is not None:
-            return entry, await entry.version(version)
-        if entry.champion is None:
-            raise RefusalError(503, "the model is being opened", where=entry.name, fix="Ask again soon.", retry_after=1)
-        return entry, entry.champion
+        if version is None:
+            return self.champion(name)
+        entry = self.entry(name)
+        return entry, await entry.version(version)

@@ -51,7 +51,7 @@ class Endpoints:
         reader = rows_of_csv if request.content_type.startswith(CSV) else rows_of_json
         body = await self.state.bodies.read(request, self.limits.body_bytes)
         _, columns, prediction_id = await self._predicted(request, body, reader)
-        answer = await _in_thread(partial(answer_json, columns), columns)
+        answer = answer_json(columns) if _short(columns) else await asyncio.to_thread(answer_json, columns)
         return Response(answer, headers=((PREDICTION_ID, prediction_id.encode()),))
 
     async def infer(self, request: Request) -> Response:
@@ -66,7 +66,8 @@ class Endpoints:
             return rows, found.params
 
         model, columns, prediction_id = await self._predicted(request, body, read)
-        answer = await _in_thread(partial(asked[0].answer, model, columns, prediction_id), columns)
+        write = partial(asked[0].answer, model, columns, prediction_id)
+        answer = write() if _short(columns) else await asyncio.to_thread(write)
         return Response(answer, headers=((PREDICTION_ID, prediction_id.encode()),))
 
     async def _predicted(
@@ -77,37 +78,37 @@ class Endpoints:
         What is quick is done here, without a change of threads; the rest by the model's own thread, so that others are answered
         meanwhile.
         """
-        entry, model = await self.state.catalogue.model(request.model, request.version)
+        state = self.state
+        entry, model = state.catalogue.champion(request.model)
+        if request.version is not None:
+            model = await entry.version(request.version)
         columns, most, seconds = model.columns, self.limits.rows, self.limits.answer_seconds
+        answers: Columns | None = None
         try:
             if model.inline_rows and len(body) <= INLINE_BYTES:
                 rows, params = reader(body, columns, most)
-                answers = await self._quick(model, rows, params) if len(rows) <= model.inline_rows else None
+                if len(rows) <= model.inline_rows:
+                    if state.requests() <= 1:
+                        answers = model.answer(rows, params, wait=False)
+                    else:
+                        answers = await self._gatherer.answer(model, rows, params)
                 if answers is None:
                     _, answers = await entry.worker.answer(model, lambda: (rows, params), seconds)
             else:
-                with self.state.bodies.holding(body):
+                with state.bodies.holding(body):
                     rows, answers = await entry.worker.answer(model, lambda: reader(body, columns, most), seconds)
         except Exception as error:
             refusal = refusal_of(error, "the input")
             if refusal is None:
                 raise
             raise refusal from error
-        prediction_id = self.state.ids.issue(request.caller.id)
+        prediction_id = state.ids.issue(request.caller.id)
         took = time.perf_counter() - request.started
-        self.state.metrics.predicted(model.name, model.version, len(rows), took)
-        if self.state.log.keeps:
+        state.metrics.predicted(model.name, model.version, len(rows), took)
+        if state.log.keeps:
             arrived = time.time() - took
-            self.state.log.add(
-                Answered(prediction_id, arrived, request.caller.id, model.name, model.version, rows, answers, took)
-            )
+            state.log.add(Answered(prediction_id, arrived, request.caller.id, model.name, model.version, rows, answers, took))
         return model, answers, prediction_id
-
-    async def _quick(self, model: ServedModel, rows: Sequence[Row], params: Mapping[str, Any]) -> Columns | None:
-        """The answer to a request alone, or together with others that came at the same moment; None if the model is in use."""
-        if self.state.requests() <= 1:
-            return model.answer(rows, params, wait=False)
-        return await self._gatherer.answer(model, rows, params)
 
     async def feedback(self, request: Request) -> Response:
         """Take what turned out to be true about predicted rows."""
@@ -246,13 +247,13 @@ class Endpoints:
         return openapi(routes_of(self.state), champions)
 
 
-_PAGE = ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),)
+_UNSEEN = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))  # of what GET returns for a key
+_PAGE = (*_UNSEEN, (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"))
 
 
-async def _in_thread(write: Callable[[], bytes], columns: Columns) -> bytes:
-    """A long answer is written by a thread; others are answered meanwhile."""
-    rows = len(next(iter(columns.values()), ()))
-    return write() if rows <= SHORT else await asyncio.to_thread(write)
+def _short(columns: Columns) -> bool:
+    """Whether an answer is written at once; a long one is written by a thread, and others are answered meanwhile."""
+    return len(next(iter(columns.values()), ())) <= SHORT
 
 
 def _about(entry: Any) -> dict[str, Any]:

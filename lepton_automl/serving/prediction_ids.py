@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hmac
 import os
 import time
@@ -10,6 +11,7 @@ import time
 SECRET_BYTES = 32
 _TIME, _RANDOM, _MAC = 6, 11, 16  # bytes: milliseconds since 1970, random bits, authentication code
 _LENGTH = 4 * (_TIME + _RANDOM + _MAC) // 3  # characters of base64, without padding
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _FEW_MS = 5_000  # a clock that was set back by less is no reason to refuse an id
 
 
@@ -36,7 +38,7 @@ class PredictionIds:
             caller: The id of the caller's key.
         """
         core = int(time.time() * 1000).to_bytes(_TIME, "big") + os.urandom(_RANDOM)
-        return base64.urlsafe_b64encode(core + self._mac(caller, core)).decode()
+        return binascii.b2a_base64(core + self._mac(caller, core), newline=False).translate(_URL_SAFE).decode()
 
     def issued_at(self, prediction_id: object, caller: str) -> float | None:
         """When an id was issued to a caller, in seconds since 1970; None if it was not issued, or to another caller.
