@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import os
 import time
+from hashlib import blake2b
+from hmac import compare_digest
 
 SECRET_BYTES = 32
 _TIME, _RANDOM, _MAC = 6, 11, 16  # bytes: milliseconds since 1970, random bits, authentication code
@@ -18,8 +19,9 @@ _FEW_MS = 5_000  # a clock that was set back by less is no reason to refuse an i
 class PredictionIds:
     """Issues ids and checks them; nothing is stored.
 
-    An id is a time, 88 random bits, and an HMAC-SHA-256 of both under a key that is derived from the secret and the caller. So
-    it cannot be guessed, another caller cannot use it, and its age is known without looking it up.
+    An id is a time, 88 random bits, and an authentication code of both under a key that is derived from the secret and the
+    caller. So it cannot be guessed, another caller cannot use it, and its age is known without looking it up. The code is keyed
+    BLAKE2b (RFC 7693), as HMAC-SHA-256 by OpenSSL cost a request 11 microseconds more, most of them in the processor's caches.
 
     Args:
         secret: 32 random bytes; ids stay valid for as long as it is kept.
@@ -54,7 +56,7 @@ class PredictionIds:
         except ValueError:
             return None
         core, mac = content[:-_MAC], content[-_MAC:]
-        if not hmac.compare_digest(mac, self._mac(caller, core)):
+        if not compare_digest(mac, self._mac(caller, core)):
             return None
         milliseconds = int.from_bytes(core[:_TIME], "big")
         return milliseconds / 1000 if milliseconds <= time.time() * 1000 + _FEW_MS else None
@@ -64,5 +66,5 @@ class PredictionIds:
         if key is None:
             if len(self._keys) >= 10_000:  # keys that were removed meanwhile
                 self._keys.clear()
-            key = self._keys[caller] = hmac.digest(self._secret, caller.encode(), "sha256")
-        return hmac.digest(key, core, "sha256")[:_MAC]
+            key = self._keys[caller] = blake2b(caller.encode(), key=self._secret[:SECRET_BYTES]).digest()
+        return blake2b(core, key=key, digest_size=_MAC).digest()
