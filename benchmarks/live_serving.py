@@ -39,7 +39,8 @@ SLOW = (
 )
 SLOW_CLIENTS = 80
 CONNECTIONS = (1, 8)
-OURS, MLFLOW, LIT = "ours", "mlflow", "litserve"
+OURS, MLFLOW, MLFLOW_FAST, LIT = "ours", "mlflow", "mlflow_uvloop", "litserve"
+PLAIN = {"UVICORN_LOOP": "asyncio", "UVICORN_HTTP": "h11"}  # what `pip install mlflow` runs on
 
 
 def ours(folder: Path, **given: Any) -> Contestant:
@@ -60,9 +61,11 @@ def contestants(case: Case, home: Path, folder: Path, *, litserve: bool) -> list
     """The servers of a study's champion."""
     name = case.study.name
     found = [ours(folder / "ours", registered=name, home=str(home))]
-    port = free_port()
-    command, environment = serve_command(name, home=home, port=port)
-    found.append(Contestant(name=MLFLOW, command=command, port=port, environment={**environment, "PYTHONPATH": str(CHECKOUT)}))
+    for rival, settings in ((MLFLOW, PLAIN), (MLFLOW_FAST, {})):
+        port = free_port()
+        command, environment = serve_command(name, home=home, port=port)
+        environment |= {**settings, "PYTHONPATH": str(CHECKOUT)}
+        found.append(Contestant(name=rival, command=command, port=port, environment=environment))
     if litserve:
         try:
             python = rival_python("litserve", [LITSERVE], extends=True)
@@ -295,8 +298,8 @@ def run(
         found, right = contest(case, servers, folder, rounds=rounds, seconds=seconds, starts=starts)
         targets = {"speedup_rps": ">= 3", "p50_ratio": "<= 0.333"}
         figures += [Figure.of(name, values, target=targets.get(name, "")) for name, values in ratios(found, MLFLOW).items()]
-        if any(server.name == LIT for server in servers):
-            figures += [Figure.of(f"{name}_{LIT}", values) for name, values in ratios(found, LIT).items()]
+        for rival in (server.name for server in servers if server.name not in {OURS, MLFLOW}):
+            figures += [Figure.of(f"{name}_{rival}", values) for name, values in ratios(found, rival).items()]
         for name, values in found.items():
             unit = (
                 "us"
@@ -318,7 +321,8 @@ def run(
     notes = [
         "One model, one row a request; each server on one core, the load on the other; rounds are interleaved.",
         "ours: from the registry, with a key for every request, all limits, and a log of all requests in a file.",
-        "mlflow: `mlflow models serve` of the same registered model, with uvloop and httptools if they are installed here.",
+        "mlflow: `mlflow models serve` of the same registered model, on what `pip install mlflow` installs.",
+        "mlflow_uvloop: the same with uvloop and httptools, which our extra serve brings along.",
         "litserve: the bundle's predict.py in LitServe as documented; it has an API process and a worker.",
         "speedup_rps: answers per second on 8 connections against mlflow; p50_ratio: median latency on 1 connection.",
         "cpu_us: processor time of all processes of a server for one request; the machine's other work hardly changes it.",

@@ -43,7 +43,7 @@ class Endpoints:
     def __init__(self, state: ServerState) -> None:
         self.state, self.limits = state, state.limits
         self._explaining = 0
-        self._gatherer = Gatherer()
+        self._gatherer = Gatherer(lambda: state.requests())  # noqa: PLW0108  # the server sets it later
         self._openapi: Any = None
 
     async def invocations(self, request: Request) -> Response:
