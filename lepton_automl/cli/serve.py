@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,6 +64,7 @@ def serve(  # noqa: PLR0917  # one parameter an option
     if (chosen or mlflow) and len(names) > 1:
         raise ConfigError(f"{len(names)} models are named, and an option is for one", where="serve", fix="Name one model.")
     if mlflow:
+        _check_mlflow(host, keys=require_key or behind_proxy or tls_cert is not None or tls_key is not None)
         if chosen:
             model = picked(opened(names[0]), trial, min_score, max_latency_ms, knee=knee)
             alias = f"trial-{model.number}"
@@ -70,7 +72,7 @@ def serve(  # noqa: PLR0917  # one parameter an option
         _serve_by_mlflow(names[0], alias, host, port)
         return
     from lepton_automl.serving.safety import Listening
-    from lepton_automl.serving.server import quiet_logs
+    from lepton_automl.serving.server import check_packages, quiet_logs
     from lepton_automl.serving.server import serve as serve_sources
     from lepton_automl.serving.sources import FixedSource
 
@@ -78,6 +80,7 @@ def serve(  # noqa: PLR0917  # one parameter an option
         host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, behind_proxy=behind_proxy, require_key=require_key
     )
     listening.check()
+    check_packages()
     if chosen:
         model = picked(opened(names[0]), trial, min_score, max_latency_ms, knee=knee)
         sources: list[ModelSource] = [FixedSource(names[0], f"trial-{model.number}", model.path)]
@@ -135,6 +138,21 @@ def _checked(source: ModelSource, studies: list[str], alias: str) -> ModelSource
         model = opened(source.name).best()
         return FixedSource(source.name, f"trial-{model.number}", model.path)
     return source
+
+
+def _check_mlflow(host: str, *, keys: bool) -> None:
+    """Refuse what MLflow's server does not do, and say so where it matters.
+
+    Raises:
+        ConfigError: Keys or TLS are asked for.
+    """
+    from lepton_automl.serving.safety import Listening
+
+    if keys:
+        fix = "Leave out --mlflow for our own server, or these options."
+        raise ConfigError("MLflow's server has neither keys nor TLS", where="serve", fix=fix)
+    if not Listening(host=host).local:
+        print(f"warning: MLflow's server has no keys: all who reach {host} are answered", file=sys.stderr)
 
 
 def _serve_by_mlflow(name: str, alias: str, host: str, port: int) -> None:

@@ -74,7 +74,7 @@ def serve(
     """
     listening = listening or Listening()
     listening.check()
-    _check_packages()
+    check_packages()
     import uvicorn
 
     from .app import ServingApp
@@ -209,7 +209,7 @@ def _bound(listening: Listening) -> socket.socket:
     return listener
 
 
-def _check_packages() -> None:
+def check_packages() -> None:
     """Check that the optional packages are there.
 
     Raises:

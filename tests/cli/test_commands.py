@@ -228,6 +228,7 @@ def test_what_is_served_is_named_on_the_command_line(study, tmp_path, monkeypatc
     for wrong, why in [
         (["study", "--host", "0.0.0.0"], "other machines"),
         (["study", "study", "--trial", "0"], "2 models are named"),
+        (["study", "--mlflow", "--require-key"], "neither keys nor TLS"),
         ([str(tmp_path / "nothing")], "no folder"),
         (["stud"], "Did you mean 'study'"),
     ]:
