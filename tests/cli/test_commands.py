@@ -211,6 +211,7 @@ def test_a_model_of_a_study_is_served_by_its_trial(study, monkeypatch):
 
 
 def test_what_is_served_is_named_on_the_command_line(study, tmp_path, monkeypatch):
+    pytest.importorskip("httptools", reason="the extra serve is not installed")
     from lepton_automl.serving import server
 
     served = []
