@@ -8,12 +8,46 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from .limits import Limits
 from .refusal import RefusalError
 
 _COMPLETE, _HEADERS, _BODY = 0, 1, 2  # what of a request is awaited
+
+
+class OneWrite(RequestResponseCycle):
+    """A request whose response is written at once.
+
+    The application sends each response as one start and one body, with headers that it has made itself. So they are not
+    searched for line breaks again, and head and body leave in one write.
+    """
+
+    async def send(self, message: Any) -> None:
+        """Keep the start; write all with the body."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if message["type"] == "http.response.start":
+            self.response_started, self.waiting_for_100_continue = True, False
+            self._start = message
+            return
+        head = [STATUS_LINE[self._start["status"]]]
+        closing = not self.keep_alive
+        for name, value in self._start["headers"]:
+            head += (name, b": ", value, b"\r\n")
+            if name == b"connection":
+                self.keep_alive, closing = False, False
+        if closing:
+            head.append(b"connection: close\r\n")
+        head += (b"\r\n", b"" if self.scope["method"] == "HEAD" else message["body"])
+        self.transport.write(b"".join(head))
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -33,6 +67,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._refused = False
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         """Take a connection, or refuse it if there are too many."""
@@ -47,8 +83,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._disarm()
-        if self._write_timer is not None:
-            self._write_timer.cancel()
+        for timer in (self._write_timer, self._idle_timer):
+            if timer is not None:
+                timer.cancel()
         if not self._refused:
             super().connection_lost(exc)
 
@@ -81,6 +118,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """The end of the headers."""
         self._awaited = _BODY
         super().on_headers_complete()
+        self.cycle.__class__ = OneWrite  # its task has not begun
 
     def on_message_complete(self) -> None:
         """The end of a request."""
@@ -105,9 +143,30 @@ class LimitedProtocol(HttpToolsProtocol):
             self._write_timer.cancel()
             self._write_timer = None
 
-    def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection, also if the client does not take the rest of an answer."""
-        super().timeout_keep_alive_handler()
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or wait for one; one timer runs for all of a connection's answers."""
+        if self.pipeline:
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.limits.idle_seconds, self._idle)
+
+    def _idle(self) -> None:
+        """Close the connection if it was idle for long, also if the client does not take the rest of an answer."""
+        self._idle_timer = None
+        if self.transport.is_closing():
+            return
+        answering = self.cycle is not None and not self.cycle.response_complete
+        left = self.limits.idle_seconds if answering else self._idle_since + self.limits.idle_seconds - self.loop.time()
+        if left > 0:
+            self._idle_timer = self.loop.call_later(left, self._idle)
+            return
+        self.transport.close()
         self.loop.call_later(self.limits.write_seconds, self.transport.abort)
 
     def _arm(self, awaited: int) -> None:
