@@ -10,6 +10,8 @@ from functools import partial
 from typing import Any
 
 from lepton_automl import __version__
+from lepton_automl.monitoring.errors import FeedbackError
+from lepton_automl.monitoring.ids import ROW
 
 from .docs_page import docs_page
 from .exchange import CSV, CSV_TYPES, HTML_TYPE, JSON_TYPES, Endpoint, Request, Response, json_object
@@ -102,8 +104,8 @@ class Endpoints:
             if refusal is None:
                 raise
             raise refusal from error
-        prediction_id = state.ids.issue(request.caller.id)
         took = time.perf_counter() - request.started
+        prediction_id = state.ids.issue(request.caller.id, time.time(), len(rows))
         state.metrics.predicted(model.name, model.version, len(rows), took)
         if state.log.keeps:
             arrived = time.time() - took
@@ -135,12 +137,13 @@ class Endpoints:
         if not isinstance(entry, dict) or "truth" not in entry:
             return "it is no object with an id and the truth"
         row = entry.get("row", 0)
-        if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < self.limits.rows:
+        if isinstance(row, bool) or not isinstance(row, int) or row < 0:
             return "its row is no index of a row"
-        at = self.state.ids.issued_at(entry.get("id"), request.caller.id)
-        if at is None:
-            return "its id was not issued to this key"
-        kept = {"truth": entry["truth"], "caller": request.caller.id, "predicted_at": at, "at": time.time()}
+        try:
+            known = self.state.ids.check(f"{entry.get('id')}{ROW}{row}", request.caller.id)
+        except FeedbackError as error:
+            return error.what
+        kept = {"truth": entry["truth"], "caller": request.caller.id, "predicted_at": known.at, "at": time.time()}
         return Feedback(id=entry["id"], row=row, **kept)
 
     async def explain(self, request: Request) -> Response:

@@ -16,11 +16,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import ConfigError, ExtraError
+from lepton_automl.monitoring.ids import PredictionIds
 
 from .catalogue import Catalogue
 from .keys import ROLES, KeyFile, KeyRing
 from .limits import Limits
-from .prediction_ids import PredictionIds
 from .protocols import Explainer, FeedbackSink, RequestLog
 from .safety import Listening
 from .sources import ModelSource

@@ -7,13 +7,14 @@ import logging
 import time
 from collections.abc import Callable
 
+from lepton_automl.monitoring.ids import PredictionIds
+
 from .catalogue import Catalogue
 from .exchange import Bodies
 from .keys import KeyRing
 from .limits import Limits
 from .log_queue import LogQueue
 from .metrics import Metrics
-from .prediction_ids import PredictionIds
 from .protocols import Explainer, FeedbackSink, RequestLog
 
 DRAIN_SECONDS, KEYS_SECONDS = 0.5, 2.0  # between two calls of the log, and two looks at the keys

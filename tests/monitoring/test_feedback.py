@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lepton_automl.errors import ConfigError
@@ -18,7 +18,8 @@ from lepton_automl.monitoring.log.writer import LoggedRows, RequestLog
 from lepton_automl.monitoring.shares import limited_rows
 
 NOW = 1e9
-IDS = PredictionIds(b"secret")
+SECRET = bytes(range(32))
+IDS = PredictionIds(SECRET)
 
 
 @pytest.fixture
@@ -92,6 +93,30 @@ def test_ids_differ_and_their_secret_is_kept(tmp_path):
     assert len(issued) == 1000 and (tmp_path / "secret").stat().st_mode & 0o077 == 0
     known = PredictionIds.open(tmp_path / "secret").check(ids.rows(issued.pop(), 1)[0], "ann")
     assert known.at == NOW and known.row == 0
+
+
+@given(st.text(max_size=20), st.text(max_size=20), st.binary(min_size=32, max_size=40))
+def test_an_id_is_not_valid_for_others(key, other, secret):
+    issued = IDS.issue(key, NOW)
+    assume(key != other and secret[:32] != SECRET)
+    assert PredictionIds(SECRET).check(issued, key).at == NOW  # also after a restart
+    for ids, asking in ((IDS, other), (PredictionIds(secret), key)):
+        with pytest.raises(FeedbackError, match="not issued to this key"):
+            ids.check(issued, asking)
+
+
+@given(st.integers(0, 42), st.characters(codec="ascii"))
+def test_a_changed_id_is_not_valid(at, letter):
+    issued = IDS.issue("one", NOW)
+    changed = issued[:at] + letter + issued[at + 1 :]
+    assume(changed != issued)
+    with pytest.raises(FeedbackError):
+        IDS.check(changed, "one")
+
+
+def test_a_short_secret_is_refused():
+    with pytest.raises(ConfigError, match="has 6 bytes"):
+        PredictionIds(b"secret")
 
 
 @given(st.lists(st.sampled_from("abcde"), max_size=60), st.floats(0.2, 1.0))

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
+from lepton_automl.monitoring.ids import PredictionIds
 from lepton_automl.serving.keys import KeyFile, KeyRing
 from lepton_automl.serving.limits import Limits
-from lepton_automl.serving.prediction_ids import PredictionIds
 from lepton_automl.serving.sources import FolderSource
 
 from .models import ROW, clerk

@@ -107,15 +107,15 @@ def test_pictures_are_served_by_their_own_preprocessing(server):
 
 
 def test_feedback_names_an_id_of_the_same_caller_once(server):
-    _, headers, _ = server.ask("POST", "/invocations", {"instances": [ROW]})
+    _, headers, _ = server.ask("POST", "/invocations", {"instances": [ROW, ROW]})
     body = {"id": headers["x-prediction-id"], "truth": "yes"}
     assert server.ask("POST", "/feedback", body)[2]["accepted"] == 1
     status, _, answer = server.ask("POST", "/feedback", body)
     assert status == 400 and "already" in answer["error"]
-    several = {"feedback": [{**body, "row": 1}, {**body, "id": "A" * 44}, {**body, "row": -1}, 7]}
+    several = {"feedback": [{**body, "row": 1}, {**body, "row": 2}, {**body, "id": "A" * 43}, {**body, "row": -1}, 7]}
     results = server.ask("POST", "/feedback", several)[2]["results"]
-    assert [one["accepted"] for one in results] == [True, False, False, False]
-    assert "not issued to this key" in results[1]["problem"]
+    assert [one["accepted"] for one in results] == [True, False, False, False, False]
+    assert "has 2 rows" in results[1]["problem"] and "not issued to this key" in results[2]["problem"]
 
 
 def test_what_is_missing_is_said(server):
