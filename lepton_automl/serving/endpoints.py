@@ -117,7 +117,7 @@ class Endpoints:
         sink = self.state.feedback
         content = json_object(await self.state.bodies.read(request, request.endpoint.bytes))
         if sink is None:
-            fix = "Start it with a store of feedback."
+            fix = "In Python, lepton_automl.serving.server.serve(feedback=...) takes a store for it."
             raise RefusalError(501, "this server keeps no feedback", where="feedback", fix=fix)
         several = "feedback" in content
         entries = content["feedback"] if several else [content]
@@ -151,7 +151,7 @@ class Endpoints:
         explainer = self.state.explainer
         body = await self.state.bodies.read(request, request.endpoint.bytes)
         if explainer is None:
-            fix = "Start it with an explainer."
+            fix = "StudyModel.explain does, in Python; here, lepton_automl.serving.server.serve(explainer=...) takes what explains."
             raise RefusalError(501, "this server explains no predictions", where="explain", fix=fix)
         _, model = await self.state.catalogue.model(request.model, request.version)
         rows, params = rows_of_json(body, model.columns, self.limits.explain_rows)
