@@ -22,6 +22,7 @@ NAME = "reference"  # marks the annotations that are drawn here
 SMALL = 11  # pixels: the font of the names
 HIGH = 16.0  # pixels: the height of a name
 MIDDLE = 0.5  # of the height of the plot
+ROUNDING = 1e-6  # pixels
 SHORTEST = 180.0  # pixels: height of the smallest plot, on a narrow page whose legend takes several rows
 
 
@@ -103,7 +104,7 @@ def place_names(heights: Sequence[float], reserved: float = 0.0) -> list[float]:
     below, taken = 0.0, 0.0  # the line below, and the upper edge of its name
     for number, line in reversed(list(enumerate(lines))):
         least = HIGH + taken - (line - below) * SHORTEST
-        if least > tops[number]:
+        if least > tops[number] + ROUNDING:
             tops[number] = max(HIGH, least)
         below, taken = line, tops[number]
     return tops

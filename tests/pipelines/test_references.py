@@ -95,14 +95,18 @@ def test_a_request_runs_beside_trials_and_a_failed_one_is_reported(tmp_path):
         executor.request(ReferencesJob(data=request.data.replace(folder=str(tmp_path / "gone")), seconds=1.0))
         executor.submit(job(7, tmp_path, rungs=()))
         messages, until = [], time.monotonic() + 600  # workers may start slowly
-        while len([*filter(is_end, messages)]) < 2 and time.monotonic() < until:
+
+        def is_over():
+            return len([*filter(is_end, messages)]) == 2 and any(getattr(message, "trial", None) == 7 for message in messages)
+
+        while not is_over() and time.monotonic() < until:
             for message in executor.poll(1.0):
                 messages.append(message)
                 if getattr(message, "waits", False):
                     executor.decide(message.trial, CONTINUE)
         ends = [*filter(is_end, messages)]
         assert {type(end) for end in ends} == {ReferenceScores, RequestFailed}
-        assert any(getattr(message, "trial", None) == 7 for message in messages)
+        assert is_over()
         executor.request(request)  # abandoned
         with pytest.raises(LeptonError):
             executor.run(ReferencesJob(data=request.data.replace(folder=str(tmp_path / "gone")), seconds=1.0))

@@ -7,7 +7,7 @@ import math
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lepton_automl.events import ReferencesScored, StudyResumed, StudyStarted, TrialEnded, TrialResumed
@@ -89,6 +89,7 @@ def test_the_picture_is_zoomed_to_the_front_and_marks_what_networks_are_compared
     assert all(low < y < high for y in perfect.data[4].y)  # no error at all has no logarithm
 
 
+@example([1.0, 1.0, 0.9216298344879186], 180.0, 0.0)
 @given(
     st.lists(st.floats(-1, 2), min_size=1, max_size=3), st.floats(SHORTEST, 800), st.sampled_from([0.0, HIGH])
 )  # fmt: skip

@@ -17,7 +17,7 @@ from .files import read_rows
 
 BATCH_AXES = 2
 TAKES = "a CSV, Parquet, Feather, Excel or JSON Lines file, one row as JSON, or arrays in a .npy or .json file"
-LONGEST = 80  # characters of a cell that are shown
+CELL_CHARACTERS = 80  # of a cell that are shown
 MOST_SHOWN = 3  # columns in one warning
 FEW_ROWS = 32  # up to this many, a loop in Python is faster than whole columns in NumPy
 
@@ -289,4 +289,4 @@ def _text(cell: Any) -> str:
     """A cell as a person reads it."""
     if cell is None or cell != cell or str(cell) in {"NaT", "<NA>"}:  # noqa: PLR0124  # NaN
         return "missing"
-    return f"{cell:.6g}" if isinstance(cell, float | np.floating) else str(cell)[:LONGEST]
+    return f"{cell:.6g}" if isinstance(cell, float | np.floating) else str(cell)[:CELL_CHARACTERS]
