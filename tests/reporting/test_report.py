@@ -8,10 +8,12 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from PIL import Image
 
-from lepton_automl import AutoML, Budget, StudyError, load_model
+from lepton_automl import AutoML, Budget, ConfigError, StudyError, load_model
 from lepton_automl.data.demo import digits
 from lepton_automl.data.open import open_data
 from lepton_automl.error_analysis import ErrorAnalysis
@@ -22,7 +24,7 @@ from lepton_automl.reporting.about_data import DataReport
 from lepton_automl.reporting.context import ReportContext
 from lepton_automl.reporting.report import plots_html, report_html
 from lepton_automl.state import StudyState
-from lepton_automl.study.explain import explain_worst
+from lepton_automl.study.explain import each_of, explain_worst
 from lepton_automl.study.report import pages, report_context
 from lepton_automl.study.result_cache import cached_result
 from lepton_automl.study_store import trial_folder
@@ -88,6 +90,19 @@ def test_the_worst_answers_are_explained_and_the_explanation_is_cached(study):
         total = sum(part.contributions[explained.main] for part in explained.parts)
         assert explained.base[explained.main] + total == pytest.approx(explained.answer[explained.main], abs=1e-6)
     assert cached_result(trial_folder(study.folder, model.number), "explained-validation", ExplainedRows) == found
+
+
+def test_many_examples_are_explained_one_by_one_and_no_evaluations_are_refused(study):
+    images, _ = digits()
+    model = study.best()
+    first, second = model.explain(images[:2], evaluations=400)
+    assert first.to_json() == model.explain(images[0], evaluations=400).to_json() != second.to_json()
+    with pytest.raises(ConfigError, match="evaluations is 0"):
+        model.explain(images[0], evaluations=0)
+    columns = {"age": [31, 42], "port": ["C", None]}
+    rows = [{"age": 31, "port": "C"}, {"age": 42, "port": None}]
+    for table in (columns, pl.DataFrame(columns), pl.DataFrame(columns).to_arrow(), pd.DataFrame(columns)):
+        assert [{name: None if cell != cell else cell for name, cell in row.items()} for row in each_of(table)] == rows
 
 
 def test_test_rows_are_predicted_only_after_evaluate_test(study):
