@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import os
 import secrets
 import struct
@@ -64,14 +65,16 @@ class PredictionIds:
     @classmethod
     def open(cls, path: Path) -> PredictionIds:
         """The ids of the secret in a file, which is made if it is missing, readable by its owner only."""
-        try:
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(path.read_bytes())
-        with os.fdopen(file, "wb") as opened:
-            opened.write(secrets.token_bytes(SECRET))
-            opened.flush()
-            os.fsync(opened.fileno())
+        if not path.exists():
+            partial = path.with_name(f".{path.name}.{os.getpid()}")
+            file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(file, "wb") as opened:
+                opened.write(secrets.token_bytes(SECRET))
+                opened.flush()
+                os.fsync(opened.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(partial, path)  # whole, or not at all: another process may be first, and read it at once
+            partial.unlink()
         return cls(path.read_bytes())
 
     def issue(self, key: str, at: float, rows: int = 1) -> str:

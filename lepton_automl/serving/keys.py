@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 
 from lepton_automl._json import Value
 from lepton_automl.errors import Complaints, ConfigError, did_you_mean, one_of
+from lepton_automl.monitoring.ids import PredictionIds
 
 from .rate_limit import TokenBucket
 
@@ -138,18 +139,10 @@ class KeyFile:
             keys.remove(found)
         return found
 
-    def secret(self) -> bytes:
-        """The secret that prediction ids are made with; created at the first call."""
-        path = self.folder / _SECRET
+    def prediction_ids(self) -> PredictionIds:
+        """The ids of the server's predictions, by a secret beside the keys that is made at the first call."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            partial = self.folder / f".{_SECRET}.{os.getpid()}"
-            _write_private(partial, secrets.token_bytes(32))
-            try:
-                os.link(partial, path)  # fails if another process was first
-            finally:
-                partial.unlink()
-        return path.read_bytes()
+        return PredictionIds.open(self.folder / _SECRET)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[list[ApiKey]]:

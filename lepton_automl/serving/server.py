@@ -16,7 +16,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import ConfigError, ExtraError
-from lepton_automl.monitoring.ids import PredictionIds
 
 from .catalogue import Catalogue
 from .keys import ROLES, KeyFile, KeyRing
@@ -89,7 +88,7 @@ def serve(
     try:
         listening = replace(listening, port=listener.getsockname()[1])
         _first_key(file, keys, listening, say)
-        ids = PredictionIds(file.secret())
+        ids = file.prediction_ids()
         state = ServerState(catalogue, keys, ids, limits, log=log, feedback=feedback, explainer=explainer)
         context = listening.tls()
         config = uvicorn.Config(

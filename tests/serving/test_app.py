@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from lepton_automl.monitoring.ids import PredictionIds
 from lepton_automl.serving.keys import KeyFile, KeyRing
 from lepton_automl.serving.limits import Limits
 from lepton_automl.serving.sources import FolderSource
@@ -44,7 +43,7 @@ class Asked:
         limits = limits or Limits()
         file = KeyFile(folder / "state")
         catalogue = Catalogue([FolderSource(bundle, name)], limits)
-        self.state = ServerState(catalogue, KeyRing(file), PredictionIds(file.secret()), limits, **parts)
+        self.state = ServerState(catalogue, KeyRing(file), file.prediction_ids(), limits, **parts)
         self.app = ServingApp(self.state)
 
     async def __aenter__(self):

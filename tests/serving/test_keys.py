@@ -20,7 +20,8 @@ def test_a_key_is_shown_once_and_kept_hashed(tmp_path):
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600 and stat.S_IMODE(file.folder.stat().st_mode) == 0o700
     caller = KeyRing(file).caller(key.encode())
     assert caller.name == "robot" and caller.roles == {"predict", "feedback"} and caller.bucket.rate == 5
-    assert file.secret() == file.secret() and len(file.secret()) == 32
+    issued = file.prediction_ids().issue("robot", 1.0)
+    assert file.prediction_ids().check(issued, "robot").at == 1.0 and len((file.folder / "secret").read_bytes()) == 32
     assert stat.S_IMODE((file.folder / "secret").stat().st_mode) == 0o600
 
 
